@@ -1,10 +1,11 @@
 //! What can go wrong, one variant per thing the caller can act on.
 
+use crate::network::NetworkError;
 use thiserror::Error;
 
 /// An error of the library: one line, without the name of the SQL function,
 /// which the boundary adds.
-#[derive(Debug, Error, PartialEq)]
+#[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A value outside what an argument or option allows.
@@ -36,6 +37,9 @@ pub enum Error {
     /// A device that this binary or machine does not have.
     #[error("{0}")]
     Device(String),
+    /// What a network refuses.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
 }
 
 impl Error {
