@@ -3,3 +3,7 @@
 //!
 //! The modules follow the way of the data; a stage imports only from stages
 //! above it.
+
+#![deny(unsafe_code)]
+
+pub mod random;
