@@ -87,7 +87,10 @@ impl Counts {
         if ascending && known && total.is_some() {
             Ok(Self { n_actions, grams })
         } else {
-            Err(Error::damaged("model", "the counts behind its baselines are inconsistent"))
+            Err(Error::damaged(
+                "model",
+                "the counts behind its baselines are inconsistent",
+            ))
         }
     }
 
@@ -139,8 +142,14 @@ impl Predictor {
         if baseline == Baseline::RepeatLast {
             repeat_last(counts, &mut rows);
         }
-        let rows = rows.into_iter().map(|(context, row)| (context, row.iter().map(|&p| p as f32).collect()));
-        Self { n_actions, order, rows: rows.collect() }
+        let rows = rows
+            .into_iter()
+            .map(|(context, row)| (context, row.iter().map(|&p| p as f32).collect()));
+        Self {
+            n_actions,
+            order,
+            rows: rows.collect(),
+        }
     }
 
     /// The distribution over the action that follows `history`.
@@ -158,7 +167,9 @@ impl Predictor {
 }
 
 fn pack(tokens: &[u8]) -> u32 {
-    tokens.iter().fold(0, |packed, &token| packed << 8 | (u32::from(token) + 1))
+    tokens
+        .iter()
+        .fold(0, |packed, &token| packed << 8 | (u32::from(token) + 1))
 }
 
 /// Smoothed distributions after every seen context of up to `order` actions.
@@ -187,7 +198,11 @@ fn markov(counts: &Counts, order: usize) -> HashMap<u32, Vec<f64>> {
             };
             let weight = n_actions as f64;
             let total = counts.iter().sum::<u64>() as f64 + weight;
-            let row = counts.iter().zip(&prior).map(|(&count, p)| (count as f64 + weight * p) / total).collect();
+            let row = counts
+                .iter()
+                .zip(&prior)
+                .map(|(&count, p)| (count as f64 + weight * p) / total)
+                .collect();
             rows.insert(context, row);
         }
     }
@@ -201,8 +216,12 @@ fn repeat_last(counts: &Counts, rows: &mut HashMap<u32, Vec<f64>>) {
     if n_actions == 1 {
         return;
     }
-    let repeats: u64 =
-        counts.grams.iter().filter(|(gram, _)| gram & 0xff == gram >> 8 & 0xff).map(|&(_, count)| count).sum();
+    let repeats: u64 = counts
+        .grams
+        .iter()
+        .filter(|(gram, _)| gram & 0xff == gram >> 8 & 0xff)
+        .map(|&(_, count)| count)
+        .sum();
     let share = (repeats as f64 + 1.0) / (counts.n_targets() as f64 + 2.0);
     let majority = rows[&0].clone();
     for last in 0..n_actions {
@@ -228,16 +247,28 @@ mod tests {
     fn counts() -> Counts {
         let vocabulary = Vocabulary::new(["a".to_owned(), "b".to_owned()]).unwrap();
         let sequences = vec![
-            Sequence { tokens: &[0, 1, 0, 0, 1], n_train: 5 },
-            Sequence { tokens: &[1, 0], n_train: 2 },
-            Sequence { tokens: &[1, 1, 1], n_train: 0 },
+            Sequence {
+                tokens: &[0, 1, 0, 0, 1],
+                n_train: 5,
+            },
+            Sequence {
+                tokens: &[1, 0],
+                n_train: 2,
+            },
+            Sequence {
+                tokens: &[1, 1, 1],
+                n_train: 0,
+            },
         ];
         let bytes = Dataset::pack(&vocabulary, sequences).unwrap();
         Counts::of_training(&Dataset::from_bytes(&bytes).unwrap())
     }
 
     fn close(found: &[f32], expected: [f64; 2]) {
-        let near = found.iter().zip(expected).all(|(&p, q)| (f64::from(p) - q).abs() < 1e-6);
+        let near = found
+            .iter()
+            .zip(expected)
+            .all(|(&p, q)| (f64::from(p) - q).abs() < 1e-6);
         assert!(near && found.len() == 2, "{found:?} is not {expected:?}");
     }
 
@@ -250,16 +281,25 @@ mod tests {
     #[test]
     fn majority_is_the_smoothed_frequency() {
         // (3 + 2 · 1/2) / (5 + 2)
-        close(Predictor::new(Baseline::Majority, &counts()).probabilities(&[0, 1]), [4.0 / 7.0, 3.0 / 7.0]);
+        close(
+            Predictor::new(Baseline::Majority, &counts()).probabilities(&[0, 1]),
+            [4.0 / 7.0, 3.0 / 7.0],
+        );
     }
 
     #[test]
     fn markov_1_smooths_towards_the_frequencies() {
         let predictor = Predictor::new(Baseline::Markov1, &counts());
         // After a: b, a, b, so (1 + 2 · 4/7) / 5.
-        close(predictor.probabilities(&[1, 0]), [(1.0 + 8.0 / 7.0) / 5.0, (2.0 + 6.0 / 7.0) / 5.0]);
+        close(
+            predictor.probabilities(&[1, 0]),
+            [(1.0 + 8.0 / 7.0) / 5.0, (2.0 + 6.0 / 7.0) / 5.0],
+        );
         // After b: a, a.
-        close(predictor.probabilities(&[1]), [(2.0 + 8.0 / 7.0) / 4.0, (6.0 / 7.0) / 4.0]);
+        close(
+            predictor.probabilities(&[1]),
+            [(2.0 + 8.0 / 7.0) / 4.0, (6.0 / 7.0) / 4.0],
+        );
         close(predictor.probabilities(&[]), [4.0 / 7.0, 3.0 / 7.0]);
     }
 
@@ -272,7 +312,10 @@ mod tests {
         // "aba" was followed by a once, "ba" by a once, "a" as above.
         let p1 = [(1.0 + 8.0 / 7.0) / 5.0, (2.0 + 6.0 / 7.0) / 5.0];
         let p2 = [(1.0 + 2.0 * p1[0]) / 3.0, 2.0 * p1[1] / 3.0];
-        close(markov_3.probabilities(&[0, 1, 0]), [(1.0 + 2.0 * p2[0]) / 3.0, 2.0 * p2[1] / 3.0]);
+        close(
+            markov_3.probabilities(&[0, 1, 0]),
+            [(1.0 + 2.0 * p2[0]) / 3.0, 2.0 * p2[1] / 3.0],
+        );
     }
 
     #[test]

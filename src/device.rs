@@ -26,8 +26,9 @@ pub fn engine(device: &str, architecture: Architecture) -> Result<Box<dyn Engine
                 .into(),
         )),
         "cuda" => {
-            let device = candle_core::Device::new_cuda(0)
-                .map_err(|_| Error::Device("device 'cuda' finds no CUDA driver or GPU here; use device 'cpu'".into()))?;
+            let device = candle_core::Device::new_cuda(0).map_err(|_| {
+                Error::Device("device 'cuda' finds no CUDA driver or GPU here; use device 'cpu'".into())
+            })?;
             Ok(Box::new(Plain::new(architecture, device)?))
         }
         other => Err(Error::argument("device", format!("'{other}'"), "'cpu', 'cuda'")),

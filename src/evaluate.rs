@@ -26,13 +26,19 @@ fn counted<'a>(dataset: &'a Dataset<'a>, part: Part) -> impl Iterator<Item = (us
             Part::HeldOut => sequence.first_held_out(),
             Part::All => 1,
         };
-        let example = Example { tokens: sequence.tokens, first_target, key: index as u64 };
+        let example = Example {
+            tokens: sequence.tokens,
+            first_target,
+            key: index as u64,
+        };
         (first_target < sequence.tokens.len()).then_some((index, example))
     })
 }
 
 fn targets(dataset: &Dataset, part: Part) -> Vec<u8> {
-    counted(dataset, part).flat_map(|(_, example)| example.tokens[example.first_target..].iter().copied()).collect()
+    counted(dataset, part)
+        .flat_map(|(_, example)| example.tokens[example.first_target..].iter().copied())
+        .collect()
 }
 
 /// Scores a network; `None` when no target counts.
@@ -51,7 +57,11 @@ pub fn network(
     for block in examples.chunks(BLOCK) {
         probabilities.extend(engine.probabilities(parameters, block, false, threads)?);
     }
-    Ok(score(&probabilities, &targets(dataset, part), dataset.vocabulary().len()))
+    Ok(score(
+        &probabilities,
+        &targets(dataset, part),
+        dataset.vocabulary().len(),
+    ))
 }
 
 /// Scores a baseline; `None` when no target counts.

@@ -88,9 +88,10 @@ pub fn score(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Option<
         log_loss -= f64::from(row[target]).max(FLOOR).ln();
         let predicted = highest(row);
         confusion[target * n_actions + predicted] += 1;
-        let better = row.iter().enumerate().filter(|&(action, &p)| {
-            p > row[target] || (p == row[target] && action < target)
-        });
+        let better = row
+            .iter()
+            .enumerate()
+            .filter(|&(action, &p)| p > row[target] || (p == row[target] && action < target));
         in_top2 += u64::from(better.count() < 2);
         let confidence = f64::from(row[predicted]);
         let bin = &mut bins[((confidence * N_BINS as f64) as usize).min(N_BINS - 1)];
@@ -100,14 +101,29 @@ pub fn score(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Option<
     }
     let n = targets.len() as u64;
     let actions: Vec<ActionReport> = (0..n_actions)
-        .map(|action| action_report(&confusion, n_actions, action, auc(probabilities, targets, n_actions, action)))
+        .map(|action| {
+            action_report(
+                &confusion,
+                n_actions,
+                action,
+                auc(probabilities, targets, n_actions, action),
+            )
+        })
         .collect();
-    let correct: u64 = (0..n_actions).map(|action| confusion[action * n_actions + action]).sum();
+    let correct: u64 = (0..n_actions)
+        .map(|action| confusion[action * n_actions + action])
+        .sum();
     let reliability = bins
         .iter()
-        .map(|&(n, confidence, correct)| Bin { n, confidence: confidence / n as f64, accuracy: correct as f64 / n as f64 })
+        .map(|&(n, confidence, correct)| Bin {
+            n,
+            confidence: confidence / n as f64,
+            accuracy: correct as f64 / n as f64,
+        })
         .collect();
-    let gaps = bins.iter().map(|&(_, confidence, correct)| (confidence - correct as f64).abs());
+    let gaps = bins
+        .iter()
+        .map(|&(_, confidence, correct)| (confidence - correct as f64).abs());
     Some(Report {
         n,
         log_loss: log_loss / n as f64,
@@ -142,7 +158,9 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 fn action_report(confusion: &[u64], n_actions: usize, action: usize, auc: Option<f64>) -> ActionReport {
     let hits = confusion[action * n_actions + action];
     let support: u64 = confusion[action * n_actions..][..n_actions].iter().sum();
-    let predicted: u64 = (0..n_actions).map(|actual| confusion[actual * n_actions + action]).sum();
+    let predicted: u64 = (0..n_actions)
+        .map(|actual| confusion[actual * n_actions + action])
+        .sum();
     let share = |of: u64| (of > 0).then(|| hits as f64 / of as f64);
     ActionReport {
         precision: share(predicted),
@@ -210,7 +228,10 @@ mod tests {
         close(report.top2_accuracy, 1.0);
         // By hand: [0.4, 0.5) holds one wrong 0.4; [0.5, 0.6) two right 0.5; [0.6, 0.7) a wrong 0.6 and
         // two right 0.7, whose nearest f32 is just below.
-        close(report.calibration_error, ((0.4f64 - 0.0).abs() + (1.0f64 - 2.0).abs() + (2.0f64 - 2.0).abs()) / 6.0);
+        close(
+            report.calibration_error,
+            ((0.4f64 - 0.0).abs() + (1.0f64 - 2.0).abs() + (2.0f64 - 2.0).abs()) / 6.0,
+        );
     }
 
     #[test]
@@ -224,7 +245,10 @@ mod tests {
     #[test]
     fn an_action_that_never_occurs_is_left_out_of_the_means() {
         let report = score(&[0.8, 0.1, 0.1, 0.2, 0.7, 0.1], &[0, 1], 3).unwrap();
-        assert_eq!((report.balanced_accuracy, report.macro_f1, report.auc), (1.0, 1.0, Some(1.0)));
+        assert_eq!(
+            (report.balanced_accuracy, report.macro_f1, report.auc),
+            (1.0, 1.0, Some(1.0))
+        );
         assert_eq!(report.actions[2].auc, None);
     }
 

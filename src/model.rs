@@ -92,8 +92,18 @@ impl Model {
             run: state.map(|state| state.run.clone()),
         };
         let metadata = serde_json::to_string(&metadata).map_err(|error| invalid(&error))?;
-        let grams: Vec<u8> = self.counts.grams().iter().flat_map(|(gram, _)| gram.to_le_bytes()).collect();
-        let counts: Vec<u8> = self.counts.grams().iter().flat_map(|(_, count)| count.to_le_bytes()).collect();
+        let grams: Vec<u8> = self
+            .counts
+            .grams()
+            .iter()
+            .flat_map(|(gram, _)| gram.to_le_bytes())
+            .collect();
+        let counts: Vec<u8> = self
+            .counts
+            .grams()
+            .iter()
+            .flat_map(|(_, count)| count.to_le_bytes())
+            .collect();
         let n_grams = self.counts.grams().len();
         let mut tensors = vec![
             ("baseline.grams".to_owned(), Dtype::U32, vec![n_grams], grams),
@@ -101,7 +111,10 @@ impl Model {
         ];
         let mut add = |prefix: &str, values: &[f32]| {
             for slot in self.architecture.slots() {
-                let bytes = values[slot.range].iter().flat_map(|value| value.to_le_bytes()).collect();
+                let bytes = values[slot.range]
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect();
                 tensors.push((format!("{prefix}{}", slot.name), Dtype::F32, slot.shape, bytes));
             }
         };
@@ -128,10 +141,17 @@ impl Model {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let (metadata, file) = open(bytes)?;
         let parameters = read_parameters(&file, &metadata.architecture, "")?;
-        let grams = integers(&file, "baseline.grams", Dtype::U32, |word: [u8; 4]| u32::from_le_bytes(word))?;
-        let counts = integers(&file, "baseline.counts", Dtype::U64, |word: [u8; 8]| u64::from_le_bytes(word))?;
+        let grams = integers(&file, "baseline.grams", Dtype::U32, |word: [u8; 4]| {
+            u32::from_le_bytes(word)
+        })?;
+        let counts = integers(&file, "baseline.counts", Dtype::U64, |word: [u8; 8]| {
+            u64::from_le_bytes(word)
+        })?;
         if grams.len() != counts.len() {
-            return Err(Error::damaged(ARGUMENT, "the counts behind its baselines are inconsistent"));
+            return Err(Error::damaged(
+                ARGUMENT,
+                "the counts behind its baselines are inconsistent",
+            ));
         }
         let counts = Counts::from_grams(metadata.vocabulary.len(), grams.into_iter().zip(counts).collect())?;
         Ok(Self {
@@ -151,11 +171,22 @@ impl Model {
         let model = Self::from_bytes(bytes)?;
         let (metadata, file) = open(bytes)?;
         let run = metadata.run.ok_or_else(|| {
-            Error::argument("state", "a finished model", "the value of train_start or the state of train_epoch")
+            Error::argument(
+                "state",
+                "a finished model",
+                "the value of train_start or the state of train_epoch",
+            )
         })?;
         let first_moments = read_parameters(&file, &metadata.architecture, "optimizer.exp_avg.")?;
         let second_moments = read_parameters(&file, &metadata.architecture, "optimizer.exp_avg_sq.")?;
-        Ok((model, RunState { run, first_moments, second_moments }))
+        Ok((
+            model,
+            RunState {
+                run,
+                first_moments,
+                second_moments,
+            },
+        ))
     }
 
     /// Number of trained parameters.
@@ -167,9 +198,16 @@ impl Model {
 fn open(bytes: &[u8]) -> Result<(Metadata, SafeTensors<'_>), Error> {
     let foreign = |_| Error::damaged(ARGUMENT, "it is not a complete .safetensors file");
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(foreign)?;
-    let text = header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY)).ok_or_else(|| {
-        Error::damaged(ARGUMENT, "it is a .safetensors file that footfall did not write (no 'footfall' metadata)")
-    })?;
+    let text = header
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(METADATA_KEY))
+        .ok_or_else(|| {
+            Error::damaged(
+                ARGUMENT,
+                "it is a .safetensors file that footfall did not write (no 'footfall' metadata)",
+            )
+        })?;
     // The version alone first: a newer format may hold anything else.
     #[derive(Deserialize)]
     struct Version {
@@ -178,7 +216,11 @@ fn open(bytes: &[u8]) -> Result<(Metadata, SafeTensors<'_>), Error> {
     let damaged = |error: serde_json::Error| Error::damaged(ARGUMENT, format!("its metadata are unreadable: {error}"));
     let Version { format_version: found } = serde_json::from_str(text).map_err(damaged)?;
     if found > FORMAT_VERSION {
-        return Err(Error::Newer { argument: ARGUMENT, found, supported: FORMAT_VERSION });
+        return Err(Error::Newer {
+            argument: ARGUMENT,
+            found,
+            supported: FORMAT_VERSION,
+        });
     }
     let metadata: Metadata = serde_json::from_str(text).map_err(damaged)?;
     check_sizes(&metadata)?;
@@ -186,7 +228,14 @@ fn open(bytes: &[u8]) -> Result<(Metadata, SafeTensors<'_>), Error> {
 }
 
 fn check_sizes(metadata: &Metadata) -> Result<(), Error> {
-    let Architecture { vocabulary, embedding, hidden, layers, dropout, .. } = metadata.architecture;
+    let Architecture {
+        vocabulary,
+        embedding,
+        hidden,
+        layers,
+        dropout,
+        ..
+    } = metadata.architecture;
     let width_ok = |width: usize| (1..=MAX_WIDTH).contains(&width);
     if width_ok(embedding)
         && width_ok(hidden)
@@ -196,16 +245,24 @@ fn check_sizes(metadata: &Metadata) -> Result<(), Error> {
     {
         Ok(())
     } else {
-        Err(Error::damaged(ARGUMENT, "sizes in its metadata that no footfall model has"))
+        Err(Error::damaged(
+            ARGUMENT,
+            "sizes in its metadata that no footfall model has",
+        ))
     }
 }
 
 fn tensor<'a>(file: &SafeTensors<'a>, name: &str, dtype: Dtype) -> Result<TensorView<'a>, Error> {
-    let view = file.tensor(name).map_err(|_| Error::damaged(ARGUMENT, format!("tensor '{name}' is missing")))?;
+    let view = file
+        .tensor(name)
+        .map_err(|_| Error::damaged(ARGUMENT, format!("tensor '{name}' is missing")))?;
     if view.dtype() == dtype {
         Ok(view)
     } else {
-        Err(Error::damaged(ARGUMENT, format!("tensor '{name}' has type {:?} instead of {dtype:?}", view.dtype())))
+        Err(Error::damaged(
+            ARGUMENT,
+            format!("tensor '{name}' has type {:?} instead of {dtype:?}", view.dtype()),
+        ))
     }
 }
 
@@ -219,7 +276,11 @@ fn read_parameters(file: &SafeTensors, architecture: &Architecture, prefix: &str
             if view.shape() == slot.shape {
                 Ok(view)
             } else {
-                let reason = format!("tensor '{name}' has shape {:?} instead of {:?}", view.shape(), slot.shape);
+                let reason = format!(
+                    "tensor '{name}' has shape {:?} instead of {:?}",
+                    view.shape(),
+                    slot.shape
+                );
                 Err(Error::damaged(ARGUMENT, reason))
             }
         })
@@ -244,5 +305,9 @@ fn integers<const N: usize, T>(
     decode: impl Fn([u8; N]) -> T,
 ) -> Result<Vec<T>, Error> {
     let view = tensor(file, name, dtype)?;
-    Ok(view.data().chunks_exact(N).map(|word| decode(std::array::from_fn(|byte| word[byte]))).collect())
+    Ok(view
+        .data()
+        .chunks_exact(N)
+        .map(|word| decode(std::array::from_fn(|byte| word[byte])))
+        .collect())
 }

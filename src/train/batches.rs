@@ -36,15 +36,18 @@ mod tests {
     fn each_epoch_covers_every_training_sequence_once_in_another_order() {
         let vocabulary = Vocabulary::new(["a".to_owned()]).unwrap();
         let tokens = [0u8; 300];
-        let sequences =
-            (2..=300).map(|length| Sequence { tokens: &tokens[..length], n_train: if length % 10 == 0 { 0 } else { length } });
+        let sequences = (2..=300).map(|length| Sequence {
+            tokens: &tokens[..length],
+            n_train: if length % 10 == 0 { 0 } else { length },
+        });
         let bytes = Dataset::pack(&vocabulary, sequences.collect()).unwrap();
         let dataset = Dataset::from_bytes(&bytes).unwrap();
         let epoch = |number| batches(&dataset, 16, 1, number);
         let mut seen: Vec<u32> = epoch(1).concat();
         seen.sort_unstable();
-        let expected: Vec<u32> =
-            (0..dataset.len() as u32).filter(|&index| dataset.sequence(index as usize).n_train > 0).collect();
+        let expected: Vec<u32> = (0..dataset.len() as u32)
+            .filter(|&index| dataset.sequence(index as usize).n_train > 0)
+            .collect();
         assert_eq!(seen, expected);
         assert_eq!(epoch(1), epoch(1));
         assert_ne!(epoch(1), epoch(2));

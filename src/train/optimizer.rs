@@ -15,7 +15,11 @@ pub struct Adam {
 impl Adam {
     /// Before the first step.
     pub fn new(n_parameters: usize) -> Self {
-        Self { first_moments: vec![0.0; n_parameters], second_moments: vec![0.0; n_parameters], steps: 0 }
+        Self {
+            first_moments: vec![0.0; n_parameters],
+            second_moments: vec![0.0; n_parameters],
+            steps: 0,
+        }
     }
 
     /// Takes one step against `gradient`.
@@ -39,7 +43,11 @@ impl Adam {
 /// Scales the gradient down to the given Euclidean norm if it is longer, and
 /// returns its norm before.
 pub fn clip(gradient: &mut [f32], largest: f64) -> f64 {
-    let norm = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt();
+    let norm = gradient
+        .iter()
+        .map(|&g| f64::from(g) * f64::from(g))
+        .sum::<f64>()
+        .sqrt();
     if norm > largest {
         let factor = (largest / norm) as f32;
         gradient.iter_mut().for_each(|g| *g *= factor);

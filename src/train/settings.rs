@@ -89,7 +89,11 @@ impl Settings {
         }
         let settings: Self = serde_path_to_error::deserialize(json).map_err(|error| {
             let path = error.path().to_string();
-            let received = if path == "." { "unreadable".to_owned() } else { format!("unreadable at '{path}'") };
+            let received = if path == "." {
+                "unreadable".to_owned()
+            } else {
+                format!("unreadable at '{path}'")
+            };
             Error::argument("settings", received, error.into_inner().to_string())
         })?;
         settings.check()
@@ -100,7 +104,11 @@ impl Settings {
             if value >= low && value <= high {
                 return Ok(());
             }
-            Err(Error::argument(name, value.to_string(), format!("{} to {}", low.to_string(), high.to_string())))
+            Err(Error::argument(
+                name,
+                value.to_string(),
+                format!("{} to {}", low.to_string(), high.to_string()),
+            ))
         }
         fn positive(name: &'static str, value: f64) -> Result<(), Error> {
             if value > 0.0 && value.is_finite() {
@@ -132,7 +140,11 @@ impl Settings {
             ClassWeights::Named(weights) => {
                 for (action, &weight) in weights {
                     if !(weight > 0.0 && weight.is_finite()) {
-                        return Err(Error::argument("class_weights", format!("{weight} for '{action}'"), "a positive number"));
+                        return Err(Error::argument(
+                            "class_weights",
+                            format!("{weight} for '{action}'"),
+                            "a positive number",
+                        ));
                     }
                 }
             }
@@ -143,12 +155,18 @@ impl Settings {
     }
 
     fn cell(&self) -> Result<Option<Cell>, Error> {
-        let Some(name) = &self.architecture else { return Ok(None) };
+        let Some(name) = &self.architecture else {
+            return Ok(None);
+        };
         match name.as_str() {
             "rnn" => Ok(Some(Cell::Rnn)),
             "gru" => Ok(Some(Cell::Gru)),
             "lstm" => Ok(Some(Cell::Lstm)),
-            other => Err(Error::argument("architecture", format!("'{other}'"), "'rnn', 'gru', 'lstm'")),
+            other => Err(Error::argument(
+                "architecture",
+                format!("'{other}'"),
+                "'rnn', 'gru', 'lstm'",
+            )),
         }
     }
 
@@ -175,9 +193,11 @@ impl Settings {
     pub fn continued_architecture(&self, of: Architecture) -> Result<Architecture, Error> {
         fn same<T: PartialEq + std::fmt::Debug>(name: &'static str, asked: Option<T>, has: T) -> Result<(), Error> {
             match asked {
-                Some(asked) if asked != has => {
-                    Err(Error::argument(name, format!("{asked:?}"), format!("{has:?}, which 'init' has, or NULL")))
-                }
+                Some(asked) if asked != has => Err(Error::argument(
+                    name,
+                    format!("{asked:?}"),
+                    format!("{has:?}, which 'init' has, or NULL"),
+                )),
                 _ => Ok(()),
             }
         }
@@ -185,7 +205,10 @@ impl Settings {
         same("embedding", self.embedding, of.embedding)?;
         same("hidden", self.hidden, of.hidden)?;
         same("layers", self.layers, of.layers)?;
-        Ok(Architecture { dropout: self.dropout.map_or(of.dropout, |dropout| dropout as f32), ..of })
+        Ok(Architecture {
+            dropout: self.dropout.map_or(of.dropout, |dropout| dropout as f32),
+            ..of
+        })
     }
 
     /// The weight of each action, by token, from how often each is a training
@@ -198,14 +221,24 @@ impl Settings {
             ClassWeights::None => Ok(None),
             ClassWeights::Rule(_) => {
                 let total: u64 = targets.iter().sum();
-                let weight = |&n: &u64| if n == 0 { 1.0 } else { total as f64 / (targets.len() as f64 * n as f64) };
+                let weight = |&n: &u64| {
+                    if n == 0 {
+                        1.0
+                    } else {
+                        total as f64 / (targets.len() as f64 * n as f64)
+                    }
+                };
                 Ok(Some(targets.iter().map(|n| weight(n) as f32).collect()))
             }
             ClassWeights::Named(named) => {
                 let mut weights = vec![1.0; vocabulary.len()];
                 for (action, &weight) in named {
                     let token = vocabulary.token(action.as_bytes()).map_err(|_| {
-                        Error::argument("class_weights", format!("a weight for '{action}'"), vocabulary.actions().join(", "))
+                        Error::argument(
+                            "class_weights",
+                            format!("a weight for '{action}'"),
+                            vocabulary.actions().join(", "),
+                        )
                     })?;
                     weights[usize::from(token)] = weight as f32;
                 }
@@ -226,15 +259,24 @@ mod tests {
 
     #[test]
     fn null_means_the_default() {
-        assert_eq!(Settings::from_json(json!({"epochs": null, "patience": null})).unwrap(), Settings::default());
+        assert_eq!(
+            Settings::from_json(json!({"epochs": null, "patience": null})).unwrap(),
+            Settings::default()
+        );
     }
 
     #[test]
     fn errors_name_the_option_and_what_is_allowed() {
         assert!(message(json!({"epoch": 3})).contains("unknown field `epoch`, expected one of `architecture`"));
         assert!(message(json!({"hidden": "many"})).contains("'hidden'"));
-        assert_eq!(message(json!({"hidden": 0})), "argument 'hidden' is 0; allowed: 1 to 4096");
-        assert_eq!(message(json!({"architecture": "cnn"})), "argument 'architecture' is 'cnn'; allowed: 'rnn', 'gru', 'lstm'");
+        assert_eq!(
+            message(json!({"hidden": 0})),
+            "argument 'hidden' is 0; allowed: 1 to 4096"
+        );
+        assert_eq!(
+            message(json!({"architecture": "cnn"})),
+            "argument 'architecture' is 'cnn'; allowed: 'rnn', 'gru', 'lstm'"
+        );
         assert!(message(json!({"learning_rate": -0.1})).contains("a positive number"));
         assert!(message(json!({"dropout": 1})).contains("not including 1"));
         assert!(message(json!({"class_weights": "equal"})).contains("'balanced'"));
@@ -247,18 +289,33 @@ mod tests {
         let weights = |json| Settings::from_json(json).unwrap().weights(&vocabulary, &[10, 90]);
         assert_eq!(weights(json!({})).unwrap(), None);
         // 100 / (2 · 10) and 100 / (2 · 90), as compute_class_weight('balanced') of scikit-learn.
-        assert_eq!(weights(json!({"class_weights": "balanced"})).unwrap(), Some(vec![5.0, 0.555_555_6]));
-        assert_eq!(weights(json!({"class_weights": {"buy": 2}})).unwrap(), Some(vec![2.0, 1.0]));
-        assert!(weights(json!({"class_weights": {"wish": 2}})).unwrap_err().to_string().contains("buy, pv"));
+        assert_eq!(
+            weights(json!({"class_weights": "balanced"})).unwrap(),
+            Some(vec![5.0, 0.555_555_6])
+        );
+        assert_eq!(
+            weights(json!({"class_weights": {"buy": 2}})).unwrap(),
+            Some(vec![2.0, 1.0])
+        );
+        assert!(weights(json!({"class_weights": {"wish": 2}}))
+            .unwrap_err()
+            .to_string()
+            .contains("buy, pv"));
     }
 
     #[test]
     fn a_continued_model_keeps_its_sizes() {
         let vocabulary = Vocabulary::new(["buy".to_owned()]).unwrap();
-        let gru = Settings::from_json(json!({"architecture": "gru", "hidden": 8})).unwrap().new_architecture(&vocabulary).unwrap();
+        let gru = Settings::from_json(json!({"architecture": "gru", "hidden": 8}))
+            .unwrap()
+            .new_architecture(&vocabulary)
+            .unwrap();
         let ask = |json| Settings::from_json(json).unwrap().continued_architecture(gru);
         assert_eq!(ask(json!({})).unwrap(), gru);
-        assert!(ask(json!({"hidden": 16})).unwrap_err().to_string().contains("allowed: 8"));
+        assert!(ask(json!({"hidden": 16}))
+            .unwrap_err()
+            .to_string()
+            .contains("allowed: 8"));
         assert!(ask(json!({"architecture": "lstm"})).is_err());
     }
 }

@@ -93,11 +93,18 @@ impl Trainer {
                     format!("one of the actions of the dataset, {}", vocabulary.actions().join(", ")),
                 ));
             }
-            Some(init) => (settings.continued_architecture(init.architecture)?, init.parameters, init.training.epochs),
+            Some(init) => (
+                settings.continued_architecture(init.architecture)?,
+                init.parameters,
+                init.training.epochs,
+            ),
         };
         // Refuse a missing device now, not after the data went by.
         crate::device::engine(&settings.device, architecture)?;
-        let n_validation_targets = dataset.sequences().map(|sequence| sequence.n_held_out_targets() as u64).sum();
+        let n_validation_targets = dataset
+            .sequences()
+            .map(|sequence| sequence.n_held_out_targets() as u64)
+            .sum();
         let (majority, markov) = if n_validation_targets == 0 {
             (None, None)
         } else {
@@ -118,8 +125,24 @@ impl Trainer {
             validation_auc: None,
         };
         let adam = Adam::new(parameters.len());
-        let run = Run { settings, epochs_before, majority, markov, ..Run::default() };
-        Ok(Self { model: Model { architecture, vocabulary, parameters, counts, training }, adam, run })
+        let run = Run {
+            settings,
+            epochs_before,
+            majority,
+            markov,
+            ..Run::default()
+        };
+        Ok(Self {
+            model: Model {
+                architecture,
+                vocabulary,
+                parameters,
+                counts,
+                training,
+            },
+            adam,
+            run,
+        })
     }
 
     /// Trains on until the epoch is complete, or `until` has passed (after at
@@ -136,7 +159,11 @@ impl Trainer {
         let started = Instant::now();
         let settings = &self.run.settings;
         if dataset.vocabulary() != &self.model.vocabulary {
-            return Err(Error::argument("dataset", "another than the run was started with", "the same dataset"));
+            return Err(Error::argument(
+                "dataset",
+                "another than the run was started with",
+                "the same dataset",
+            ));
         }
         let engine = crate::device::engine(&settings.device, self.model.architecture)?;
         let weights = settings.weights(&self.model.vocabulary, &self.model.counts.targets_by_action())?;
@@ -148,12 +175,21 @@ impl Trainer {
                 .iter()
                 .map(|&index| {
                     let sequence = dataset.sequence(index as usize);
-                    Example { tokens: &sequence.tokens[..sequence.n_train], first_target: 1, key: u64::from(index) }
+                    Example {
+                        tokens: &sequence.tokens[..sequence.n_train],
+                        first_target: 1,
+                        key: u64::from(index),
+                    }
                 })
                 .collect();
             let dropout_seed = (self.model.architecture.dropout > 0.0)
                 .then(|| random::hash(settings.seed, &[u64::from(epoch), self.run.batch as u64]));
-            let step = Step { class_weights: weights.as_deref(), dropout_seed, window: settings.max_length, threads };
+            let step = Step {
+                class_weights: weights.as_deref(),
+                dropout_seed,
+                window: settings.max_length,
+                threads,
+            };
             gradient.fill(0.0);
             let sum = engine.loss_and_gradient(&self.model.parameters, &examples, &step, &mut gradient)?;
             if !sum.loss.is_finite() {
@@ -166,7 +202,8 @@ impl Trainer {
             let scale = (1.0 / sum.weight) as f32;
             gradient.iter_mut().for_each(|g| *g *= scale);
             clip(&mut gradient, settings.gradient_clip);
-            self.adam.step(&mut self.model.parameters, &gradient, settings.learning_rate);
+            self.adam
+                .step(&mut self.model.parameters, &gradient, settings.learning_rate);
             self.run.loss += sum.loss;
             self.run.weight += sum.weight;
             self.run.batch += 1;
@@ -198,7 +235,10 @@ impl Trainer {
                 run.epochs_since_best += 1;
             }
         }
-        let out_of_patience = run.settings.patience.is_some_and(|patience| run.epochs_since_best >= patience);
+        let out_of_patience = run
+            .settings
+            .patience
+            .is_some_and(|patience| run.epochs_since_best >= patience);
         let report = EpochReport {
             epoch: run.epochs_done,
             train_loss,
@@ -248,7 +288,11 @@ impl Trainer {
         let (model, state) = Model::with_run_state(bytes)?;
         let run: Run = serde_json::from_value(state.run)
             .map_err(|error| Error::argument("state", format!("unreadable: {error}"), "the state of a training run"))?;
-        let adam = Adam { first_moments: state.first_moments, second_moments: state.second_moments, steps: run.steps };
+        let adam = Adam {
+            first_moments: state.first_moments,
+            second_moments: state.second_moments,
+            steps: run.steps,
+        };
         Ok(Self { model, adam, run })
     }
 }
