@@ -9,7 +9,9 @@ use duckdb::Connection;
 use std::error::Error;
 
 /// The macros in the order of the data's way.
-const FILES: &[(&str, &str)] = &[];
+const FILES: &[(&str, &str)] = &[
+    ("07_training.sql", include_str!("../../sql/07_training.sql")),
+];
 
 /// Attaches the database that holds the macros.
 ///
