@@ -3,3 +3,5 @@
 //!
 //! The modules follow the way of the data; a stage imports only from stages
 //! above it.
+
+pub mod calendar;
