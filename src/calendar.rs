@@ -174,7 +174,7 @@ fn year_of_march(shifted_day: u32) -> YearOfMarch {
     let year = (p2 >> 32) as u32;
     YearOfMarch {
         day: p2 as u32 / 2_939_745 / 4,
-        begins_in_leap_year: (year % 4 == 0) & ((year != 0) | (century % 4 == 0)),
+        begins_in_leap_year: year.is_multiple_of(4) & ((year != 0) | century.is_multiple_of(4)),
     }
 }
 
@@ -185,10 +185,7 @@ fn day_and_month(shifted_day: u32) -> (u8, u8) {
     let n3 = 2_141 * day_of_year + 197_913;
     let month = n3 >> 16;
     let next_civil_year = u32::from(day_of_year >= FIRST_OF_JANUARY);
-    (
-        ((n3 & 0xffff) / 2_141) as u8 + 1,
-        (month - 12 * next_civil_year) as u8,
-    )
+    (((n3 & 0xffff) / 2_141) as u8 + 1, (month - 12 * next_civil_year) as u8)
 }
 
 /// Day of the civil year, 0 (1 January) to 365.
@@ -334,11 +331,7 @@ mod tests {
     fn agrees_with_paper_on_every_day_of_eight_centuries() {
         for day in -146_097..146_097 {
             let ts_us = day * DAY_US + 13 * 3_600_000_000;
-            assert_eq!(
-                TimeFeatures::at(ts_us),
-                counted_on_paper(ts_us),
-                "day {day}"
-            );
+            assert_eq!(TimeFeatures::at(ts_us), counted_on_paper(ts_us), "day {day}");
         }
     }
 
@@ -346,11 +339,7 @@ mod tests {
     fn agrees_with_paper_on_both_sides_of_each_hour() {
         for hour in -24 * 800..24 * 800 {
             for ts_us in [hour * 3_600_000_000 - 1, hour * 3_600_000_000] {
-                assert_eq!(
-                    TimeFeatures::at(ts_us),
-                    counted_on_paper(ts_us),
-                    "at {ts_us}"
-                );
+                assert_eq!(TimeFeatures::at(ts_us), counted_on_paper(ts_us), "at {ts_us}");
             }
         }
     }
