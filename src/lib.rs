@@ -5,3 +5,17 @@
 //! above it.
 
 pub mod calendar;
+#![deny(unsafe_code)]
+
+pub mod error;
+pub mod random;
+
+pub mod sequence;
+
+pub mod baseline;
+pub mod device;
+pub mod evaluate;
+pub mod metrics;
+pub mod model;
+pub mod network;
+pub mod train;
