@@ -4,11 +4,13 @@
 //! The modules follow the way of the data; a stage imports only from stages
 //! above it.
 
-pub mod calendar;
 #![deny(unsafe_code)]
 
 pub mod error;
 pub mod random;
+
+pub mod calendar;
+pub mod synthetic;
 
 pub mod sequence;
 
