@@ -9,6 +9,9 @@
 pub mod error;
 pub mod random;
 
+pub mod calendar;
+pub mod synthetic;
+
 pub mod sequence;
 
 pub mod baseline;
