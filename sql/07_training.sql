@@ -67,6 +67,68 @@ Example:
 WITH packed AS (SELECT pack_sequences([{tokens: encode_actions([''buy'', ''pv''], [''pv'', ''buy'', ''pv'']), n_train: 3}], [''buy'', ''pv'']) AS dataset)
 SELECT train_epoch(train_start(dataset, {hidden: 4}).state, dataset, 1).epoch AS epoch FROM packed;';
 
+CREATE MACRO footfall.main.training_set(
+    tbl,
+    actions,
+    vocabulary := NULL,
+    user_id := NULL,
+    times := NULL,
+    validation := 0.1,
+    validation_from := NULL,
+    seed := 42
+) AS TABLE
+WITH
+ff_rows AS (
+    SELECT
+        (actions)::VARCHAR[] AS ff_actions,
+        (user_id)::VARCHAR AS ff_user,
+        (times)::TIMESTAMP[] AS ff_times
+    FROM query_table(tbl)
+),
+ff_vocabulary AS MATERIALIZED (
+    SELECT coalesce(
+        (vocabulary)::VARCHAR[],
+        (SELECT list_distinct(flatten(list(list_distinct(ff_actions)))) FROM ff_rows),
+        []
+    ) AS ff_names
+)
+SELECT pack_sequences(
+    coalesce(list({
+        'tokens': encode_actions(ff_names, ff_actions),
+        'n_train': CASE
+            WHEN (validation_from) IS NOT NULL
+            THEN len(list_filter(
+                list_zip(ff_actions, ff_times),
+                lambda ff_pair: ff_pair[1] IS NOT NULL AND ff_pair[2] < (validation_from)::TIMESTAMP
+            ))
+            WHEN held_out(
+                coalesce(ff_user, array_to_string(ff_actions, chr(31))), (validation)::DOUBLE, (seed)::BIGINT
+            )
+            THEN 0
+            ELSE len(ff_actions)
+        END
+    }) FILTER (ff_actions IS NOT NULL), []),
+    any_value(ff_names)
+) AS dataset
+FROM ff_vocabulary LEFT JOIN ff_rows ON true;
+COMMENT ON MACRO TABLE footfall.main.training_set IS 'Packs a table of histories into one value for training or evaluation: the part of `footfall.train` that reads the table.
+
+One row with the BLOB `dataset`. Users are held back for validation by a hash of `user_id`, so that no user is on both sides; without a `user_id` the history itself is hashed. With `validation_from` the split is by time instead: every history trains up to that moment, and what follows is held back.
+
+Parameters:
+- tbl: a table, view, CTE or file with one row per user
+- actions: VARCHAR[], the history in time order
+- vocabulary: VARCHAR[], the actions to know; NULL takes those in the table
+- user_id: what identifies the user, of any type
+- times: TIMESTAMP[], the times of the actions, for `validation_from`
+- validation: share of the users held back, 0 to 1
+- validation_from: TIMESTAMP; events from it on are held back
+- seed: of the hash
+
+Example:
+WITH histories(user_id, actions) AS (VALUES (1, [''pv'', ''pv'', ''buy'']), (2, [''pv'', ''cart'']))
+SELECT octet_length(dataset) > 0 AS packed FROM footfall.training_set(histories, actions, user_id := user_id);';
+
 CREATE MACRO footfall.main.train(
     tbl,
     actions,
@@ -92,37 +154,19 @@ CREATE MACRO footfall.main.train(
     init := NULL
 ) AS TABLE
 WITH RECURSIVE
-ff_rows AS (
-    SELECT
-        (actions)::VARCHAR[] AS ff_actions,
-        (user_id)::VARCHAR AS ff_user,
-        (times)::TIMESTAMP[] AS ff_times
-    FROM query_table(tbl)
-),
 ff_init AS MATERIALIZED (SELECT (init)::BLOB AS ff_model),
-ff_vocabulary AS MATERIALIZED (
-    SELECT CASE
-        WHEN ff_model IS NULL
-        THEN (SELECT coalesce(list_distinct(flatten(list(list_distinct(ff_actions)))), []) FROM ff_rows)
-        ELSE model_info(ff_model).vocabulary
-    END AS ff_names
-    FROM ff_init
-),
 ff_packed AS MATERIALIZED (
-    SELECT pack_sequences(
-        coalesce(list({
-            'tokens': encode_actions(ff_names, ff_actions),
-            'n_train': CASE
-                WHEN (validation_from) IS NOT NULL
-                THEN len(list_filter(list_zip(ff_actions, ff_times), lambda ff_pair: ff_pair[1] IS NOT NULL AND ff_pair[2] < (validation_from)::TIMESTAMP))
-                WHEN held_out(coalesce(ff_user, array_to_string(ff_actions, chr(31))), (validation)::DOUBLE, (seed)::BIGINT)
-                THEN 0
-                ELSE len(ff_actions)
-            END
-        }), []),
-        any_value(ff_names)
-    ) AS ff_dataset
-    FROM ff_vocabulary LEFT JOIN ff_rows ON ff_actions IS NOT NULL
+    SELECT ff_set.dataset AS ff_dataset
+    FROM footfall.main.training_set(
+        tbl,
+        actions,
+        vocabulary := (SELECT model_info(ff_model).vocabulary FROM ff_init),
+        user_id := user_id,
+        times := times,
+        validation := validation,
+        validation_from := validation_from,
+        seed := seed
+    ) AS ff_set
 ),
 ff_run(ff_step, ff_result) AS (
     SELECT 0, CASE
@@ -132,25 +176,57 @@ ff_run(ff_step, ff_result) AS (
     FROM ff_packed, ff_init, (SELECT {
         'architecture': architecture, 'epochs': epochs, 'embedding': embedding, 'hidden': hidden, 'layers': layers,
         'dropout': dropout, 'learning_rate': learning_rate, 'batch_size': batch_size, 'gradient_clip': gradient_clip,
-        'class_weights': class_weights, 'patience': patience, 'max_length': max_length, 'seed': seed, 'device': device
+        'class_weights': class_weights, 'patience': patience, 'validation': validation, 'max_length': max_length,
+        'seed': seed, 'device': device
     } AS ff_settings)
     UNION ALL
-    SELECT ff_step + 1, train_epoch(ff_result.state, ff_dataset, coalesce((threads)::BIGINT, current_setting('threads')::BIGINT))
+    SELECT
+        ff_step + 1,
+        train_epoch(ff_result.state, ff_dataset, coalesce((threads)::BIGINT, current_setting('threads')::BIGINT))
     FROM ff_run, ff_packed
     WHERE NOT ff_result.finished
 )
 SELECT
-    ff_result.epoch AS epoch,
-    ff_result.train_loss AS train_loss,
-    ff_result.validation_loss AS validation_loss,
-    ff_result.majority_loss AS majority_loss,
-    ff_result.markov_loss AS markov_loss,
-    ff_result.validation_accuracy AS validation_accuracy,
-    ff_result.majority_accuracy AS majority_accuracy,
-    ff_result.validation_auc AS validation_auc,
-    ff_result.seconds AS seconds,
-    ff_result.device AS device,
-    ff_result.model AS model
+    ff_result['epoch'] AS epoch,
+    ff_result['train_loss'] AS train_loss,
+    ff_result['validation_loss'] AS validation_loss,
+    ff_result['majority_loss'] AS majority_loss,
+    ff_result['markov_loss'] AS markov_loss,
+    ff_result['validation_accuracy'] AS validation_accuracy,
+    ff_result['majority_accuracy'] AS majority_accuracy,
+    ff_result['validation_auc'] AS validation_auc,
+    ff_result['seconds'] AS seconds,
+    ff_result['device'] AS device,
+    ff_result['model'] AS model
 FROM ff_run
-WHERE ff_result.complete
-ORDER BY epoch;
+WHERE ff_result['complete']
+ORDER BY ff_step;
+COMMENT ON MACRO TABLE footfall.main.train IS 'Trains a network that predicts the next action of a history, one row per epoch.
+
+Targets are the actions 2 to n of a history, each predicted from all before it. Columns: `epoch`; `train_loss`, the mean negative log likelihood in nats while learning; on the held-back users `validation_loss`, beside it `majority_loss` (always the training frequencies) and `markov_loss` (what followed the last action), `validation_accuracy` beside `majority_accuracy` (on shop data nearly everything is a view, so accuracy alone says nothing), and `validation_auc`, the mean over the actions of the area under the ROC curve, one against the rest; `seconds`; `device`; `model`, a BLOB that predicts with nothing else. Take the best epoch with `arg_min(model, validation_loss)`. A training can be interrupted between two seconds of work; `LIMIT` stops it early. The same data, settings and seed give the same bytes for any number of threads and any order of rows.
+
+Parameters:
+- tbl: a table, view, CTE or file with one row per user, such as `footfall.sequences` gives
+- actions: VARCHAR[], the history in time order
+- architecture: ''rnn'', ''gru'' or ''lstm'' (the default, or that of `init`)
+- epochs: most passes over the data
+- embedding, hidden, layers: sizes (default 32, 64, 1, or those of `init`)
+- dropout: between layers, 0 up to 1 (default 0)
+- learning_rate: step size of Adam
+- batch_size: histories per step
+- gradient_clip: largest norm of a gradient
+- class_weights: NULL, ''balanced'', or a weight per action such as {''buy'': 2.0}
+- patience: stop after so many epochs without a better validation loss; NULL never does
+- validation: share of the users held back, 0 to 1
+- user_id: what identifies the user for the split; without it the history does
+- times, validation_from: TIMESTAMP[] and TIMESTAMP, for a split by time instead
+- max_length: steps over which gradients flow back; the state is carried on beyond
+- seed: of start weights, order, dropout and split
+- device: ''cpu'' or ''cuda''
+- threads: NULL takes the setting of DuckDB
+- init: a model to go on from
+
+Example:
+WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: [''pv'', ''pv'', ''cart'', ''buy''][1 + (i + u) % 4]) FROM range(80) users(u))
+SELECT epoch, validation_loss < majority_loss AS beats_majority
+FROM footfall.train(histories, actions, architecture := ''gru'', epochs := 3, hidden := 8, learning_rate := 0.05, user_id := u);';
