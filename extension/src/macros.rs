@@ -9,7 +9,10 @@ use duckdb::Connection;
 use std::error::Error;
 
 /// The macros in the order of the data's way.
-const FILES: &[(&str, &str)] = &[];
+const FILES: &[(&str, &str)] = &[
+    ("01_events.sql", include_str!("../../sql/01_events.sql")),
+    ("02_features.sql", include_str!("../../sql/02_features.sql")),
+];
 
 /// Attaches the database that holds the macros.
 ///

@@ -1,6 +1,8 @@
 //! The scalar and table functions, one file each, named as in SQL.
 
 mod footfall_version;
+mod generate_events;
+mod time_features;
 
 use crate::scalar;
 use duckdb::Connection;
@@ -12,5 +14,7 @@ use std::error::Error;
 /// When DuckDB refuses one of them.
 pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<footfall_version::FootfallVersion>(connection)?;
+    scalar::register::<time_features::TimeFeatures>(connection)?;
+    generate_events::register(connection)?;
     Ok(())
 }
