@@ -48,6 +48,8 @@ pub struct Training {
     pub seed: u64,
     /// Where it ran.
     pub device: String,
+    /// Share of the users held back.
+    pub validation: f64,
     pub n_train_targets: u64,
     pub n_validation_targets: u64,
     /// Log loss of the last epoch, in training mode.

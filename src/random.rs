@@ -132,7 +132,7 @@ mod tests {
         // Five standard errors.
         assert!((uniform - 0.5).abs() < 5.0 * 0.2887 / 316.2);
         assert!(mean.abs() < 5.0 / 316.2);
-        assert!((square - 1.0).abs() < 5.0 * 1.4142 / 316.2);
+        assert!((square - 1.0).abs() < 5.0 * 2f64.sqrt() / 316.2);
     }
 
     #[test]

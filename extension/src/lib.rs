@@ -6,7 +6,9 @@
 
 mod functions;
 mod macros;
+mod models;
 mod scalar;
+mod tokens;
 mod value;
 mod vector;
 

@@ -35,6 +35,9 @@ pub struct Settings {
     /// Epochs without a better validation loss before training stops; NULL
     /// never stops early.
     pub patience: Option<u32>,
+    /// Share of the users held back, for the record: the split itself is made
+    /// where the dataset is packed.
+    pub validation: f64,
     /// Steps over which gradients flow back; the state is carried on beyond.
     pub max_length: usize,
     pub seed: u64,
@@ -55,6 +58,7 @@ impl Default for Settings {
             gradient_clip: 5.0,
             class_weights: ClassWeights::None,
             patience: None,
+            validation: 0.1,
             max_length: 512,
             seed: 42,
             device: "cpu".into(),
@@ -128,6 +132,7 @@ impl Settings {
         within("batch_size", self.batch_size, 1, 1 << 20)?;
         positive("gradient_clip", self.gradient_clip)?;
         within("patience", self.patience.unwrap_or(1), 1, 100_000)?;
+        within("validation", self.validation, 0.0, 1.0)?;
         within("max_length", self.max_length, 1, 1 << 20)?;
         match &self.class_weights {
             ClassWeights::Rule(rule) if rule != "balanced" => {

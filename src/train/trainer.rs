@@ -117,6 +117,7 @@ impl Trainer {
             settings: serde_json::to_value(&settings).map_err(|error| Error::NoData(error.to_string()))?,
             seed: settings.seed,
             device: settings.device.clone(),
+            validation: settings.validation,
             n_train_targets: counts.n_targets(),
             n_validation_targets,
             train_loss: None,
