@@ -246,6 +246,11 @@ impl Generator {
         }
     }
 
+    /// The settings it was made from.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// Appends the history of `user`, counted from 0, in the order in which it happened.
     pub fn user(&self, user: u64, events: &mut Vec<Event>) {
         let mut random = Random::new(hash(self.settings.seed, &[user]));

@@ -11,6 +11,7 @@ use std::error::Error;
 /// The macros in the order of the data's way.
 const FILES: &[(&str, &str)] = &[
     ("01_events.sql", include_str!("../../sql/01_events.sql")),
+    ("02_features.sql", include_str!("../../sql/02_features.sql")),
     ("07_training.sql", include_str!("../../sql/07_training.sql")),
     ("08_predictions.sql", include_str!("../../sql/08_predictions.sql")),
     ("09_about.sql", include_str!("../../sql/09_about.sql")),

@@ -143,6 +143,11 @@ impl<'a> Column<'a> {
         !self.validity.is_null() && unsafe { *self.validity.add(row / 64) } >> (row % 64) & 1 == 0
     }
 
+    /// Whether the values are TIMESTAMPs without a time zone.
+    pub fn is_timestamp(&self) -> bool {
+        self.logical.id() == DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP
+    }
+
     /// Whether no row is NULL, so far as the vector's header says.
     pub fn all_valid(&self) -> bool {
         self.validity.is_null()

@@ -4,10 +4,12 @@ mod encode_actions;
 mod evaluate_model;
 mod footfall_devices;
 mod footfall_version;
+mod generate_events;
 mod held_out;
 mod model_info;
 mod pack_sequences;
 mod predict_next;
+mod time_features;
 mod train_epoch;
 mod train_start;
 
@@ -28,10 +30,12 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<evaluate_model::EvaluateModel>(connection)?;
     scalar::register::<footfall_devices::FootfallDevices>(connection)?;
     scalar::register::<footfall_version::FootfallVersion>(connection)?;
+    generate_events::register(connection)?;
     scalar::register::<held_out::HeldOut>(connection)?;
     scalar::register::<model_info::ModelInfo>(connection)?;
     scalar::register::<pack_sequences::PackSequences>(connection)?;
     scalar::register::<predict_next::PredictNext>(connection)?;
+    scalar::register::<time_features::TimeFeatures>(connection)?;
     scalar::register::<train_epoch::TrainEpoch>(connection)?;
     scalar::register::<train_start::TrainStart>(connection)?;
     Ok(())
