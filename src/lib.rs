@@ -3,3 +3,21 @@
 //!
 //! The modules follow the way of the data; a stage imports only from stages
 //! above it.
+
+#![deny(unsafe_code)]
+
+pub mod error;
+pub mod random;
+
+pub mod calendar;
+pub mod synthetic;
+
+pub mod sequence;
+
+pub mod baseline;
+pub mod device;
+pub mod evaluate;
+pub mod metrics;
+pub mod model;
+pub mod network;
+pub mod train;

@@ -1,1 +1,29 @@
-//! skeleton
+//! The DuckDB boundary of footfall: the entry point, one thin file per scalar
+//! function, the macro loader, and typed access to DuckDB's vectors.
+//!
+//! Only the stable part of the C API (v1.2.0) is used, so that one binary
+//! serves every DuckDB from 1.4 on.
+
+mod functions;
+mod macros;
+mod models;
+mod scalar;
+mod tokens;
+mod value;
+mod vector;
+
+use duckdb::{duckdb_entrypoint_c_api, Connection};
+
+/// Called by `LOAD footfall`: attaches the in-memory database `footfall`,
+/// registers the scalar and table functions and runs the files of `sql/` in it.
+///
+/// # Errors
+/// When a database named `footfall` is attached already, or a statement of the
+/// embedded SQL fails on this DuckDB.
+#[duckdb_entrypoint_c_api(ext_name = "footfall", min_duckdb_version = "v1.2.0")]
+pub fn load(connection: Connection) -> Result<(), Box<dyn std::error::Error>> {
+    macros::attach(&connection)?;
+    functions::register(&connection)
+        .and_then(|()| macros::create(&connection))
+        .inspect_err(|_| macros::detach(&connection))
+}

@@ -1,0 +1,374 @@
+//! Typed, read-only views of DuckDB's vectors.
+//!
+//! DuckDB flattens every argument before it calls a scalar function, so a
+//! vector here is always a plain array with a validity mask. A LIST keeps an
+//! (offset, length) pair per row and one child for all rows; flattening a
+//! constant LIST repeats the pair and not the elements, and a constant BLOB
+//! repeats its pointer: equal pairs or pointers mean equal values, which is how
+//! a constant model is recognised without comparing its bytes.
+
+use duckdb::core::DataChunkHandle;
+use duckdb::ffi::{
+    duckdb_data_chunk_get_vector, duckdb_decimal_internal_type, duckdb_decimal_scale, duckdb_destroy_logical_type,
+    duckdb_get_type_id, duckdb_hugeint, duckdb_hugeint_to_double, duckdb_list_entry, duckdb_list_vector_get_child,
+    duckdb_list_vector_get_size, duckdb_logical_type, duckdb_string_t, duckdb_struct_type_child_count,
+    duckdb_struct_type_child_name, duckdb_struct_vector_get_child, duckdb_vector, duckdb_vector_get_column_type,
+    duckdb_vector_get_data, duckdb_vector_get_validity, DuckDbString, DUCKDB_TYPE_DUCKDB_TYPE_BIGINT,
+    DUCKDB_TYPE_DUCKDB_TYPE_BLOB, DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN, DUCKDB_TYPE_DUCKDB_TYPE_DATE,
+    DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL, DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE, DUCKDB_TYPE_DUCKDB_TYPE_FLOAT,
+    DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT, DUCKDB_TYPE_DUCKDB_TYPE_INTEGER, DUCKDB_TYPE_DUCKDB_TYPE_LIST,
+    DUCKDB_TYPE_DUCKDB_TYPE_MAP, DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT, DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL,
+    DUCKDB_TYPE_DUCKDB_TYPE_STRUCT, DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP, DUCKDB_TYPE_DUCKDB_TYPE_TINYINT,
+    DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT, DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER, DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT,
+    DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT, DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
+};
+use serde_json::{Map, Number, Value as Json};
+use std::error::Error;
+use std::marker::PhantomData;
+
+type TypeId = u32;
+
+/// The arguments of one call.
+pub struct Chunk<'a> {
+    columns: Vec<Column<'a>>,
+    len: usize,
+}
+
+impl<'a> Chunk<'a> {
+    /// # Safety
+    /// `chunk` must hold valid vectors that nobody changes during `'a`.
+    pub unsafe fn new(chunk: &'a DataChunkHandle) -> Self {
+        let len = chunk.len();
+        let columns = (0..chunk.num_columns())
+            .map(|index| {
+                // SAFETY: the index is below the chunk's column count, and the
+                // caller keeps the chunk alive for 'a.
+                unsafe { Column::new(duckdb_data_chunk_get_vector(chunk.get_ptr(), index as u64), len) }
+            })
+            .collect();
+        Self { columns, len }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Number of arguments.
+    pub fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The argument at position `index`.
+    pub fn column(&self, index: usize) -> &Column<'a> {
+        &self.columns[index]
+    }
+
+    /// Whether an argument of this row is NULL.
+    pub fn any_null(&self, row: usize) -> bool {
+        self.columns.iter().any(|column| column.is_null(row))
+    }
+}
+
+/// One vector of values, NULLs marked by a validity mask.
+pub struct Column<'a> {
+    vector: duckdb_vector,
+    data: *const u8,
+    validity: *const u64,
+    len: usize,
+    logical: Logical,
+    lifetime: PhantomData<&'a ()>,
+}
+
+/// A Rust type that DuckDB stores as it is.
+///
+/// # Safety
+/// Every type id in `TYPES` must be stored by DuckDB as an array of `Self`.
+pub unsafe trait Native: Copy {
+    const TYPES: &'static [TypeId];
+}
+
+macro_rules! native {
+    ($($rust:ty: $($id:ident)|+),* $(,)?) => {$(
+        // SAFETY: DuckDB documents these ids with this storage type
+        // (duckdb.h, enum DUCKDB_TYPE).
+        unsafe impl Native for $rust {
+            const TYPES: &'static [TypeId] = &[$($id),+];
+        }
+    )*};
+}
+
+native! {
+    i8: DUCKDB_TYPE_DUCKDB_TYPE_TINYINT,
+    i16: DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT,
+    i32: DUCKDB_TYPE_DUCKDB_TYPE_INTEGER | DUCKDB_TYPE_DUCKDB_TYPE_DATE,
+    i64: DUCKDB_TYPE_DUCKDB_TYPE_BIGINT | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP,
+    u8: DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT | DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN,
+    u16: DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT,
+    u32: DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER,
+    u64: DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT,
+    f32: DUCKDB_TYPE_DUCKDB_TYPE_FLOAT,
+    f64: DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE,
+}
+
+impl<'a> Column<'a> {
+    /// # Safety
+    /// `vector` must be a flat vector of at least `len` rows that stays valid
+    /// and unchanged during `'a`.
+    unsafe fn new(vector: duckdb_vector, len: usize) -> Self {
+        // SAFETY: the caller vouches for the vector; the three calls only read
+        // its header.
+        unsafe {
+            Self {
+                vector,
+                data: duckdb_vector_get_data(vector).cast(),
+                validity: duckdb_vector_get_validity(vector),
+                len,
+                logical: Logical(duckdb_vector_get_column_type(vector)),
+                lifetime: PhantomData,
+            }
+        }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether row `row` is NULL.
+    pub fn is_null(&self, row: usize) -> bool {
+        assert!(row < self.len, "row {row} of {}", self.len);
+        // SAFETY: the mask has one bit per row in words of 64, and the row is
+        // in range.
+        !self.validity.is_null() && unsafe { *self.validity.add(row / 64) } >> (row % 64) & 1 == 0
+    }
+
+    /// Whether the values are TIMESTAMPs without a time zone.
+    pub fn is_timestamp(&self) -> bool {
+        self.logical.id() == DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP
+    }
+
+    /// Whether no row is NULL, so far as the vector's header says.
+    pub fn all_valid(&self) -> bool {
+        self.validity.is_null()
+    }
+
+    /// The values as stored; slots of NULL rows hold anything.
+    ///
+    /// # Panics
+    /// When the vector's type is not stored as `T`.
+    pub fn values<T: Native>(&self) -> &'a [T] {
+        assert!(
+            T::TYPES.contains(&self.logical.id()),
+            "vector of type {} read as another",
+            self.logical.id()
+        );
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: the type was checked, and the vector holds `len` rows.
+        unsafe { std::slice::from_raw_parts(self.data.cast(), self.len) }
+    }
+
+    /// The bytes of a BLOB or VARCHAR row that is not NULL. For a value that is
+    /// constant over the chunk the slice is the same for all rows.
+    pub fn bytes(&self, row: usize) -> &'a [u8] {
+        assert!(row < self.len, "row {row} of {}", self.len);
+        assert!(
+            matches!(
+                self.logical.id(),
+                DUCKDB_TYPE_DUCKDB_TYPE_BLOB | DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR
+            ),
+            "vector of type {} read as bytes",
+            self.logical.id()
+        );
+        // SAFETY: a BLOB or VARCHAR vector stores `duckdb_string_t`: 12 bytes
+        // or fewer sit in the slot itself, longer ones behind its pointer;
+        // both live as long as the vector.
+        unsafe {
+            let slot = self.data.cast::<duckdb_string_t>().add(row);
+            let length = (*slot).value.inlined.length as usize;
+            let start: *const u8 = if length <= 12 {
+                (&raw const (*slot).value.inlined.inlined).cast()
+            } else {
+                (*slot).value.pointer.ptr.cast()
+            };
+            std::slice::from_raw_parts(start, length)
+        }
+    }
+
+    /// The text of a VARCHAR row that is not NULL.
+    ///
+    /// # Errors
+    /// When the bytes are not UTF-8 (DuckDB checks on the way in, so only a
+    /// faulty client can get here).
+    pub fn text(&self, row: usize) -> Result<&'a str, Box<dyn Error>> {
+        std::str::from_utf8(self.bytes(row)).map_err(|_| "text that is not valid UTF-8".into())
+    }
+
+    /// Offset and length of a LIST or MAP row within [`Column::child`].
+    pub fn list(&self, row: usize) -> std::ops::Range<usize> {
+        assert!(row < self.len, "row {row} of {}", self.len);
+        assert!(
+            matches!(
+                self.logical.id(),
+                DUCKDB_TYPE_DUCKDB_TYPE_LIST | DUCKDB_TYPE_DUCKDB_TYPE_MAP
+            ),
+            "vector of type {} read as a list",
+            self.logical.id()
+        );
+        if self.is_null(row) {
+            return 0..0;
+        }
+        // SAFETY: a LIST vector stores one `duckdb_list_entry` per row.
+        let entry = unsafe { *self.data.cast::<duckdb_list_entry>().add(row) };
+        entry.offset as usize..(entry.offset + entry.length) as usize
+    }
+
+    /// The elements of all rows of a LIST or MAP.
+    pub fn child(&self) -> Column<'a> {
+        // SAFETY: `list` checks the type on every use; the child lives as long
+        // as its parent and holds `get_size` rows.
+        unsafe {
+            assert!(matches!(
+                self.logical.id(),
+                DUCKDB_TYPE_DUCKDB_TYPE_LIST | DUCKDB_TYPE_DUCKDB_TYPE_MAP
+            ));
+            Column::new(
+                duckdb_list_vector_get_child(self.vector),
+                duckdb_list_vector_get_size(self.vector) as usize,
+            )
+        }
+    }
+
+    /// The field of a STRUCT at position `index`.
+    pub fn field(&self, index: usize) -> Column<'a> {
+        assert!(
+            index < self.logical.n_fields(),
+            "field {index} of {}",
+            self.logical.n_fields()
+        );
+        // SAFETY: the field exists, lives as long as its parent and has as
+        // many rows.
+        unsafe { Column::new(duckdb_struct_vector_get_child(self.vector, index as u64), self.len) }
+    }
+
+    /// The names of a STRUCT's fields; empty for other types.
+    pub fn field_names(&self) -> Vec<String> {
+        (0..self.logical.n_fields())
+            .map(|index| self.logical.field_name(index))
+            .collect()
+    }
+
+    /// The value of a row as JSON: how options arrive. Numbers that JSON lacks
+    /// (NaN, infinity) become text, so that they are refused where a number is
+    /// expected.
+    ///
+    /// # Errors
+    /// For types that have no place in options (BLOB, UUID, …).
+    pub fn json(&self, row: usize) -> Result<Json, Box<dyn Error>> {
+        if self.is_null(row) {
+            return Ok(Json::Null);
+        }
+        let real = |value: f64| Number::from_f64(value).map_or_else(|| Json::String(value.to_string()), Json::Number);
+        Ok(match self.logical.id() {
+            DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL => Json::Null,
+            DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Json::Bool(self.values::<u8>()[row] != 0),
+            DUCKDB_TYPE_DUCKDB_TYPE_TINYINT => self.values::<i8>()[row].into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => self.values::<i16>()[row].into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_INTEGER => self.values::<i32>()[row].into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => self.values::<i64>()[row].into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT => self.values::<u8>()[row].into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT => self.values::<u16>()[row].into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER => self.values::<u32>()[row].into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => self.values::<u64>()[row].into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => real(f64::from(self.values::<f32>()[row])),
+            DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => real(self.values::<f64>()[row]),
+            DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL | DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT => real(self.wide(row)),
+            DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => self.text(row)?.into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
+                let child = self.child();
+                self.list(row)
+                    .map(|element| child.json(element))
+                    .collect::<Result<_, _>>()?
+            }
+            DUCKDB_TYPE_DUCKDB_TYPE_MAP => {
+                let pairs = self.child();
+                let (keys, values) = (pairs.field(0), pairs.field(1));
+                let mut object = Map::new();
+                for element in self.list(row) {
+                    let key = match keys.json(element)? {
+                        Json::String(text) => text,
+                        other => other.to_string(),
+                    };
+                    object.insert(key, values.json(element)?);
+                }
+                Json::Object(object)
+            }
+            DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
+                let mut object = Map::new();
+                for (index, name) in self.field_names().into_iter().enumerate() {
+                    object.insert(name, self.field(index).json(row)?);
+                }
+                Json::Object(object)
+            }
+            _ => return Err("an option of a type that is not a number, text, BOOLEAN, LIST, MAP or STRUCT".into()),
+        })
+    }
+
+    /// A DECIMAL or HUGEINT as the nearest DOUBLE.
+    fn wide(&self, row: usize) -> f64 {
+        assert!(row < self.len);
+        // SAFETY: the row is in range, and the storage type of a DECIMAL is
+        // what its logical type says; a HUGEINT is stored as such.
+        unsafe {
+            let hugeint = || duckdb_hugeint_to_double(*self.data.cast::<duckdb_hugeint>().add(row));
+            if self.logical.id() == DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT {
+                return hugeint();
+            }
+            let unscaled = match duckdb_decimal_internal_type(self.logical.0) {
+                DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => f64::from(*self.data.cast::<i16>().add(row)),
+                DUCKDB_TYPE_DUCKDB_TYPE_INTEGER => f64::from(*self.data.cast::<i32>().add(row)),
+                DUCKDB_TYPE_DUCKDB_TYPE_BIGINT => *self.data.cast::<i64>().add(row) as f64,
+                _ => hugeint(),
+            };
+            unscaled / 10f64.powi(i32::from(duckdb_decimal_scale(self.logical.0)))
+        }
+    }
+}
+
+/// An owned logical type.
+struct Logical(duckdb_logical_type);
+
+impl Logical {
+    fn id(&self) -> TypeId {
+        // SAFETY: the handle is valid until drop.
+        unsafe { duckdb_get_type_id(self.0) }
+    }
+
+    fn n_fields(&self) -> usize {
+        if self.id() != DUCKDB_TYPE_DUCKDB_TYPE_STRUCT {
+            // The child of a MAP is a STRUCT; other types have no fields.
+            return 0;
+        }
+        // SAFETY: the handle is a STRUCT type.
+        unsafe { duckdb_struct_type_child_count(self.0) as usize }
+    }
+
+    fn field_name(&self, index: usize) -> String {
+        // SAFETY: the handle is a STRUCT type with more than `index` fields;
+        // the returned text is freed by `DuckDbString`.
+        unsafe {
+            DuckDbString::from_ptr(duckdb_struct_type_child_name(self.0, index as u64))
+                .to_string_lossy()
+                .into_owned()
+        }
+    }
+}
+
+impl Drop for Logical {
+    fn drop(&mut self) {
+        // SAFETY: the handle was created for this value and is freed once.
+        unsafe { duckdb_destroy_logical_type(&mut self.0) }
+    }
+}

@@ -1,0 +1,29 @@
+//! Recurrent networks that predict the next token of a sequence.
+//!
+//! A network is an [`Architecture`] and a flat list of `f32` parameters; an
+//! [`Engine`] turns both into losses, gradients and probabilities. It knows nothing
+//! of files, training loops or optimisers.
+//!
+//! - [`architecture`]: cell, sizes, names and places of the parameters, start weights.
+//! - [`dropout`]: masks as a pure function of seed, sequence, layer, position, unit.
+//! - [`engine`]: what an engine is asked and what it answers.
+//! - [`fused`]: our CPU kernels, for everything but CUDA.
+//! - [`plain`]: candle operations and autograd; the reference, and the CUDA path.
+//!
+//! A sequence x_0 … x_{n-1} is fed token by token. After x_t the network gives a
+//! distribution over the token at position t + 1, so a sequence of n tokens has the
+//! n - 1 targets 1 … n-1, each predicted from everything before it.
+
+pub mod architecture;
+mod check;
+pub mod dropout;
+pub mod engine;
+mod error;
+pub mod fused;
+pub mod plain;
+
+pub use architecture::{Architecture, Cell, Slot};
+pub use engine::{Engine, Example, LossSum, Step};
+pub use error::NetworkError;
+pub use fused::{Fused, Prepared};
+pub use plain::Plain;

@@ -1,0 +1,555 @@
+//! The engines against PyTorch's recorded values, against each other and against
+//! finite differences; what they answer at the edges and what they refuse.
+
+use candle_core::Device;
+use footfall::network::{Architecture, Cell, Engine, Example, Fused, LossSum, NetworkError, Plain, Step};
+use footfall::random::Random;
+use safetensors::SafeTensors;
+
+const CELLS: [(Cell, &str); 3] = [(Cell::Rnn, "rnn"), (Cell::Gru, "gru"), (Cell::Lstm, "lstm")];
+
+const EVALUATION: Step = Step {
+    class_weights: None,
+    dropout_seed: None,
+    window: 1000,
+    threads: 1,
+};
+
+/// Every engine for an architecture, with its name.
+fn engines(architecture: Architecture) -> Vec<(&'static str, Box<dyn Engine>)> {
+    let plain: Box<dyn Engine> = Box::new(Plain::new(architecture, Device::Cpu).unwrap());
+    let fused = Fused::variants(architecture).unwrap().into_iter();
+    let fused = fused.map(|engine| (engine.instructions(), Box::new(engine) as Box<dyn Engine>));
+    std::iter::once(("plain", plain)).chain(fused).collect()
+}
+
+fn architecture(cell: Cell, hidden: usize, layers: usize) -> Architecture {
+    Architecture {
+        cell,
+        vocabulary: 5,
+        embedding: 3,
+        hidden,
+        layers,
+        dropout: 0.0,
+    }
+}
+
+/// Loss sums and gradient of one step from a zero gradient.
+fn train(
+    engine: &dyn Engine,
+    parameters: &[f32],
+    batch: &[Example],
+    step: &Step,
+) -> Result<(LossSum, Vec<f32>), NetworkError> {
+    let mut gradient = vec![0.0; parameters.len()];
+    let sum = engine.loss_and_gradient(parameters, batch, step, &mut gradient)?;
+    Ok((sum, gradient))
+}
+
+/// Within 1e-5, absolutely up to 1 and relatively above.
+fn assert_close(context: &str, actual: &[f32], expected: &[f32]) {
+    assert_eq!(actual.len(), expected.len(), "{context}");
+    for (index, (&a, &e)) in actual.iter().zip(expected).enumerate() {
+        assert!(
+            (a - e).abs() <= 1e-5 * e.abs().max(1.0),
+            "{context}: {a} instead of {e} at {index}"
+        );
+    }
+}
+
+fn assert_sums_close(context: &str, actual: LossSum, expected: LossSum) {
+    for (a, e) in [(actual.loss, expected.loss), (actual.weight, expected.weight)] {
+        assert!(
+            (a - e).abs() <= 1e-5 * e.abs().max(1.0),
+            "{context}: {actual:?} instead of {expected:?}"
+        );
+    }
+}
+
+/// `n` sequences of 1 to `longest` random tokens.
+fn random_sequences(n: usize, vocabulary: usize, longest: usize, seed: u64) -> Vec<Vec<u8>> {
+    let mut random = Random::new(seed);
+    let mut sequence = |_| {
+        let length = 1 + random.below(longest as u64);
+        (0..length).map(|_| random.below(vocabulary as u64) as u8).collect()
+    };
+    (0..n).map(&mut sequence).collect()
+}
+
+fn examples(sequences: &[Vec<u8>]) -> Vec<Example<'_>> {
+    sequences
+        .iter()
+        .zip(0..)
+        .map(|(tokens, key)| Example {
+            tokens,
+            first_target: 1,
+            key,
+        })
+        .collect()
+}
+
+/// Values recorded by `recorded/network.py`.
+struct Recorded(SafeTensors<'static>);
+
+impl Recorded {
+    fn read() -> Self {
+        Recorded(SafeTensors::deserialize(include_bytes!("recorded/network.safetensors")).unwrap())
+    }
+
+    fn values<const BYTES: usize, T>(&self, name: &str, read: fn([u8; BYTES]) -> T) -> Vec<T> {
+        let data = self.0.tensor(name).unwrap().data();
+        data.chunks_exact(BYTES)
+            .map(|bytes| read(bytes.try_into().unwrap()))
+            .collect()
+    }
+
+    fn floats(&self, name: &str) -> Vec<f32> {
+        self.values(name, f32::from_le_bytes)
+    }
+
+    fn sums(&self, name: &str) -> LossSum {
+        let sums = self.values(name, f64::from_le_bytes);
+        LossSum {
+            loss: sums[0],
+            weight: sums[1],
+        }
+    }
+
+    fn examples(&self) -> Vec<Example<'static>> {
+        let mut tokens: &'static [u8] = self.0.tensor("tokens").unwrap().data();
+        let lengths = self.values("lengths", u32::from_le_bytes);
+        let first_targets = self.values("first_targets", u32::from_le_bytes);
+        lengths
+            .into_iter()
+            .zip(first_targets)
+            .map(|(length, first_target)| {
+                let (sequence, rest) = tokens.split_at(length as usize);
+                tokens = rest;
+                Example {
+                    tokens: sequence,
+                    first_target: first_target as usize,
+                    key: 0,
+                }
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn losses_gradients_and_probabilities_are_pytorchs() {
+    let recorded = Recorded::read();
+    let batch = recorded.examples();
+    let class_weights = recorded.floats("class_weights");
+    for (cell, cell_name) in CELLS {
+        for layers in 1..=3 {
+            let name = format!("{cell_name}{layers}");
+            let parameters = recorded.floats(&format!("{name}.parameters"));
+            for (engine_name, engine) in engines(architecture(cell, if layers == 1 { 18 } else { 6 }, layers)) {
+                for (suffix, class_weights) in [("", None), (".weighted", Some(&class_weights[..]))] {
+                    let context = format!("{engine_name} {name}{suffix}");
+                    let step = Step {
+                        class_weights,
+                        ..EVALUATION
+                    };
+                    let (sum, gradient) = train(&*engine, &parameters, &batch, &step).unwrap();
+                    assert_sums_close(&context, sum, recorded.sums(&format!("{name}{suffix}.sums")));
+                    assert_close(
+                        &context,
+                        &gradient,
+                        &recorded.floats(&format!("{name}{suffix}.gradient")),
+                    );
+                }
+                let probabilities = engine.probabilities(&parameters, &batch, true, 1).unwrap();
+                let expected = recorded.floats(&format!("{name}.probabilities"));
+                assert_close(&format!("{engine_name} {name}"), &probabilities, &expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_finite_differences() {
+    let sequences = random_sequences(4, 5, 6, 1);
+    let batch = examples(&sequences);
+    for (cell, name) in CELLS {
+        let architecture = Architecture {
+            dropout: 0.25,
+            ..architecture(cell, 4, 2)
+        };
+        let parameters = architecture.initial_parameters(3);
+        for (engine_name, engine) in engines(architecture) {
+            for dropout_seed in [None, Some(5)] {
+                let step = Step {
+                    dropout_seed,
+                    ..EVALUATION
+                };
+                let (_, gradient) = train(&*engine, &parameters, &batch, &step).unwrap();
+                let loss = |index: usize, by: f32| {
+                    let mut moved = parameters.clone();
+                    moved[index] += by;
+                    train(&*engine, &moved, &batch, &step).unwrap().0.loss
+                };
+                for (index, &slope) in gradient.iter().enumerate() {
+                    let difference = (loss(index, 0.01) - loss(index, -0.01)) / 0.02;
+                    assert!(
+                        (difference - f64::from(slope)).abs() < 1e-3 * difference.abs().max(1.0),
+                        "{engine_name} {name} {dropout_seed:?}: {slope} instead of {difference} at {index}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_window_changes_gradients_but_not_the_loss() {
+    let sequences = random_sequences(6, 5, 30, 2);
+    let batch = examples(&sequences);
+    for (cell, name) in CELLS {
+        let architecture = Architecture {
+            dropout: 0.3,
+            ..architecture(cell, 7, 2)
+        };
+        let parameters = architecture.initial_parameters(4);
+        for (engine_name, engine) in engines(architecture) {
+            let whole = train(
+                &*engine,
+                &parameters,
+                &batch,
+                &Step {
+                    dropout_seed: Some(1),
+                    ..EVALUATION
+                },
+            )
+            .unwrap();
+            let step = Step {
+                dropout_seed: Some(1),
+                window: 7,
+                ..EVALUATION
+            };
+            let cut = train(&*engine, &parameters, &batch, &step).unwrap();
+            assert_sums_close(&format!("{engine_name} {name}"), cut.0, whole.0);
+            let largest = whole
+                .1
+                .iter()
+                .zip(&cut.1)
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f32::max);
+            assert!(
+                largest > 1e-3,
+                "{engine_name} {name}: a window of 7 changed no gradient"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_gradient_is_added_to() {
+    let sequences = random_sequences(3, 5, 9, 2);
+    let batch = examples(&sequences);
+    let architecture = architecture(Cell::Gru, 5, 1);
+    let parameters = architecture.initial_parameters(4);
+    for (name, engine) in engines(architecture) {
+        let (_, once) = train(&*engine, &parameters, &batch, &EVALUATION).unwrap();
+        let mut twice = once.clone();
+        engine
+            .loss_and_gradient(&parameters, &batch, &EVALUATION, &mut twice)
+            .unwrap();
+        assert_close(name, &twice, &once.iter().map(|x| 2.0 * x).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn advance_and_predict_equal_the_last_probabilities() {
+    let sequences = random_sequences(20, 5, 40, 6);
+    let tokens: Vec<&[u8]> = sequences.iter().map(Vec::as_slice).collect();
+    let last: Vec<Example> = tokens
+        .iter()
+        .map(|&tokens| Example {
+            tokens,
+            first_target: tokens.len(),
+            key: 0,
+        })
+        .collect();
+    for (cell, name) in CELLS {
+        let architecture = architecture(cell, 20, 2);
+        let parameters = architecture.initial_parameters(8);
+        for (engine_name, engine) in engines(architecture) {
+            let expected = engine.probabilities(&parameters, &last, true, 1).unwrap();
+            assert_close(name, &engine.predict(&parameters, &tokens, 2).unwrap(), &expected);
+            for (sequence, expected) in tokens.iter().zip(expected.chunks(5)) {
+                let mut state = vec![0.0; architecture.n_state()];
+                let mut probabilities = vec![0.0; 5];
+                for &token in *sequence {
+                    engine
+                        .advance(&parameters, &mut state, token, &mut probabilities)
+                        .unwrap();
+                }
+                assert_close(&format!("{engine_name} {name}"), &probabilities, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_to_count_is_zero() {
+    let architecture = architecture(Cell::Lstm, 6, 2);
+    let parameters = architecture.initial_parameters(1);
+    let single = Example {
+        tokens: &[1],
+        first_target: 1,
+        key: 0,
+    };
+    let none = Example {
+        tokens: &[],
+        first_target: 1,
+        key: 0,
+    };
+    let late = Example {
+        tokens: &[1, 2, 3],
+        first_target: 3,
+        key: 0,
+    };
+    for (name, engine) in engines(architecture) {
+        for batch in [&[][..], &[single], &[none, single, late]] {
+            let (sum, gradient) = train(&*engine, &parameters, batch, &EVALUATION).unwrap();
+            assert_eq!(sum, LossSum::default(), "{name}");
+            assert!(gradient.iter().all(|&x| x == 0.0), "{name}");
+            assert!(
+                engine.probabilities(&parameters, batch, false, 1).unwrap().is_empty(),
+                "{name}"
+            );
+        }
+        // A sequence without targets changes nothing beside others.
+        let counted = Example {
+            tokens: &[1, 2, 3],
+            first_target: 1,
+            key: 0,
+        };
+        let alone = train(&*engine, &parameters, &[counted], &EVALUATION).unwrap();
+        let among = train(&*engine, &parameters, &[single, counted, none], &EVALUATION).unwrap();
+        assert_eq!(alone.0, among.0, "{name}");
+        assert_close(name, &among.1, &alone.1);
+    }
+}
+
+#[test]
+fn an_empty_history_is_answered_by_the_heads_bias() {
+    let architecture = architecture(Cell::Rnn, 6, 1);
+    let parameters = architecture.initial_parameters(1);
+    let exponentials: Vec<f32> = parameters[parameters.len() - 5..].iter().map(|x| x.exp()).collect();
+    let expected: Vec<f32> = exponentials
+        .iter()
+        .map(|x| x / exponentials.iter().sum::<f32>())
+        .collect();
+    for (name, engine) in engines(architecture) {
+        assert_close(name, &engine.predict(&parameters, &[&[]], 1).unwrap(), &expected);
+        let mixed = engine.predict(&parameters, &[&[1, 2], &[], &[3]], 1).unwrap();
+        assert_close(name, &mixed[5..10], &expected);
+        assert_close(name, &mixed[..5], &engine.predict(&parameters, &[&[1, 2]], 1).unwrap());
+        assert!(engine.predict(&parameters, &[], 1).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
+    let architecture = architecture(Cell::Lstm, 4, 1);
+    let parameters = architecture.initial_parameters(1);
+    let good = Example {
+        tokens: &[0, 4],
+        first_target: 1,
+        key: 0,
+    };
+    for (_, engine) in engines(architecture) {
+        let message =
+            |batch: &[Example], step: &Step| train(&*engine, &parameters, batch, step).unwrap_err().to_string();
+        assert_eq!(
+            message(
+                &[Example {
+                    tokens: &[0, 5],
+                    ..good
+                }],
+                &EVALUATION
+            ),
+            "a sequence holds token 5; allowed: 0 to 4"
+        );
+        assert_eq!(
+            message(
+                &[Example {
+                    first_target: 0,
+                    ..good
+                }],
+                &EVALUATION
+            ),
+            "'first_target' is 0; allowed: 1 or more"
+        );
+        assert_eq!(
+            message(
+                &[good],
+                &Step {
+                    window: 0,
+                    ..EVALUATION
+                }
+            ),
+            "'window' is 0; allowed: 1 or more"
+        );
+        assert_eq!(
+            message(
+                &[good],
+                &Step {
+                    threads: 0,
+                    ..EVALUATION
+                }
+            ),
+            "'threads' is 0; allowed: 1 or more"
+        );
+        assert_eq!(
+            message(
+                &[good],
+                &Step {
+                    class_weights: Some(&[1.0]),
+                    ..EVALUATION
+                }
+            ),
+            "'class_weights' holds 1 values; allowed: 5"
+        );
+        assert_eq!(
+            engine.predict(&parameters[1..], &[&[0]], 1).unwrap_err().to_string(),
+            format!(
+                "'parameters' holds {} values; allowed: {}",
+                parameters.len() - 1,
+                parameters.len()
+            )
+        );
+        assert_eq!(
+            engine
+                .advance(&parameters, &mut [0.0; 7], 0, &mut [0.0; 5])
+                .unwrap_err()
+                .to_string(),
+            "'state' holds 7 values; allowed: 8"
+        );
+        assert_eq!(
+            engine
+                .loss_and_gradient(&parameters, &[good], &EVALUATION, &mut [0.0])
+                .unwrap_err()
+                .to_string(),
+            format!("'gradient' holds 1 values; allowed: {}", parameters.len())
+        );
+    }
+    let refused = Plain::new(
+        Architecture {
+            dropout: 1.0,
+            ..architecture
+        },
+        Device::Cpu,
+    )
+    .unwrap_err();
+    assert_eq!(refused.to_string(), "'dropout' is 1; allowed: 0 <= dropout < 1");
+    let refused = Plain::new(
+        Architecture {
+            vocabulary: 257,
+            ..architecture
+        },
+        Device::Cpu,
+    )
+    .unwrap_err();
+    assert_eq!(refused.to_string(), "'vocabulary' is 257; allowed: 1 to 256");
+}
+
+#[test]
+fn the_fused_engine_agrees_with_plain_candle() {
+    // Hidden sizes below, at and above the vectors' widths and the panels'; more tokens
+    // than one vector; more sequences than one block, of very unequal length.
+    for (vocabulary, embedding, hidden, layers, window) in [
+        (2, 1, 1, 1, 1000),
+        (5, 32, 64, 1, 13),
+        (20, 7, 33, 2, 1000),
+        (5, 16, 80, 3, 20),
+        (40, 3, 17, 2, 1),
+    ] {
+        let sequences = random_sequences(70, vocabulary, 60, 11);
+        let batch = examples(&sequences);
+        let class_weights: Vec<f32> = (0..vocabulary).map(|token| 0.5 + token as f32 / 8.0).collect();
+        let step = Step {
+            class_weights: Some(&class_weights),
+            dropout_seed: Some(3),
+            window,
+            ..EVALUATION
+        };
+        for (cell, name) in CELLS {
+            let architecture = Architecture {
+                cell,
+                vocabulary,
+                embedding,
+                hidden,
+                layers,
+                dropout: 0.3,
+            };
+            let parameters = architecture.initial_parameters(12);
+            let plain = Plain::new(architecture, Device::Cpu).unwrap();
+            let (expected_sum, mut expected) = train(&plain, &parameters, &batch, &step).unwrap();
+            let expected_rows = plain.probabilities(&parameters, &batch, true, 1).unwrap();
+            // As a training step uses them: divided by the weight.
+            expected.iter_mut().for_each(|x| *x /= expected_sum.weight as f32);
+            for engine in Fused::variants(architecture).unwrap() {
+                let context = format!("{} {name} {hidden} x {layers}", engine.instructions());
+                let (sum, mut gradient) = train(&engine, &parameters, &batch, &step).unwrap();
+                gradient.iter_mut().for_each(|x| *x /= sum.weight as f32);
+                assert_sums_close(&context, sum, expected_sum);
+                assert_close(&context, &gradient, &expected);
+                let rows = engine.probabilities(&parameters, &batch, true, 1).unwrap();
+                assert_close(&context, &rows, &expected_rows);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_byte() {
+    let sequences = random_sequences(150, 5, 50, 21);
+    let batch = examples(&sequences);
+    let tokens: Vec<&[u8]> = sequences.iter().map(Vec::as_slice).collect();
+    for (cell, name) in CELLS {
+        let architecture = Architecture {
+            dropout: 0.2,
+            ..architecture(cell, 24, 2)
+        };
+        let parameters = architecture.initial_parameters(1);
+        let engine = Fused::new(architecture).unwrap();
+        let answers = |threads| {
+            let step = Step {
+                dropout_seed: Some(9),
+                threads,
+                ..EVALUATION
+            };
+            let (sum, gradient) = train(&engine, &parameters, &batch, &step).unwrap();
+            let bits: Vec<u32> = gradient
+                .iter()
+                .chain(&engine.probabilities(&parameters, &batch, true, threads).unwrap())
+                .chain(&engine.predict(&parameters, &tokens, threads).unwrap())
+                .map(|x| x.to_bits())
+                .collect();
+            (sum.loss.to_bits(), sum.weight.to_bits(), bits)
+        };
+        let expected = answers(1);
+        for threads in [1, 2, 4, 40] {
+            assert!(answers(threads) == expected, "{name} with {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_diverged_network_has_no_finite_loss() {
+    let architecture = architecture(Cell::Lstm, 16, 1);
+    let mut parameters = architecture.initial_parameters(1);
+    parameters[30] = f32::NAN;
+    let batch = [Example {
+        tokens: &[0, 1, 2, 3, 4, 0, 1],
+        first_target: 1,
+        key: 0,
+    }];
+    for (name, engine) in engines(architecture) {
+        let (sum, _) = train(&*engine, &parameters, &batch, &EVALUATION).unwrap();
+        assert!(sum.loss.is_nan(), "{name}: {sum:?}");
+    }
+}
