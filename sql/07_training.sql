@@ -129,6 +129,7 @@ Example:
 WITH histories(user_id, actions) AS (VALUES (1, [''pv'', ''pv'', ''buy'']), (2, [''pv'', ''cart'']))
 SELECT octet_length(dataset) > 0 AS packed FROM footfall.training_set(histories, actions, user_id := user_id);';
 
+-- No ORDER BY at the end: the rows come in the order of the iterations, and a LIMIT stops the training.
 CREATE MACRO footfall.main.train(
     tbl,
     actions,
@@ -199,8 +200,7 @@ SELECT
     ff_result['device'] AS device,
     ff_result['model'] AS model
 FROM ff_run
-WHERE ff_result['complete']
-ORDER BY ff_step;
+WHERE ff_result['complete'];
 COMMENT ON MACRO TABLE footfall.main.train IS 'Trains a network that predicts the next action of a history, one row per epoch.
 
 Targets are the actions 2 to n of a history, each predicted from all before it. Columns: `epoch`; `train_loss`, the mean negative log likelihood in nats while learning; on the held-back users `validation_loss`, beside it `majority_loss` (always the training frequencies) and `markov_loss` (what followed the last action), `validation_accuracy` beside `majority_accuracy` (on shop data nearly everything is a view, so accuracy alone says nothing), and `validation_auc`, the mean over the actions of the area under the ROC curve, one against the rest; `seconds`; `device`; `model`, a BLOB that predicts with nothing else. Take the best epoch with `arg_min(model, validation_loss)`. A training can be interrupted between two seconds of work; `LIMIT` stops it early. The same data, settings and seed give the same bytes for any number of threads and any order of rows.

@@ -313,3 +313,145 @@ fn integers<const N: usize, T>(
         .map(|word| decode(std::array::from_fn(|byte| word[byte])))
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Cell;
+    use crate::sequence::{Dataset, Sequence};
+
+    fn model() -> Model {
+        let vocabulary = Vocabulary::new(["buy".to_owned(), "pv".to_owned()]).unwrap();
+        let sequences = vec![Sequence {
+            tokens: &[1, 1, 0],
+            n_train: 3,
+        }];
+        let bytes = Dataset::pack(&vocabulary, sequences).unwrap();
+        let counts = Counts::of_training(&Dataset::from_bytes(&bytes).unwrap());
+        let architecture = Architecture {
+            cell: Cell::Gru,
+            vocabulary: 2,
+            embedding: 2,
+            hidden: 3,
+            layers: 2,
+            dropout: 0.5,
+        };
+        let training = Training {
+            epochs: 2,
+            settings: serde_json::json!({"learning_rate": 0.1}),
+            seed: 7,
+            device: "cpu".into(),
+            validation: 0.1,
+            n_train_targets: 2,
+            n_validation_targets: 0,
+            train_loss: Some(0.1 + 0.2),
+            validation_loss: None,
+            validation_accuracy: None,
+            validation_auc: None,
+        };
+        Model {
+            architecture,
+            vocabulary,
+            parameters: architecture.initial_parameters(7),
+            counts,
+            training,
+        }
+    }
+
+    fn state() -> RunState {
+        let n = model().parameters.len();
+        RunState {
+            run: serde_json::json!({"batch": 3}),
+            first_moments: vec![0.5; n],
+            second_moments: vec![0.25; n],
+        }
+    }
+
+    /// The bytes with another header text of any length.
+    fn with_header(bytes: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
+        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let mut header = change(std::str::from_utf8(&bytes[8..8 + length]).unwrap());
+        while header.len() % 8 > 0 {
+            header.push(' ');
+        }
+        [
+            &(header.len() as u64).to_le_bytes(),
+            header.as_bytes(),
+            &bytes[8 + length..],
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn a_model_comes_back_bit_by_bit() {
+        let bytes = model().to_bytes(None).unwrap();
+        assert_eq!(Model::from_bytes(&bytes).unwrap(), model());
+        assert_eq!(bytes, model().to_bytes(None).unwrap());
+    }
+
+    #[test]
+    fn the_state_of_a_run_travels_and_a_finished_model_is_smaller() {
+        let (finished, running) = (
+            model().to_bytes(None).unwrap(),
+            model().to_bytes(Some(&state())).unwrap(),
+        );
+        assert!(finished.len() < running.len());
+        let (read, run) = Model::with_run_state(&running).unwrap();
+        assert_eq!(
+            (read, run.first_moments, run.second_moments),
+            (model(), state().first_moments, state().second_moments)
+        );
+        assert_eq!(run.run, state().run);
+        assert_eq!(Model::from_bytes(&running).unwrap(), model());
+        assert!(Model::with_run_state(&finished)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("train_start"));
+    }
+
+    #[test]
+    fn what_is_no_model_says_so() {
+        let reason = |bytes: &[u8]| Model::from_bytes(bytes).unwrap_err().to_string();
+        let bytes = model().to_bytes(None).unwrap();
+        assert!(reason(b"").contains("not a complete .safetensors file"));
+        assert!(reason(b"hello, world").contains("not a complete .safetensors file"));
+        let foreign = with_header(&bytes, |header| header.replace("\"footfall\":", "\"other\":"));
+        assert!(reason(&foreign).contains("footfall did not write"));
+        let newer = with_header(&bytes, |header| {
+            header.replace("\\\"format_version\\\":1", "\\\"format_version\\\":9")
+        });
+        assert!(reason(&newer).contains("format version 9"), "{}", reason(&newer));
+        let huge = with_header(&bytes, |header| {
+            header.replace("\\\"hidden\\\":3", "\\\"hidden\\\":4000000000")
+        });
+        assert!(reason(&huge).contains("sizes"), "{}", reason(&huge));
+        let other = with_header(&bytes, |header| header.replace("\\\"hidden\\\":3", "\\\"hidden\\\":5"));
+        assert!(reason(&other).contains("shape"), "{}", reason(&other));
+        let words = with_header(&bytes, |header| {
+            header.replace("[\\\"buy\\\",\\\"pv\\\"]", "[\\\"buy\\\"]")
+        });
+        assert!(reason(&words).contains("sizes"), "{}", reason(&words));
+        let mut broken = model();
+        broken.parameters[4] = f32::NAN;
+        assert!(reason(&broken.to_bytes(None).unwrap()).contains("not finite"));
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_bit_is_an_error_or_a_model() {
+        let bytes = model().to_bytes(Some(&state())).unwrap();
+        for end in 0..bytes.len() {
+            assert!(Model::from_bytes(&bytes[..end]).is_err(), "cut at {end}");
+        }
+        for position in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut changed = bytes.clone();
+                changed[position] ^= 1 << bit;
+                if let Ok(model) = Model::from_bytes(&changed) {
+                    assert_eq!(model.parameters.len(), model.architecture.n_parameters());
+                }
+                let _ = crate::train::Trainer::from_bytes(&changed);
+            }
+        }
+    }
+}

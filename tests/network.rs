@@ -2,7 +2,7 @@
 //! finite differences; what they answer at the edges and what they refuse.
 
 use candle_core::Device;
-use footfall::network::{Architecture, Cell, Engine, Example, LossSum, NetworkError, Plain, Step};
+use footfall::network::{Architecture, Cell, Engine, Example, Fused, LossSum, NetworkError, Plain, Step};
 use footfall::random::Random;
 use safetensors::SafeTensors;
 
@@ -17,7 +17,10 @@ const EVALUATION: Step = Step {
 
 /// Every engine for an architecture, with its name.
 fn engines(architecture: Architecture) -> Vec<(&'static str, Box<dyn Engine>)> {
-    vec![("plain", Box::new(Plain::new(architecture, Device::Cpu).unwrap()))]
+    let plain: Box<dyn Engine> = Box::new(Plain::new(architecture, Device::Cpu).unwrap());
+    let fused = Fused::variants(architecture).unwrap().into_iter();
+    let fused = fused.map(|engine| (engine.instructions(), Box::new(engine) as Box<dyn Engine>));
+    std::iter::once(("plain", plain)).chain(fused).collect()
 }
 
 fn architecture(cell: Cell, hidden: usize, layers: usize) -> Architecture {
@@ -451,4 +454,102 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
     )
     .unwrap_err();
     assert_eq!(refused.to_string(), "'vocabulary' is 257; allowed: 1 to 256");
+}
+
+#[test]
+fn the_fused_engine_agrees_with_plain_candle() {
+    // Hidden sizes below, at and above the vectors' widths and the panels'; more tokens
+    // than one vector; more sequences than one block, of very unequal length.
+    for (vocabulary, embedding, hidden, layers, window) in [
+        (2, 1, 1, 1, 1000),
+        (5, 32, 64, 1, 13),
+        (20, 7, 33, 2, 1000),
+        (5, 16, 80, 3, 20),
+        (40, 3, 17, 2, 1),
+    ] {
+        let sequences = random_sequences(70, vocabulary, 60, 11);
+        let batch = examples(&sequences);
+        let class_weights: Vec<f32> = (0..vocabulary).map(|token| 0.5 + token as f32 / 8.0).collect();
+        let step = Step {
+            class_weights: Some(&class_weights),
+            dropout_seed: Some(3),
+            window,
+            ..EVALUATION
+        };
+        for (cell, name) in CELLS {
+            let architecture = Architecture {
+                cell,
+                vocabulary,
+                embedding,
+                hidden,
+                layers,
+                dropout: 0.3,
+            };
+            let parameters = architecture.initial_parameters(12);
+            let plain = Plain::new(architecture, Device::Cpu).unwrap();
+            let (expected_sum, mut expected) = train(&plain, &parameters, &batch, &step).unwrap();
+            let expected_rows = plain.probabilities(&parameters, &batch, true, 1).unwrap();
+            // As a training step uses them: divided by the weight.
+            expected.iter_mut().for_each(|x| *x /= expected_sum.weight as f32);
+            for engine in Fused::variants(architecture).unwrap() {
+                let context = format!("{} {name} {hidden} x {layers}", engine.instructions());
+                let (sum, mut gradient) = train(&engine, &parameters, &batch, &step).unwrap();
+                gradient.iter_mut().for_each(|x| *x /= sum.weight as f32);
+                assert_sums_close(&context, sum, expected_sum);
+                assert_close(&context, &gradient, &expected);
+                let rows = engine.probabilities(&parameters, &batch, true, 1).unwrap();
+                assert_close(&context, &rows, &expected_rows);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_byte() {
+    let sequences = random_sequences(150, 5, 50, 21);
+    let batch = examples(&sequences);
+    let tokens: Vec<&[u8]> = sequences.iter().map(Vec::as_slice).collect();
+    for (cell, name) in CELLS {
+        let architecture = Architecture {
+            dropout: 0.2,
+            ..architecture(cell, 24, 2)
+        };
+        let parameters = architecture.initial_parameters(1);
+        let engine = Fused::new(architecture).unwrap();
+        let answers = |threads| {
+            let step = Step {
+                dropout_seed: Some(9),
+                threads,
+                ..EVALUATION
+            };
+            let (sum, gradient) = train(&engine, &parameters, &batch, &step).unwrap();
+            let bits: Vec<u32> = gradient
+                .iter()
+                .chain(&engine.probabilities(&parameters, &batch, true, threads).unwrap())
+                .chain(&engine.predict(&parameters, &tokens, threads).unwrap())
+                .map(|x| x.to_bits())
+                .collect();
+            (sum.loss.to_bits(), sum.weight.to_bits(), bits)
+        };
+        let expected = answers(1);
+        for threads in [1, 2, 4, 40] {
+            assert!(answers(threads) == expected, "{name} with {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_diverged_network_has_no_finite_loss() {
+    let architecture = architecture(Cell::Lstm, 16, 1);
+    let mut parameters = architecture.initial_parameters(1);
+    parameters[30] = f32::NAN;
+    let batch = [Example {
+        tokens: &[0, 1, 2, 3, 4, 0, 1],
+        first_target: 1,
+        key: 0,
+    }];
+    for (name, engine) in engines(architecture) {
+        let (sum, _) = train(&*engine, &parameters, &batch, &EVALUATION).unwrap();
+        assert!(sum.loss.is_nan(), "{name}: {sum:?}");
+    }
 }

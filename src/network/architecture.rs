@@ -68,6 +68,24 @@ pub struct Slot {
     pub range: Range<usize>,
 }
 
+/// The places of one recurrent layer's tensors.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerRanges {
+    pub weight_ih: Range<usize>,
+    pub weight_hh: Range<usize>,
+    pub bias_ih: Range<usize>,
+    pub bias_hh: Range<usize>,
+}
+
+/// The places of all tensors, by role.
+#[derive(Clone, Debug)]
+pub(crate) struct Ranges {
+    pub embedding: Range<usize>,
+    pub layers: Vec<LayerRanges>,
+    pub head_weight: Range<usize>,
+    pub head_bias: Range<usize>,
+}
+
 impl Architecture {
     /// Inputs of layer `layer`: E for the first, H for the others.
     pub fn inputs(&self, layer: usize) -> usize {
@@ -115,6 +133,26 @@ impl Architecture {
         add("head.weight".into(), vec![self.vocabulary, self.hidden]);
         add("head.bias".into(), vec![self.vocabulary]);
         slots
+    }
+
+    /// The same places as [`Architecture::slots`], by role instead of by name.
+    pub(crate) fn ranges(&self) -> Ranges {
+        let mut ranges = self.slots().into_iter().map(|slot| slot.range);
+        // `slots` always holds 4·layers + 3 tensors, so no default is ever used.
+        let mut next = || ranges.next().unwrap_or_default();
+        Ranges {
+            embedding: next(),
+            layers: (0..self.layers)
+                .map(|_| LayerRanges {
+                    weight_ih: next(),
+                    weight_hh: next(),
+                    bias_ih: next(),
+                    bias_hh: next(),
+                })
+                .collect(),
+            head_weight: next(),
+            head_bias: next(),
+        }
     }
 
     /// Start weights with PyTorch's default distributions: the embedding standard
@@ -181,7 +219,8 @@ mod tests {
         // 5·3 + (16·3 + 16·4 + 2·16) + (16·4 + 16·4 + 2·16) + 5·4 + 5
         assert_eq!(end, 344);
         assert_eq!(lstm().n_parameters(), 344);
-        assert_eq!(slots[10].range, 339..344);
+        assert_eq!(lstm().ranges().head_bias, 339..344);
+        assert_eq!(lstm().ranges().layers[1].weight_hh, slots[6].range);
     }
 
     #[test]

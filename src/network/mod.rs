@@ -7,6 +7,7 @@
 //! - [`architecture`]: cell, sizes, names and places of the parameters, start weights.
 //! - [`dropout`]: masks as a pure function of seed, sequence, layer, position, unit.
 //! - [`engine`]: what an engine is asked and what it answers.
+//! - [`fused`]: our CPU kernels, for everything but CUDA.
 //! - [`plain`]: candle operations and autograd; the reference, and the CUDA path.
 //!
 //! A sequence x_0 … x_{n-1} is fed token by token. After x_t the network gives a
@@ -18,9 +19,11 @@ mod check;
 pub mod dropout;
 pub mod engine;
 mod error;
+pub mod fused;
 pub mod plain;
 
 pub use architecture::{Architecture, Cell, Slot};
 pub use engine::{Engine, Example, LossSum, Step};
 pub use error::NetworkError;
+pub use fused::{Fused, Prepared};
 pub use plain::Plain;

@@ -1,0 +1,299 @@
+//! The fused engine.
+
+#![allow(unsafe_code)]
+
+mod block;
+mod buffer;
+mod cells;
+mod kernels;
+mod product;
+mod softmax;
+mod threads;
+mod tile;
+mod vector;
+mod weights;
+
+use block::{Sequence, Training, Wanted, Workspace};
+use buffer::Buffer;
+use kernels::Kernels;
+use threads::{do_all, Pool};
+use weights::{BackwardWeights, GradientPlaces, Weights};
+
+use super::{check, Architecture, Engine, Example, LossSum, NetworkError, Step};
+
+/// Gradients are summed in at most this many parts, so at most this many threads help.
+const MOST_SHARDS: usize = 16;
+
+/// Sequences of a shard that run together. With fewer the recurrent weights are read for
+/// too little work, with more the buffers leave the second-level cache.
+const BLOCK: usize = 18;
+
+/// A batch is not cut into shards of fewer sequences than this.
+const SMALLEST_SHARD: usize = 8;
+
+/// Sequences that run together in prediction, where no step is kept.
+const PREDICTION_BLOCK: usize = 48;
+
+/// The engine of this module on the processor it runs on.
+pub struct Fused {
+    architecture: Architecture,
+    kernels: &'static Kernels,
+    places: GradientPlaces,
+    workspaces: Pool<Workspace>,
+    gradients: Pool<Buffer>,
+}
+
+impl Fused {
+    pub fn new(architecture: Architecture) -> Result<Self, NetworkError> {
+        Fused::with_kernels(architecture, Kernels::best())
+    }
+
+    fn with_kernels(architecture: Architecture, kernels: &'static Kernels) -> Result<Self, NetworkError> {
+        check::architecture(&architecture)?;
+        let places = GradientPlaces::new(&architecture);
+        Ok(Fused {
+            architecture,
+            kernels,
+            places,
+            workspaces: Pool::default(),
+            gradients: Pool::default(),
+        })
+    }
+
+    /// One engine for every instruction set that this processor can run, the fastest
+    /// first; [`Fused::new`] takes the first.
+    pub fn variants(architecture: Architecture) -> Result<Vec<Self>, NetworkError> {
+        Kernels::available()
+            .into_iter()
+            .map(|kernels| Fused::with_kernels(architecture, kernels))
+            .collect()
+    }
+
+    /// The instruction set in use, such as `AVX-512`.
+    pub fn instructions(&self) -> &'static str {
+        self.kernels.name
+    }
+
+    /// Packs parameters for any number of predictions.
+    pub fn prepare(&self, parameters: &[f32]) -> Result<Prepared, NetworkError> {
+        check::parameters(&self.architecture, parameters)?;
+        let weights = Weights::new(self.kernels, self.architecture, parameters);
+        Ok(Prepared {
+            kernels: self.kernels,
+            weights,
+            workspaces: Pool::default(),
+        })
+    }
+}
+
+impl Engine for Fused {
+    fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    fn loss_and_gradient(
+        &self,
+        parameters: &[f32],
+        batch: &[Example],
+        step: &Step,
+        gradient: &mut [f32],
+    ) -> Result<LossSum, NetworkError> {
+        check::parameters(&self.architecture, parameters)?;
+        check::batch(&self.architecture, batch)?;
+        check::step(&self.architecture, step)?;
+        check::gradient(&self.architecture, gradient)?;
+
+        let shards = shards(batch);
+        if shards.is_empty() {
+            return Ok(LossSum::default());
+        }
+        let weights = Weights::new(self.kernels, self.architecture, parameters);
+        let backward = BackwardWeights::new(self.kernels, self.architecture, parameters);
+        let training = Training {
+            kernels: self.kernels,
+            weights: &weights,
+            backward: &backward,
+            places: &self.places,
+            class_weights: step.class_weights,
+            dropout_seed: step.dropout_seed,
+            window: step.window,
+        };
+        let parts = do_all(step.threads, &self.workspaces, shards, |workspace, shard| {
+            let mut part = self.gradients.take();
+            part.grow(self.places.len);
+            part.fill(0.0);
+            let mut sum = LossSum::default();
+            for block in shard.chunks(BLOCK) {
+                let LossSum { loss, weight } = workspace.train(&training, block, &mut part);
+                sum.loss += loss;
+                sum.weight += weight;
+            }
+            (sum, part)
+        });
+
+        let mut parts = parts.into_iter();
+        let (mut sum, mut total) = parts.next().unwrap_or_default();
+        for (LossSum { loss, weight }, part) in parts {
+            sum.loss += loss;
+            sum.weight += weight;
+            self.kernels.add(&mut total, &part);
+            self.gradients.put(part);
+        }
+        self.places
+            .unpack(self.kernels, &self.architecture, parameters, &total, gradient);
+        self.gradients.put(total);
+        Ok(sum)
+    }
+
+    fn probabilities(
+        &self,
+        parameters: &[f32],
+        batch: &[Example],
+        include_last: bool,
+        threads: usize,
+    ) -> Result<Vec<f32>, NetworkError> {
+        self.prepare(parameters)?.probabilities(batch, include_last, threads)
+    }
+
+    fn predict(&self, parameters: &[f32], sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, NetworkError> {
+        self.prepare(parameters)?.predict(sequences, threads)
+    }
+
+    fn advance(
+        &self,
+        parameters: &[f32],
+        state: &mut [f32],
+        token: u8,
+        probabilities: &mut [f32],
+    ) -> Result<(), NetworkError> {
+        self.prepare(parameters)?.advance(state, token, probabilities)
+    }
+}
+
+/// The sequences with targets, longest first, dealt out like cards, so that the shards
+/// have nearly equal work. Depends on nothing but the batch.
+fn shards<'a>(batch: &[Example<'a>]) -> Vec<Vec<Sequence<'a>>> {
+    let mut sequences: Vec<Sequence> = batch
+        .iter()
+        .filter(|example| example.n_targets() > 0)
+        .map(
+            |&Example {
+                 tokens,
+                 first_target,
+                 key,
+             }| Sequence {
+                tokens,
+                n_steps: tokens.len() - 1,
+                first_target,
+                key,
+            },
+        )
+        .collect();
+    sequences.sort_by_key(|sequence| std::cmp::Reverse(sequence.n_steps));
+    let n_shards = (sequences.len() / SMALLEST_SHARD)
+        .clamp(1, MOST_SHARDS)
+        .min(sequences.len());
+    (0..n_shards)
+        .map(|first| sequences[first..].iter().step_by(n_shards).copied().collect())
+        .collect()
+}
+
+/// Parameters packed for prediction.
+pub struct Prepared {
+    kernels: &'static Kernels,
+    weights: Weights,
+    workspaces: Pool<Workspace>,
+}
+
+impl Prepared {
+    pub fn architecture(&self) -> &Architecture {
+        &self.weights.architecture
+    }
+
+    /// [`Engine::probabilities`].
+    pub fn probabilities(
+        &self,
+        batch: &[Example],
+        include_last: bool,
+        threads: usize,
+    ) -> Result<Vec<f32>, NetworkError> {
+        check::batch(self.architecture(), batch)?;
+        check::threads(threads)?;
+        let sequences = batch.iter().map(
+            |&Example {
+                 tokens,
+                 first_target,
+                 key,
+             }| {
+                let n_steps = (tokens.len() + usize::from(include_last)).saturating_sub(1);
+                Sequence {
+                    tokens,
+                    n_steps,
+                    first_target,
+                    key,
+                }
+            },
+        );
+        Ok(self.distributions(sequences.collect(), threads))
+    }
+
+    /// [`Engine::predict`].
+    pub fn predict(&self, sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, NetworkError> {
+        check::sequences(self.architecture(), sequences)?;
+        check::threads(threads)?;
+        let sequences = sequences.iter().map(|&tokens| {
+            let n_steps = tokens.len();
+            Sequence {
+                tokens,
+                n_steps,
+                first_target: n_steps,
+                key: 0,
+            }
+        });
+        Ok(self.distributions(sequences.collect(), threads))
+    }
+
+    /// The distributions at positions `first_target..=n_steps` of each sequence. At
+    /// position 0 the state is zero.
+    fn distributions(&self, sequences: Vec<Sequence>, threads: usize) -> Vec<f32> {
+        let n_tokens = self.architecture().vocabulary;
+        let n_rows = |sequence: &Sequence| (sequence.n_steps + 1).saturating_sub(sequence.first_target);
+        let mut rows = vec![0.0; sequences.iter().map(n_rows).sum::<usize>() * n_tokens];
+        let mut rest = &mut rows[..];
+        let mut wanted = Vec::with_capacity(sequences.len());
+        for sequence in sequences {
+            let (distributions, behind) = rest.split_at_mut(n_rows(&sequence) * n_tokens);
+            rest = behind;
+            if sequence.n_steps == 0 && !distributions.is_empty() {
+                let mut logits = Buffer::zeros(self.weights.vocabulary);
+                logits.copy_from_slice(&self.weights.head_bias);
+                self.kernels.softmax(&mut logits, self.weights.vocabulary);
+                distributions.copy_from_slice(&logits[..n_tokens]);
+            } else if !distributions.is_empty() {
+                wanted.push(Wanted {
+                    sequence,
+                    distributions,
+                });
+            }
+        }
+        wanted.sort_by_key(|wanted| std::cmp::Reverse(wanted.sequence.n_steps));
+        let mut blocks = Vec::with_capacity(wanted.len().div_ceil(PREDICTION_BLOCK));
+        while !wanted.is_empty() {
+            let rest = wanted.split_off(wanted.len().min(PREDICTION_BLOCK));
+            blocks.push(std::mem::replace(&mut wanted, rest));
+        }
+        do_all(threads, &self.workspaces, blocks, |workspace, mut block| {
+            workspace.distributions(self.kernels, &self.weights, &mut block);
+        });
+        rows
+    }
+
+    /// [`Engine::advance`].
+    pub fn advance(&self, state: &mut [f32], token: u8, probabilities: &mut [f32]) -> Result<(), NetworkError> {
+        check::advance(self.architecture(), state, token, probabilities)?;
+        let mut workspace = self.workspaces.take();
+        probabilities.copy_from_slice(workspace.advance(self.kernels, &self.weights, state, token));
+        self.workspaces.put(workspace);
+        Ok(())
+    }
+}

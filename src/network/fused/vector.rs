@@ -1,0 +1,443 @@
+//! Vectors of `f32` of the width a processor has, under one set of operations.
+//!
+//! A kernel is written once over [`Vector`] and compiled once for each implementation,
+//! inside a function that enables the instructions (see `kernels.rs`).
+
+/// A register of [`Vector::LANES`] floats.
+///
+/// # Safety
+/// Every function may use instructions that the processor must have: AVX-512 F and DQ
+/// for [`Avx512`], AVX2 and FMA for [`Avx2`], NEON for [`Neon`], nothing for
+/// [`Portable`]. `load` and `store` touch `LANES` floats from their pointer on.
+pub(super) trait Vector: Copy {
+    const LANES: usize;
+    /// Vector registers of the processor.
+    const REGISTERS: usize;
+
+    unsafe fn load(from: *const f32) -> Self;
+    unsafe fn store(self, to: *mut f32);
+    unsafe fn splat(value: f32) -> Self;
+    unsafe fn add(self, other: Self) -> Self;
+    unsafe fn sub(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
+    /// self · factor + term.
+    unsafe fn mul_add(self, factor: Self, term: Self) -> Self;
+    /// term - self · factor.
+    unsafe fn neg_mul_add(self, factor: Self, term: Self) -> Self;
+    /// The nearest integers.
+    unsafe fn round(self) -> Self;
+    /// Into [-126, 126]; a NaN stays a NaN, so that a diverged network shows.
+    unsafe fn clamp_exponent(self) -> Self;
+    /// self · 2^power for integers in [-126, 126].
+    unsafe fn scale(self, power: Self) -> Self;
+    /// 1 / self, to about 1 unit in the last place, for values of at least 1.
+    unsafe fn reciprocal(self) -> Self;
+    /// The sum of the lanes.
+    unsafe fn sum(self) -> f32;
+    /// The lane-wise maximum.
+    unsafe fn max(self, other: Self) -> Self;
+    /// The largest lane.
+    unsafe fn largest(self) -> f32;
+}
+
+/// 2^x to 2 units in the last place: 2^x = 2^n · 2^r with |r| <= 1/2, and for 2^r the
+/// polynomial of degree 5 with the smallest largest relative error, 7.5e-8.
+#[inline(always)]
+unsafe fn exp2<V: Vector>(x: V) -> V {
+    let x = x.clamp_exponent();
+    let n = x.round();
+    let r = x.sub(n);
+    let mut p = V::splat(1.327_647_2e-3);
+    for coefficient in [9.675_541e-3, 5.550_713_3e-2, 2.402_212e-1, 6.931_469_7e-1, 1.0] {
+        p = p.mul_add(r, V::splat(coefficient));
+    }
+    p.scale(n)
+}
+
+/// e^x.
+#[inline(always)]
+pub(super) unsafe fn exp<V: Vector>(x: V) -> V {
+    exp2(x.mul(V::splat(std::f32::consts::LOG2_E)))
+}
+
+/// 1 / (1 + e^-x).
+#[inline(always)]
+pub(super) unsafe fn sigmoid<V: Vector>(x: V) -> V {
+    let e = exp2(x.mul(V::splat(-std::f32::consts::LOG2_E)));
+    e.add(V::splat(1.0)).reciprocal()
+}
+
+/// tanh x = 1 - 2 / (1 + e^2x); the error is absolute, about 1e-7, near 0 too.
+#[inline(always)]
+pub(super) unsafe fn tanh<V: Vector>(x: V) -> V {
+    let e = exp2(x.mul(V::splat(2.0 * std::f32::consts::LOG2_E)));
+    e.add(V::splat(1.0))
+        .reciprocal()
+        .neg_mul_add(V::splat(2.0), V::splat(1.0))
+}
+
+/// Four lanes in plain Rust. Products are rounded before they are added: on a processor
+/// without FMA `f32::mul_add` is a slow library call.
+#[derive(Clone, Copy)]
+pub(super) struct Portable([f32; 4]);
+
+impl Portable {
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        Portable(std::array::from_fn(|lane| f(self.0[lane], other.0[lane])))
+    }
+
+    #[inline(always)]
+    fn map(self, f: impl Fn(f32) -> f32) -> Self {
+        Portable(self.0.map(f))
+    }
+}
+
+/// Adding this pushes the fraction of a float of magnitude below 2^22 out, rounding it.
+const ROUNDER: f32 = 12_582_912.0;
+
+impl Vector for Portable {
+    const LANES: usize = 4;
+    const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the caller owns four floats from here on; an array needs no more
+        // alignment than its elements.
+        Portable(unsafe { from.cast::<[f32; 4]>().read() })
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: as in `load`.
+        unsafe { to.cast::<[f32; 4]>().write(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Portable([value; 4])
+    }
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
+        self.zip(factor, |a, b| a * b).zip(term, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn neg_mul_add(self, factor: Self, term: Self) -> Self {
+        self.zip(factor, |a, b| a * b).zip(term, |a, b| b - a)
+    }
+    #[inline(always)]
+    unsafe fn round(self) -> Self {
+        self.map(|x| (x + ROUNDER) - ROUNDER)
+    }
+    #[inline(always)]
+    unsafe fn clamp_exponent(self) -> Self {
+        self.map(|x| if x > 126.0 { 126.0 } else { x })
+            .map(|x| if x < -126.0 { -126.0 } else { x })
+    }
+    #[inline(always)]
+    unsafe fn scale(self, power: Self) -> Self {
+        // The low bits of power + ROUNDER are the integer; shifted into the exponent and
+        // moved by the bias they are 2^power.
+        self.zip(power, |x, n| {
+            x * f32::from_bits((n + ROUNDER).to_bits().wrapping_shl(23).wrapping_add(1.0f32.to_bits()))
+        })
+    }
+    #[inline(always)]
+    unsafe fn reciprocal(self) -> Self {
+        self.map(|x| 1.0 / x)
+    }
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        let [a, b, c, d] = self.0;
+        (a + c) + (b + d)
+    }
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn largest(self) -> f32 {
+        let [a, b, c, d] = self.0;
+        a.max(c).max(b.max(d))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{Avx2, Avx512};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Vector;
+    use std::arch::x86_64::*;
+
+    /// Sixteen lanes.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Avx512(__m512);
+
+    // SAFETY (every block of this implementation): by the trait's contract the processor
+    // has AVX-512 F and DQ, and the pointers are good for sixteen floats; the unaligned
+    // forms ask for no alignment.
+    impl Vector for Avx512 {
+        const LANES: usize = 16;
+        const REGISTERS: usize = 32;
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            Avx512(unsafe { _mm512_loadu_ps(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            unsafe { _mm512_storeu_ps(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            Avx512(unsafe { _mm512_set1_ps(value) })
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            Avx512(unsafe { _mm512_add_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            Avx512(unsafe { _mm512_sub_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn mul(self, other: Self) -> Self {
+            Avx512(unsafe { _mm512_mul_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
+            Avx512(unsafe { _mm512_fmadd_ps(self.0, factor.0, term.0) })
+        }
+        #[inline(always)]
+        unsafe fn neg_mul_add(self, factor: Self, term: Self) -> Self {
+            Avx512(unsafe { _mm512_fnmadd_ps(self.0, factor.0, term.0) })
+        }
+        #[inline(always)]
+        unsafe fn round(self) -> Self {
+            Avx512(unsafe { _mm512_roundscale_ps(self.0, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC) })
+        }
+        #[inline(always)]
+        unsafe fn clamp_exponent(self) -> Self {
+            // With a NaN in either operand the result is the second one.
+            let below = unsafe { _mm512_min_ps(_mm512_set1_ps(126.0), self.0) };
+            Avx512(unsafe { _mm512_max_ps(_mm512_set1_ps(-126.0), below) })
+        }
+        #[inline(always)]
+        unsafe fn scale(self, power: Self) -> Self {
+            Avx512(unsafe { _mm512_scalef_ps(self.0, power.0) })
+        }
+        #[inline(always)]
+        unsafe fn reciprocal(self) -> Self {
+            // An estimate of 14 bits and one step of Newton's method: 3 operations where
+            // the division unit takes 16 cycles.
+            unsafe {
+                let r = _mm512_rcp14_ps(self.0);
+                Avx512(_mm512_mul_ps(r, _mm512_fnmadd_ps(self.0, r, _mm512_set1_ps(2.0))))
+            }
+        }
+        #[inline(always)]
+        unsafe fn sum(self) -> f32 {
+            unsafe { _mm512_reduce_add_ps(self.0) }
+        }
+        #[inline(always)]
+        unsafe fn max(self, other: Self) -> Self {
+            Avx512(unsafe { _mm512_max_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn largest(self) -> f32 {
+            unsafe { _mm512_reduce_max_ps(self.0) }
+        }
+    }
+
+    /// Eight lanes.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Avx2(__m256);
+
+    impl Avx2 {
+        /// Reduces the lanes pairwise with `f`.
+        #[inline(always)]
+        unsafe fn reduce(self, f: unsafe fn(__m128, __m128) -> __m128) -> f32 {
+            // SAFETY: shuffles of registers, on a processor with AVX2.
+            unsafe {
+                let four = f(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+                let two = f(four, _mm_movehl_ps(four, four));
+                _mm_cvtss_f32(f(two, _mm_shuffle_ps::<1>(two, two)))
+            }
+        }
+    }
+
+    // SAFETY (every block of this implementation): by the trait's contract the processor
+    // has AVX2 and FMA, and the pointers are good for eight floats; the unaligned forms
+    // ask for no alignment.
+    impl Vector for Avx2 {
+        const LANES: usize = 8;
+        const REGISTERS: usize = 16;
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            Avx2(unsafe { _mm256_loadu_ps(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            unsafe { _mm256_storeu_ps(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            Avx2(unsafe { _mm256_set1_ps(value) })
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            Avx2(unsafe { _mm256_add_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            Avx2(unsafe { _mm256_sub_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn mul(self, other: Self) -> Self {
+            Avx2(unsafe { _mm256_mul_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
+            Avx2(unsafe { _mm256_fmadd_ps(self.0, factor.0, term.0) })
+        }
+        #[inline(always)]
+        unsafe fn neg_mul_add(self, factor: Self, term: Self) -> Self {
+            Avx2(unsafe { _mm256_fnmadd_ps(self.0, factor.0, term.0) })
+        }
+        #[inline(always)]
+        unsafe fn round(self) -> Self {
+            Avx2(unsafe { _mm256_round_ps(self.0, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC) })
+        }
+        #[inline(always)]
+        unsafe fn clamp_exponent(self) -> Self {
+            // With a NaN in either operand the result is the second one.
+            let below = unsafe { _mm256_min_ps(_mm256_set1_ps(126.0), self.0) };
+            Avx2(unsafe { _mm256_max_ps(_mm256_set1_ps(-126.0), below) })
+        }
+        #[inline(always)]
+        unsafe fn scale(self, power: Self) -> Self {
+            // 2^power by its exponent field; an integer conversion of a NaN does no harm,
+            // because the product keeps the NaN of `self`.
+            unsafe {
+                let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(power.0), _mm256_set1_epi32(127));
+                Avx2(_mm256_mul_ps(
+                    self.0,
+                    _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)),
+                ))
+            }
+        }
+        #[inline(always)]
+        unsafe fn reciprocal(self) -> Self {
+            Avx2(unsafe { _mm256_div_ps(_mm256_set1_ps(1.0), self.0) })
+        }
+        #[inline(always)]
+        unsafe fn sum(self) -> f32 {
+            unsafe { self.reduce(|a, b| _mm_add_ps(a, b)) }
+        }
+        #[inline(always)]
+        unsafe fn max(self, other: Self) -> Self {
+            Avx2(unsafe { _mm256_max_ps(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn largest(self) -> f32 {
+            unsafe { self.reduce(|a, b| _mm_max_ps(a, b)) }
+        }
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+pub(super) use arm::Neon;
+
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    use super::Vector;
+    use std::arch::aarch64::*;
+
+    /// Four lanes.
+    #[derive(Clone, Copy)]
+    pub(in super::super) struct Neon(float32x4_t);
+
+    // SAFETY (every block of this implementation): by the trait's contract the processor
+    // has NEON, and the pointers are good for four floats.
+    impl Vector for Neon {
+        const LANES: usize = 4;
+        const REGISTERS: usize = 32;
+
+        #[inline(always)]
+        unsafe fn load(from: *const f32) -> Self {
+            Neon(unsafe { vld1q_f32(from) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32) {
+            unsafe { vst1q_f32(to, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn splat(value: f32) -> Self {
+            Neon(unsafe { vdupq_n_f32(value) })
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            Neon(unsafe { vaddq_f32(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            Neon(unsafe { vsubq_f32(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn mul(self, other: Self) -> Self {
+            Neon(unsafe { vmulq_f32(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, factor: Self, term: Self) -> Self {
+            Neon(unsafe { vfmaq_f32(term.0, self.0, factor.0) })
+        }
+        #[inline(always)]
+        unsafe fn neg_mul_add(self, factor: Self, term: Self) -> Self {
+            Neon(unsafe { vfmsq_f32(term.0, self.0, factor.0) })
+        }
+        #[inline(always)]
+        unsafe fn round(self) -> Self {
+            Neon(unsafe { vrndnq_f32(self.0) })
+        }
+        #[inline(always)]
+        unsafe fn clamp_exponent(self) -> Self {
+            // vmin and vmax keep a NaN.
+            Neon(unsafe { vmaxq_f32(vdupq_n_f32(-126.0), vminq_f32(vdupq_n_f32(126.0), self.0)) })
+        }
+        #[inline(always)]
+        unsafe fn scale(self, power: Self) -> Self {
+            unsafe {
+                let exponent = vaddq_s32(vcvtq_s32_f32(power.0), vdupq_n_s32(127));
+                Neon(vmulq_f32(self.0, vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent))))
+            }
+        }
+        #[inline(always)]
+        unsafe fn reciprocal(self) -> Self {
+            Neon(unsafe { vdivq_f32(vdupq_n_f32(1.0), self.0) })
+        }
+        #[inline(always)]
+        unsafe fn sum(self) -> f32 {
+            unsafe { vaddvq_f32(self.0) }
+        }
+        #[inline(always)]
+        unsafe fn max(self, other: Self) -> Self {
+            Neon(unsafe { vmaxq_f32(self.0, other.0) })
+        }
+        #[inline(always)]
+        unsafe fn largest(self) -> f32 {
+            unsafe { vmaxvq_f32(self.0) }
+        }
+    }
+}
