@@ -104,7 +104,8 @@ def unroll(records, variables):
                 raise Failure(record.line, "a loop without endloop")
             depth += {"foreach": 1, "loop": 1, "endloop": -1}.get(records[end].words[0], 0)
             end += 1
-        name, values = record.words[1], record.words[2:]
+        name = record.words[1]
+        values = [substitute(word, variables, record.line) for word in record.words[2:]]
         if record.words[0] == "loop":
             values = range(int(values[0]), int(values[1]))
         for value in values:
