@@ -227,7 +227,7 @@ best_groups AS MATERIALIZED (
     WHERE event_group IS NOT NULL
     GROUP BY event_group
     ORDER BY n_purchases DESC, n_views DESC, event_group
-    LIMIT CAST(top AS BIGINT)
+    LIMIT CASE WHEN top >= 1 THEN CAST(top AS BIGINT) END
 ),
 -- Different users are the costly part, and are counted in the groups that are shown.
 group_users AS NOT MATERIALIZED (

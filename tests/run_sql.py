@@ -104,7 +104,8 @@ def unroll(records, variables):
                 raise Failure(record.line, "a loop without endloop")
             depth += {"foreach": 1, "loop": 1, "endloop": -1}.get(records[end].words[0], 0)
             end += 1
-        name, values = record.words[1], record.words[2:]
+        name = record.words[1]
+        values = [substitute(word, variables, record.line) for word in record.words[2:]]
         if record.words[0] == "loop":
             values = range(int(values[0]), int(values[1]))
         for value in values:
@@ -233,6 +234,7 @@ def split_query_words(record):
 
 def run_record(session, record, variables, labels):
     fill = lambda text: substitute(text, variables, record.line)
+    record = Record(record.line, [fill(word) for word in record.words], record.sql, record.expected)
     sql = fill(record.sql)
     expected = None if record.expected is None else [fill(line) for line in record.expected]
     kind = record.words[0]
@@ -254,7 +256,7 @@ def run_record(session, record, variables, labels):
             check_query(record, rows, ["\t".join(row) for row in first], types, None)
     elif kind in ("load", "restart"):
         if kind == "load":
-            session.path, session.readonly = fill(record.words[1]), "readonly" in record.words[2:]
+            session.path, session.readonly = record.words[1], "readonly" in record.words[2:]
         session.open()
     else:
         raise Failure(record.line, f"unknown directive {kind}")
