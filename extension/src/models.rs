@@ -9,7 +9,7 @@ use crate::vector::Chunk;
 use footfall::baseline::{Baseline, Predictor};
 use footfall::error::Error;
 use footfall::model::Model;
-use footfall::network::Engine;
+use footfall::network::{Fused, Prepared};
 use once_cell::sync::Lazy;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,7 +19,7 @@ const KEPT: usize = 4;
 /// A model ready to predict.
 pub struct Decoded {
     pub model: Model,
-    pub engine: Box<dyn Engine>,
+    prepared: Prepared,
     /// The answer to an empty history: the training frequencies.
     frequencies: Vec<f32>,
 }
@@ -27,13 +27,13 @@ pub struct Decoded {
 impl Decoded {
     fn new(bytes: &[u8]) -> Result<Self, Error> {
         let model = Model::from_bytes(bytes)?;
-        let engine = footfall::device::engine("cpu", model.architecture)?;
+        let prepared = Fused::new(model.architecture)?.prepare(&model.parameters)?;
         let frequencies = Predictor::new(Baseline::Majority, &model.counts)
             .probabilities(&[])
             .to_vec();
         Ok(Self {
             model,
-            engine,
+            prepared,
             frequencies,
         })
     }
@@ -45,7 +45,7 @@ impl Decoded {
     /// When the device fails.
     pub fn predict(&self, histories: &[&[u8]]) -> Result<Vec<f32>, Error> {
         // DuckDB runs chunks on all its threads already.
-        let mut probabilities = self.engine.predict(&self.model.parameters, histories, 1)?;
+        let mut probabilities = self.prepared.predict(histories, 1)?;
         for (row, history) in probabilities.chunks_exact_mut(self.frequencies.len()).zip(histories) {
             if history.is_empty() {
                 row.copy_from_slice(&self.frequencies);
