@@ -234,9 +234,9 @@ def split_query_words(record):
 
 def run_record(session, record, variables, labels):
     fill = lambda text: substitute(text, variables, record.line)
-    record = Record(record.line, [fill(word) for word in record.words], record.sql, record.expected)
     sql = fill(record.sql)
     expected = None if record.expected is None else [fill(line) for line in record.expected]
+    record = Record(record.line, [fill(word) for word in record.words], sql, expected)
     kind = record.words[0]
     if kind == "statement":
         run_statement(session, record, sql, expected)
