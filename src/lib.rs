@@ -12,6 +12,8 @@ pub mod random;
 pub mod calendar;
 pub mod synthetic;
 
+pub mod segment;
+
 pub mod sequence;
 
 pub mod baseline;

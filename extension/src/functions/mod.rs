@@ -1,12 +1,15 @@
 //! The scalar and table functions, one file each, named as in SQL.
 
+mod distribution;
 mod encode_actions;
 mod evaluate_model;
 mod footfall_devices;
 mod footfall_version;
 mod generate_events;
 mod held_out;
+mod history_loss;
 mod model_info;
+mod next_state;
 mod pack_sequences;
 mod predict_next;
 mod time_features;
@@ -32,7 +35,9 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<footfall_version::FootfallVersion>(connection)?;
     generate_events::register(connection)?;
     scalar::register::<held_out::HeldOut>(connection)?;
+    scalar::register::<history_loss::HistoryLoss>(connection)?;
     scalar::register::<model_info::ModelInfo>(connection)?;
+    scalar::register::<next_state::NextState>(connection)?;
     scalar::register::<pack_sequences::PackSequences>(connection)?;
     scalar::register::<predict_next::PredictNext>(connection)?;
     scalar::register::<time_features::TimeFeatures>(connection)?;
