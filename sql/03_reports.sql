@@ -287,12 +287,16 @@ WITH events(user_id, category_id, action) AS (VALUES
 FROM footfall.conversion(events, user_id, category_id, action);';
 
 CREATE MACRO footfall.main.funnel_step(chains, candidates, step_action, within, strict_increase) AS TABLE
-SELECT follower.event_user, follower.event_time AS reached_at, chain.started_at
+SELECT follower.event_user, follower.event_time AS reached_at, chain.started_at, chain.step_number + 1 AS step_number
 FROM (
     SELECT event_user, event_time FROM query_table(candidates) WHERE event_action = step_action
 ) AS follower
 ASOF JOIN (
-    SELECT event_user, reached_at + to_microseconds(CAST(strict_increase AS INTEGER)) AS open_from, started_at
+    SELECT
+        event_user,
+        reached_at + to_microseconds(CAST(strict_increase AS INTEGER)) AS open_from,
+        started_at,
+        step_number
     FROM query_table(chains)
 ) AS chain
     ON follower.event_user = chain.event_user AND follower.event_time >= chain.open_from
@@ -305,14 +309,15 @@ also started later, so if that one is out of its window, all are: one look back 
 and the cost stays that of sorting.
 
 Parameters:
-- chains: the chains so far, a relation `event_user, reached_at, started_at`.
+- chains: the chains so far, a relation `event_user, reached_at, started_at, step_number`.
 - candidates: the events, a relation `event_user, event_action, event_time`.
 - step_action: the action of this step.
 - within: INTERVAL, how long after its start a chain may still go on.
 - strict_increase: whether the step must be later than the one before, or may be at the same time.
 
 Example:
-WITH chains(event_user, reached_at, started_at) AS (VALUES (1, TIMESTAMP ''2017-11-25 21:00:00'', TIMESTAMP ''2017-11-25 21:00:00'')),
+WITH chains(event_user, reached_at, started_at, step_number) AS (VALUES
+        (1, TIMESTAMP ''2017-11-25 21:00:00'', TIMESTAMP ''2017-11-25 21:00:00'', 1)),
     later(event_user, event_action, event_time) AS (VALUES (1, ''cart'', TIMESTAMP ''2017-11-25 21:30:00''))
 FROM footfall.funnel_step(chains, later, ''cart'', INTERVAL 1 HOUR, false);';
 
@@ -351,7 +356,7 @@ unlimited AS (
 ),
 -- With a window every first event may start the chain that gets furthest.
 chains_1 AS NOT MATERIALIZED (
-    SELECT event_user, event_time AS reached_at, event_time AS started_at
+    SELECT event_user, event_time AS reached_at, event_time AS started_at, 1 AS step_number
     FROM usable
     WHERE event_action = steps[1] AND within IS NOT NULL AND len(steps) > 1
 ),
@@ -362,16 +367,16 @@ chains_5 AS MATERIALIZED (FROM footfall.main.funnel_step(chains_4, later_events,
 chains_6 AS MATERIALIZED (FROM footfall.main.funnel_step(chains_5, later_events, steps[6], within, strict_increase)),
 chains_7 AS MATERIALIZED (FROM footfall.main.funnel_step(chains_6, later_events, steps[7], within, strict_increase)),
 chains_8 AS MATERIALIZED (FROM footfall.main.funnel_step(chains_7, later_events, steps[8], within, strict_increase)),
+all_chains AS NOT MATERIALIZED (
+    FROM chains_2 UNION ALL FROM chains_3 UNION ALL FROM chains_4 UNION ALL FROM chains_5
+    UNION ALL FROM chains_6 UNION ALL FROM chains_7 UNION ALL FROM chains_8
+),
 reached AS MATERIALIZED (
     SELECT event_user, reached_at, step_number FROM unlimited
-    UNION ALL SELECT event_user, reached_at, 1 FROM first_times WHERE within IS NOT NULL
-    UNION ALL SELECT event_user, min(reached_at), 2 FROM chains_2 GROUP BY event_user
-    UNION ALL SELECT event_user, min(reached_at), 3 FROM chains_3 GROUP BY event_user
-    UNION ALL SELECT event_user, min(reached_at), 4 FROM chains_4 GROUP BY event_user
-    UNION ALL SELECT event_user, min(reached_at), 5 FROM chains_5 GROUP BY event_user
-    UNION ALL SELECT event_user, min(reached_at), 6 FROM chains_6 GROUP BY event_user
-    UNION ALL SELECT event_user, min(reached_at), 7 FROM chains_7 GROUP BY event_user
-    UNION ALL SELECT event_user, min(reached_at), 8 FROM chains_8 GROUP BY event_user
+    UNION ALL
+    SELECT event_user, reached_at, 1 FROM first_times WHERE within IS NOT NULL
+    UNION ALL
+    SELECT event_user, min(reached_at), step_number FROM all_chains GROUP BY event_user, step_number
 ),
 counted AS (
     SELECT

@@ -1,12 +1,16 @@
 -- RFM: how recently, how often and for how much each customer buys.
 
 CREATE MACRO footfall.main.rfm_segment(r, f, bins := 5) AS
-(['Hibernating', 'Hibernating', 'At Risk', 'At Risk', 'Can''t Lose',
-  'Hibernating', 'Hibernating', 'At Risk', 'At Risk', 'Can''t Lose',
-  'About to Sleep', 'About to Sleep', 'Need Attention', 'Loyal', 'Loyal',
-  'Promising', 'Potential Loyalists', 'Potential Loyalists', 'Loyal', 'Loyal',
-  'New', 'Potential Loyalists', 'Potential Loyalists', 'Champions', 'Champions']
-)[5 * (5 * (2 * r - 1) // (2 * bins)) + 5 * (2 * f - 1) // (2 * bins) + 1];
+CASE WHEN r BETWEEN 1 AND bins AND f BETWEEN 1 AND bins THEN
+    (['Hibernating', 'Hibernating', 'At Risk', 'At Risk', 'Can''t Lose',
+      'Hibernating', 'Hibernating', 'At Risk', 'At Risk', 'Can''t Lose',
+      'About to Sleep', 'About to Sleep', 'Need Attention', 'Loyal', 'Loyal',
+      'Promising', 'Potential Loyalists', 'Potential Loyalists', 'Loyal', 'Loyal',
+      'New', 'Potential Loyalists', 'Potential Loyalists', 'Champions', 'Champions'])[
+        -- 0 to bins - 1 is stretched onto 0 to 4 and rounded, a half upwards.
+        5 * ((8 * (r - 1) + bins - 1) // (2 * (bins - 1))) + (8 * (f - 1) + bins - 1) // (2 * (bins - 1)) + 1
+    ]
+END;
 
 COMMENT ON MACRO footfall.main.rfm_segment IS 'The segment of a recency and a frequency score.
 
@@ -20,7 +24,7 @@ The grid of ten segments, a row per recency score and a column per frequency sco
 | 2 | Hibernating | Hibernating | At Risk | At Risk | Can''t Lose |
 | 1 | Hibernating | Hibernating | At Risk | At Risk | Can''t Lose |
 
-With another number of bins a score counts as the fifth that its middle falls into.
+With another number of bins the scores are stretched evenly onto 1 to 5, so the best stays the best.
 
 Parameters:
 - r, f: scores from 1 to `bins`; 5 is best. A score outside gives NULL.
@@ -59,18 +63,23 @@ customers AS MATERIALIZED (
     FROM dated
     WHERE buyer IS NOT NULL AND (as_of IS NULL OR order_time < CAST(as_of AS DATE) + INTERVAL 1 DAY)
     GROUP BY buyer
-    HAVING n_purchases > 0
+    HAVING CASE WHEN isfinite(total) IS NOT false
+        THEN n_purchases > 0
+        ELSE CAST(error('footfall.rfm: argument ''amount'' adds up to ' || total || ' for customer ' || CAST(buyer AS VARCHAR)
+            || '; allowed: finite numbers and NULL') AS BOOLEAN)
+    END
 ),
 measured AS NOT MATERIALIZED (
     SELECT
         buyer,
         (SELECT last_day FROM reference) - CAST(last_time AS DATE) AS days_since,
         n_purchases,
-        CASE WHEN isfinite(total) IS NOT false
-            THEN total
-            ELSE CAST(error('footfall.rfm: argument ''amount'' adds up to ' || total || ' for customer ' || buyer
-                || '; allowed: finite numbers and NULL') AS DOUBLE)
-        END AS spent
+        total AS spent,
+        -- Sums that differ only by rounding are equal: ten digits hold every cent below a hundred million.
+        CASE WHEN total = 0 THEN 0
+            ELSE round(total * pow(10, least(10 - ceil(log10(abs(total))), 300)))
+                / pow(10, least(10 - ceil(log10(abs(total))), 300))
+        END AS rounded_spent
     FROM customers
 ),
 -- A value's score depends on how many customers have worse ones and how many have the same, so each
@@ -93,12 +102,12 @@ frequency_scores AS (
 ),
 monetary_scores AS (
     SELECT
-        spent,
-        1 + CAST(bins * (2 * sum(count(*)) OVER (ORDER BY spent) - count(*))
+        rounded_spent,
+        1 + CAST(bins * (2 * sum(count(*)) OVER (ORDER BY rounded_spent) - count(*))
             // (2 * sum(count(*)) OVER ()) AS INTEGER) AS score
     FROM measured
-    WHERE spent IS NOT NULL
-    GROUP BY spent
+    WHERE rounded_spent IS NOT NULL
+    GROUP BY rounded_spent
 ),
 scored AS (
     SELECT
@@ -109,7 +118,7 @@ scored AS (
     FROM measured
     JOIN recency_scores ON recency_scores.days_since = measured.days_since
     JOIN frequency_scores ON frequency_scores.n_purchases = measured.n_purchases
-    LEFT JOIN monetary_scores ON monetary_scores.spent = measured.spent
+    LEFT JOIN monetary_scores ON monetary_scores.rounded_spent = measured.rounded_spent
 )
 SELECT
     buyer AS customer_id,
@@ -139,7 +148,8 @@ amounts), the scores `r`, `f`, `m` from 1 to `bins` with `bins` best, `rfm` (the
 
 Scores: a customer''s place is the share of customers with a worse value plus half the share with the
 same value, itself included; the score is 1 + floor(bins * place). So equal values have equal scores, a
-better value never has a lower score, and multiplying all amounts by a constant changes nothing.
+better value never has a lower score, and multiplying all amounts by a positive constant changes nothing.
+Money that agrees in ten digits is equal, since sums of decimal fractions are off in the sixteenth.
 Recency is reversed: fewer days are better.
 
 Purchases and refunds: with an amount, a purchase is a row whose amount is above 0, and only purchases

@@ -44,8 +44,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # The files of sql/ that call no function of the binary, and the folders of tests that need no more.
-RELATIONAL_SQL = ("01_events.sql", "03_reports.sql", "04_rfm.sql", "06_sequences.sql")
-RELATIONAL_TESTS = ("events", "reports", "rfm", "sequences")
+RELATIONAL_SQL = ("01_events.sql", "03_reports.sql", "04_retention.sql", "04_rfm.sql", "06_sequences.sql")
+RELATIONAL_TESTS = ("events", "reports", "retention", "rfm", "sequences")
 SORTS = ("nosort", "rowsort", "valuesort")
 TOLERANCE = 1e-6
 
@@ -234,9 +234,9 @@ def split_query_words(record):
 
 def run_record(session, record, variables, labels):
     fill = lambda text: substitute(text, variables, record.line)
-    record = Record(record.line, [fill(word) for word in record.words], record.sql, record.expected)
     sql = fill(record.sql)
     expected = None if record.expected is None else [fill(line) for line in record.expected]
+    record = Record(record.line, [fill(word) for word in record.words], sql, expected)
     kind = record.words[0]
     if kind == "statement":
         run_statement(session, record, sql, expected)
