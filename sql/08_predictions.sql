@@ -310,10 +310,8 @@ ff_losses AS (
         WHEN 'validation' THEN held_out(
             coalesce(ff_user, array_to_string(ff_actions, chr(31))), ff_info['validation'], ff_info['seed']
         )
+        ELSE footfall.main.check_option(false, 'compare_models', 'part', part, '''all'', ''validation''')
     END
-    AND (SELECT footfall.main.check_option(
-        part IN ('all', 'validation'), 'compare_models', 'part', part, '''all'', ''validation'''
-    ))
 ),
 ff_users AS MATERIALIZED (
     SELECT ff_loss_a['loss'] AS ff_sum_a, ff_loss_b['loss'] AS ff_sum_b, ff_loss_a['n'] AS ff_n

@@ -53,7 +53,8 @@ pub(super) enum Inputs<'a> {
 /// One forward step; the fields of [`cells::Forward`], safely.
 pub(super) struct Forward<'a> {
     pub n_rows: usize,
-    pub n_next: usize,
+    /// The rows of the next step that follow row r are `children[r]..children[r + 1]`.
+    pub children: &'a [u32],
     pub state_is_zero: bool,
     /// H, a multiple of `PAD`.
     pub hidden: usize,
@@ -61,7 +62,7 @@ pub(super) struct Forward<'a> {
     pub bias: &'a [f32],
     pub inputs: Inputs<'a>,
     pub gates: &'a mut [f32],
-    /// h before the step, and behind it room for the rows that go on.
+    /// h before the step, and behind it room for the rows of the next step.
     pub h: &'a mut [f32],
     /// LSTM: c, likewise.
     pub c: &'a mut [f32],
@@ -99,7 +100,8 @@ pub(super) struct Kernels {
     forward: [ForwardStep; 3],
     backward: [BackwardStep; 3],
     softmax: unsafe fn(*mut f32, usize, usize),
-    cross_entropy: unsafe fn(*mut f32, usize, usize, *const u32, *const f32, *mut f32) -> f64,
+    cross_entropy: unsafe fn(*mut f32, usize, usize, *const f32, *mut f32) -> f64,
+    sum_children: unsafe fn(&[u32], *const f32, *mut f32, usize),
     drop: unsafe fn(&Dropout, u64, usize, &mut [f32]),
     add: unsafe fn(&mut [f32], &[f32]),
 }
@@ -165,11 +167,14 @@ macro_rules! compile {
                 logits: *mut f32,
                 n_rows: usize,
                 width: usize,
-                targets: *const u32,
                 weights: *const f32,
                 sums: *mut f32,
             ) -> f64 {
-                softmax::cross_entropy::<$V>(logits, n_rows, width, targets, weights, sums)
+                softmax::cross_entropy::<$V>(logits, n_rows, width, weights, sums)
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn sum_children(children: &[u32], rows: *const f32, parents: *mut f32, width: usize) {
+                cells::sum_children::<$V>(children, rows, parents, width)
             }
             $(#[target_feature(enable = $feature)])?
             unsafe fn drop(dropout: &Dropout, key: u64, position: usize, row: &mut [f32]) {
@@ -189,6 +194,7 @@ macro_rules! compile {
                 backward: [rnn_backward, gru_backward, lstm_backward],
                 softmax,
                 cross_entropy,
+                sum_children,
                 drop,
                 add,
             };
@@ -326,11 +332,15 @@ impl Kernels {
     /// One step of a cell.
     pub(super) fn forward(&self, cell: Cell, step: Forward) {
         let Forward {
-            n_rows, n_next, hidden, ..
+            n_rows,
+            children,
+            hidden,
+            ..
         } = step;
+        let n_next = children[..=n_rows].iter().fold(0, |most, &child| most.max(child)) as usize;
         let (width, block) = (n_rows * hidden, (n_rows + n_next) * hidden);
         let lstm = cell == Cell::Lstm;
-        assert!(hidden.is_multiple_of(PAD) && n_next <= n_rows);
+        assert!(hidden.is_multiple_of(PAD));
         assert!(step.weights.len() >= cell.gates() * hidden * hidden);
         assert!(cell != Cell::Gru || step.bias.len() >= hidden);
         assert!(step.gates.len() >= saved_gates(cell) * width);
@@ -349,7 +359,7 @@ impl Kernels {
         };
         let operands = cells::Forward {
             n_rows,
-            n_next,
+            children: children.as_ptr(),
             n_k: if step.state_is_zero { 0 } else { hidden },
             hidden,
             weights: step.weights.as_ptr(),
@@ -412,18 +422,27 @@ impl Kernels {
         unsafe { (self.softmax)(logits.as_mut_ptr(), logits.len() / width, width) }
     }
 
-    /// Replaces rows of logits by the gradient of the weighted cross entropy, adds them to
-    /// `sums`, whose length is the width of a row, and gives the weighted cross entropy's
-    /// sum.
-    pub(super) fn cross_entropy(&self, logits: &mut [f32], targets: &[u32], weights: &[f32], sums: &mut [f32]) -> f64 {
+    /// Replaces rows of logits by the gradients of cross entropies with a weight for each
+    /// token, adds them to `sums`, whose length is the width of a row, and gives the sum of
+    /// the cross entropies.
+    pub(super) fn cross_entropy(&self, logits: &mut [f32], weights: &[f32], sums: &mut [f32]) -> f64 {
         let width = sums.len();
         assert!(width.is_multiple_of(PAD) && width > 0);
+        assert!(weights.len() >= logits.len());
         let n_rows = logits.len() / width;
-        assert!(weights.len() >= n_rows);
-        assert!(targets[..n_rows].iter().all(|&target| (target as usize) < width));
-        let (targets, weights) = (targets.as_ptr(), weights.as_ptr());
-        // SAFETY: as in `softmax`; targets and weights were checked above.
-        unsafe { (self.cross_entropy)(logits.as_mut_ptr(), n_rows, width, targets, weights, sums.as_mut_ptr()) }
+        // SAFETY: as in `softmax`; the weights were checked above.
+        unsafe { (self.cross_entropy)(logits.as_mut_ptr(), n_rows, width, weights.as_ptr(), sums.as_mut_ptr()) }
+    }
+
+    /// Sets row r of `parents` to the sum of the rows `children[r]..children[r + 1]` of
+    /// `rows`, all of them `width` long.
+    pub(super) fn sum_children(&self, children: &[u32], rows: &[f32], parents: &mut [f32], width: usize) {
+        assert!(width.is_multiple_of(PAD));
+        let n_children = children.iter().fold(0, |most, &child| most.max(child)) as usize;
+        let n_parents = children.len().saturating_sub(1);
+        assert!(rows.len() >= n_children * width && parents.len() >= n_parents * width);
+        // SAFETY: the lengths were checked above, and `available` vouches for the processor.
+        unsafe { (self.sum_children)(children, rows.as_ptr(), parents.as_mut_ptr(), width) }
     }
 
     /// [`Dropout::apply`].

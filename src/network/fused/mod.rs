@@ -10,13 +10,16 @@ mod product;
 mod softmax;
 mod threads;
 mod tile;
+mod tree;
 mod vector;
 mod weights;
 
-use block::{Sequence, Training, Wanted, Workspace};
+use block::{Training, Wanted, Workspace};
 use buffer::Buffer;
 use kernels::Kernels;
+use product::padded;
 use threads::{do_all, Pool};
+use tree::{n_shared, Sequence};
 use weights::{BackwardWeights, GradientPlaces, Weights};
 
 use super::{check, Architecture, Engine, Example, LossSum, NetworkError, Step};
@@ -24,15 +27,22 @@ use super::{check, Architecture, Engine, Example, LossSum, NetworkError, Step};
 /// Gradients are summed in at most this many parts, so at most this many threads help.
 const MOST_SHARDS: usize = 16;
 
-/// Sequences of a shard that run together. With fewer the recurrent weights are read for
-/// too little work, with more the buffers leave the second-level cache.
-const BLOCK: usize = 18;
+/// Mean rows of a step below which a batch is not cut further: the recurrent weights would
+/// be read for too little work.
+const SHARD_WIDTH: usize = 10;
 
-/// A batch is not cut into shards of fewer sequences than this.
-const SMALLEST_SHARD: usize = 8;
+/// What the saved steps of a block should take: a part of a second-level cache of 2 MB.
+const BLOCK_BYTES: usize = 1_500_000;
+
+/// Floats kept of a step per hidden unit: four gates, h and c before it, h and tanh of c
+/// after it.
+const KEPT_PER_UNIT: usize = 8;
+
+/// A shard is not cut into blocks of fewer sequences than this.
+const SMALLEST_BLOCK: usize = 12;
 
 /// Sequences that run together in prediction, where no step is kept.
-const PREDICTION_BLOCK: usize = 48;
+const PREDICTION_BLOCK: usize = 64;
 
 /// The engine of this module on the processor it runs on.
 pub struct Fused {
@@ -86,6 +96,59 @@ impl Fused {
     }
 }
 
+impl Fused {
+    /// The sequences with targets, sorted by their tokens and cut into shards of nearly
+    /// equal work. Depends on nothing but the arguments.
+    fn shards<'a>(&self, batch: &[Example<'a>], merge: bool) -> Vec<Vec<Sequence<'a>>> {
+        let mut sequences: Vec<Sequence> = batch
+            .iter()
+            .filter(|example| example.n_targets() > 0)
+            .map(
+                |&Example {
+                     tokens,
+                     first_target,
+                     key,
+                 }| Sequence {
+                    tokens,
+                    n_steps: tokens.len() - 1,
+                    first_target,
+                    key,
+                },
+            )
+            .collect();
+        sequences.sort_by_key(Sequence::fed);
+        // Rows that a sequence adds to those of the one before.
+        let mut new_rows: Vec<usize> = sequences.iter().map(|sequence| sequence.n_steps).collect();
+        if merge {
+            for (pair, rows) in sequences.windows(2).zip(new_rows.iter_mut().skip(1)) {
+                *rows -= n_shared(&pair[0], &pair[1]);
+            }
+        }
+        let n_rows: usize = new_rows.iter().sum();
+        let n_steps = sequences.iter().map(|sequence| sequence.n_steps).max().unwrap_or(1);
+        let n_shards = (n_rows.div_ceil(n_steps) + SHARD_WIDTH / 2) / SHARD_WIDTH;
+        let n_shards = n_shards.clamp(1, MOST_SHARDS);
+        let mut shards = vec![Vec::new(); n_shards];
+        let mut rows_before = 0;
+        for (sequence, rows) in sequences.into_iter().zip(new_rows) {
+            // The last sequences may add no row and stay with the one before.
+            let shard = (rows_before * n_shards / n_rows).min(n_shards - 1);
+            shards[shard].push(sequence);
+            rows_before += rows;
+        }
+        shards.retain(|shard| !shard.is_empty());
+        shards
+    }
+
+    /// How many sequences of a shard run together.
+    fn block_len(&self, shard: &[Sequence], window: usize) -> usize {
+        let n_rows: usize = shard.iter().map(|sequence| sequence.n_steps.min(window)).sum();
+        let row_bytes = KEPT_PER_UNIT * size_of::<f32>() * padded(self.architecture.hidden) * self.architecture.layers;
+        let n_blocks = (n_rows * row_bytes / BLOCK_BYTES).clamp(1, shard.len().div_ceil(SMALLEST_BLOCK));
+        shard.len().div_ceil(n_blocks)
+    }
+}
+
 impl Engine for Fused {
     fn architecture(&self) -> &Architecture {
         &self.architecture
@@ -103,7 +166,10 @@ impl Engine for Fused {
         check::step(&self.architecture, step)?;
         check::gradient(&self.architecture, gradient)?;
 
-        let shards = shards(batch);
+        // Masks belong to sequences, so with dropout between layers nothing can be shared.
+        let drops = self.architecture.layers > 1 && self.architecture.dropout > 0.0;
+        let dropout_seed = step.dropout_seed.filter(|_| drops);
+        let shards = self.shards(batch, dropout_seed.is_none());
         if shards.is_empty() {
             return Ok(LossSum::default());
         }
@@ -115,7 +181,7 @@ impl Engine for Fused {
             backward: &backward,
             places: &self.places,
             class_weights: step.class_weights,
-            dropout_seed: step.dropout_seed,
+            dropout_seed,
             window: step.window,
         };
         let parts = do_all(step.threads, &self.workspaces, shards, |workspace, shard| {
@@ -123,7 +189,7 @@ impl Engine for Fused {
             part.grow(self.places.len);
             part.fill(0.0);
             let mut sum = LossSum::default();
-            for block in shard.chunks(BLOCK) {
+            for block in shard.chunks(self.block_len(&shard, step.window)) {
                 let LossSum { loss, weight } = workspace.train(&training, block, &mut part);
                 sum.loss += loss;
                 sum.weight += weight;
@@ -168,34 +234,6 @@ impl Engine for Fused {
     ) -> Result<(), NetworkError> {
         self.prepare(parameters)?.advance(state, token, probabilities)
     }
-}
-
-/// The sequences with targets, longest first, dealt out like cards, so that the shards
-/// have nearly equal work. Depends on nothing but the batch.
-fn shards<'a>(batch: &[Example<'a>]) -> Vec<Vec<Sequence<'a>>> {
-    let mut sequences: Vec<Sequence> = batch
-        .iter()
-        .filter(|example| example.n_targets() > 0)
-        .map(
-            |&Example {
-                 tokens,
-                 first_target,
-                 key,
-             }| Sequence {
-                tokens,
-                n_steps: tokens.len() - 1,
-                first_target,
-                key,
-            },
-        )
-        .collect();
-    sequences.sort_by_key(|sequence| std::cmp::Reverse(sequence.n_steps));
-    let n_shards = (sequences.len() / SMALLEST_SHARD)
-        .clamp(1, MOST_SHARDS)
-        .min(sequences.len());
-    (0..n_shards)
-        .map(|first| sequences[first..].iter().step_by(n_shards).copied().collect())
-        .collect()
 }
 
 /// Parameters packed for prediction.
@@ -276,7 +314,7 @@ impl Prepared {
                 });
             }
         }
-        wanted.sort_by_key(|wanted| std::cmp::Reverse(wanted.sequence.n_steps));
+        wanted.sort_by_key(|wanted| wanted.sequence.fed());
         let mut blocks = Vec::with_capacity(wanted.len().div_ceil(PREDICTION_BLOCK));
         while !wanted.is_empty() {
             let rest = wanted.split_off(wanted.len().min(PREDICTION_BLOCK));
