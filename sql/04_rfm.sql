@@ -45,34 +45,25 @@ WITH input_orders AS NOT MATERIALIZED (
         END AS purchase_time
     FROM query_table(tbl)
 ),
-dated AS NOT MATERIALIZED (
-    SELECT *
-    FROM input_orders
-    WHERE order_time > TIMESTAMP '-infinity' AND order_time < TIMESTAMP 'infinity'
-),
-reference AS MATERIALIZED (
-    SELECT coalesce(CAST(as_of AS DATE), CAST(max(order_time) AS DATE)) AS last_day FROM dated
-),
+-- A group of its own for the rows without a customer, since the last day is that of all rows.
 customers AS MATERIALIZED (
     SELECT
         buyer,
         max(purchase_time) AS last_time,
         count(purchase_time) AS n_purchases,
         -- Compensated, so that the order of the rows cannot part equal customers.
-        fsum(order_amount) AS total
-    FROM dated
-    WHERE buyer IS NOT NULL AND (as_of IS NULL OR order_time < CAST(as_of AS DATE) + INTERVAL 1 DAY)
+        fsum(order_amount) AS total,
+        max(order_time) AS last_seen
+    FROM input_orders
+    WHERE order_time > TIMESTAMP '-infinity' AND order_time < TIMESTAMP 'infinity'
+        AND (as_of IS NULL OR order_time < CAST(as_of AS DATE) + INTERVAL 1 DAY)
     GROUP BY buyer
-    HAVING CASE WHEN isfinite(total) IS NOT false
-        THEN n_purchases > 0
-        ELSE CAST(error('footfall.rfm: argument ''amount'' adds up to ' || total || ' for customer ' || CAST(buyer AS VARCHAR)
-            || '; allowed: finite numbers and NULL') AS BOOLEAN)
-    END
 ),
 measured AS NOT MATERIALIZED (
     SELECT
         buyer,
-        (SELECT last_day FROM reference) - CAST(last_time AS DATE) AS days_since,
+        coalesce(CAST(as_of AS DATE), (SELECT CAST(max(last_seen) AS DATE) FROM customers))
+            - CAST(last_time AS DATE) AS days_since,
         n_purchases,
         total AS spent,
         -- Sums that differ only by rounding are equal: ten digits hold every cent below a hundred million.
@@ -81,6 +72,11 @@ measured AS NOT MATERIALIZED (
                 / pow(10, least(10 - ceil(log10(abs(total))), 300))
         END AS rounded_spent
     FROM customers
+    WHERE buyer IS NOT NULL AND CASE WHEN isfinite(total) IS NOT false
+        THEN n_purchases > 0
+        ELSE CAST(error('footfall.rfm: argument ''amount'' adds up to ' || total || ' for customer '
+            || CAST(buyer AS VARCHAR) || '; allowed: finite numbers and NULL') AS BOOLEAN)
+    END
 ),
 -- A value's score depends on how many customers have worse ones and how many have the same, so each
 -- different value is scored once.

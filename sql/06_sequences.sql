@@ -60,7 +60,8 @@ COMMENT ON MACRO TABLE footfall.main.sequences IS 'The history of each user: act
 One row per user, in no particular order: `user_id`, `actions VARCHAR[]`, `times TIMESTAMP[]`, both of the
 same length. Events are sorted by time, then by `tie_break`, then by action, so the same events give the
 same lists whatever the order of the rows and the number of threads. Rows with a NULL user or action, or
-with a NULL or infinite time, are left out.
+with a NULL or infinite time, are left out. While the lists are sorted an event takes 8 bytes of memory, and
+several times as much with a tie-break, with more than 255 actions or with times 1,100 years apart.
 
 Parameters:
 - tbl: the events: a table, view, CTE or file.

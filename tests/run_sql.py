@@ -44,7 +44,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # The files of sql/ that call no function of the binary, and the folders of tests that need no more.
-RELATIONAL_SQL = ("01_events.sql", "03_reports.sql", "04_retention.sql", "04_rfm.sql", "06_sequences.sql")
+RELATIONAL_SQL = (
+    "01_events.sql",
+    "03_funnel.sql",
+    "03_reports.sql",
+    "04_retention.sql",
+    "04_rfm.sql",
+    "06_sequences.sql",
+)
 RELATIONAL_TESTS = ("events", "reports", "retention", "rfm", "sequences")
 SORTS = ("nosort", "rowsort", "valuesort")
 TOLERANCE = 1e-6

@@ -12,6 +12,7 @@ use std::error::Error;
 const FILES: &[(&str, &str)] = &[
     ("01_events.sql", include_str!("../../sql/01_events.sql")),
     ("02_features.sql", include_str!("../../sql/02_features.sql")),
+    ("03_funnel.sql", include_str!("../../sql/03_funnel.sql")),
     ("03_reports.sql", include_str!("../../sql/03_reports.sql")),
     ("04_retention.sql", include_str!("../../sql/04_retention.sql")),
     ("04_rfm.sql", include_str!("../../sql/04_rfm.sql")),
