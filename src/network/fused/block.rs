@@ -5,10 +5,11 @@
 use std::ops::Range;
 
 use super::buffer::Buffer;
+use super::gradients::{GradientPlaces, Gradients};
 use super::kernels::{saved_gates, Backward, Forward, Inputs, Kernels, Matrix, MatrixMut, Onto};
 use super::product::padded;
 use super::tree::{Member, Sequence, Tree};
-use super::weights::{BackwardWeights, GradientPlaces, Weights};
+use super::weights::{BackwardWeights, Weights};
 use crate::network::dropout::Dropout;
 use crate::network::{Architecture, Cell, LossSum};
 
@@ -133,16 +134,10 @@ impl Workspace {
             if let Some(below) = below.last() {
                 kernels.product(
                     (n_rows, cell.gates() * hidden, hidden),
-                    Matrix {
-                        values: &below.outputs,
-                        stride: hidden,
-                    },
+                    Matrix(&below.outputs, hidden),
                     &packed.input,
                     Onto::Row(&packed.input_bias),
-                    MatrixMut {
-                        values: &mut buffers.gates,
-                        stride: width,
-                    },
+                    MatrixMut(&mut buffers.gates, width),
                 );
             }
             for t in 0..self.tree.n_steps() {
@@ -199,7 +194,7 @@ impl Workspace {
 
     /// Adds the gradient of the loss sum of `sequences` (sorted, each with at least one
     /// step) to `gradient` and gives the sums.
-    pub(super) fn train(&mut self, training: &Training, sequences: &[Sequence], gradient: &mut [f32]) -> LossSum {
+    pub(super) fn train(&mut self, training: &Training, sequences: &[Sequence], gradient: &mut Gradients) -> LossSum {
         let Training {
             kernels,
             weights,
@@ -233,6 +228,7 @@ impl Workspace {
                     }
                 }
             }
+            gradient.has_matrices = true;
         }
         sum
     }
@@ -263,7 +259,7 @@ impl Workspace {
 
     /// The loss sum of the window; adds the head's gradient and turns the last layer's
     /// outputs into their gradients.
-    fn head(&mut self, training: &Training, gradient: &mut [f32]) -> f64 {
+    fn head(&mut self, training: &Training, gradient: &mut Gradients) -> f64 {
         let Training {
             kernels,
             weights,
@@ -288,51 +284,34 @@ impl Workspace {
         let logits = &mut self.logits[..n_rows * vocabulary];
         kernels.product(
             (n_rows, vocabulary, hidden),
-            Matrix {
-                values: outputs,
-                stride: hidden,
-            },
+            Matrix(outputs, hidden),
             &weights.head,
             Onto::Row(&weights.head_bias),
-            MatrixMut {
-                values: logits,
-                stride: vocabulary,
-            },
+            MatrixMut(logits, vocabulary),
         );
-        let bias = &mut gradient[places.head_bias.clone()];
+        let bias = &mut gradient.values[places.head_bias.clone()];
         let loss = kernels.cross_entropy(logits, &self.target_weights, bias);
-        let logits = Matrix {
-            values: logits,
-            stride: vocabulary,
-        };
-        kernels.add_outer_products(
+        let logits = Matrix(logits, vocabulary);
+        kernels.outer_products(
             (n_tokens, hidden, n_rows),
             logits,
-            Matrix {
-                values: outputs,
-                stride: hidden,
-            },
-            MatrixMut {
-                values: &mut gradient[places.head.clone()],
-                stride: hidden,
-            },
+            Matrix(outputs, hidden),
+            Onto::Result,
+            MatrixMut(&mut gradient.values[places.head.clone()], hidden),
         );
         kernels.product(
             (n_rows, hidden, n_tokens),
             logits,
             &backward.head,
             Onto::Zero,
-            MatrixMut {
-                values: outputs,
-                stride: hidden,
-            },
+            MatrixMut(outputs, hidden),
         );
         loss
     }
 
     /// Turns the saved gates of a layer into the gradients of their sums, back through
     /// time, and adds the gradients of the recurrent weights and of the biases.
-    fn backward(&mut self, training: &Training, layer: usize, carried: bool, gradient: &mut [f32]) {
+    fn backward(&mut self, training: &Training, layer: usize, carried: bool, gradient: &mut Gradients) {
         let Training {
             kernels,
             weights,
@@ -376,23 +355,17 @@ impl Workspace {
                     outputs: rows_from(&mut buffers.outputs, rows.start, hidden),
                     h_gradient: h,
                     c_gradient: c,
-                    sums: &mut gradient[places.sums.clone()],
+                    sums: &mut gradient.values[places.sums.clone()],
                     index: (layer == 0).then(|| &tree.tokens()[rows.clone()]),
                 },
             );
             if t > 0 {
                 kernels.product(
                     (rows.len(), hidden, n_gates),
-                    Matrix {
-                        values: &buffers.gates[rows.start * saved + recurrent..],
-                        stride: saved,
-                    },
+                    Matrix(&buffers.gates[rows.start * saved + recurrent..], saved),
                     &backward.layers[layer].recurrent,
                     if cell == Cell::Gru { Onto::Result } else { Onto::Zero },
-                    MatrixMut {
-                        values: h,
-                        stride: hidden,
-                    },
+                    MatrixMut(h, hidden),
                 );
                 kernels.sum_children(tree.children(t - 1), h, h_before, hidden);
                 std::mem::swap(h, h_before);
@@ -405,27 +378,25 @@ impl Workspace {
         // A zero state gives the weights no gradient.
         let rows = if carried { 0 } else { tree.rows(0).end }..tree.n_rows();
         if !rows.is_empty() {
-            kernels.add_outer_products(
+            kernels.outer_products(
                 (n_gates, hidden, rows.len()),
-                Matrix {
-                    values: &buffers.gates[rows.start * saved + recurrent..],
-                    stride: saved,
+                Matrix(&buffers.gates[rows.start * saved + recurrent..], saved),
+                Matrix(&buffers.h[rows.start * hidden..], hidden),
+                if gradient.has_matrices {
+                    Onto::Result
+                } else {
+                    Onto::Zero
                 },
-                Matrix {
-                    values: &buffers.h[rows.start * hidden..],
-                    stride: hidden,
-                },
-                MatrixMut {
-                    values: &mut gradient[places.recurrent.clone()],
-                    stride: hidden,
-                },
+                MatrixMut(&mut gradient.values[places.recurrent.clone()], hidden),
             );
+        } else if !gradient.has_matrices {
+            gradient.values[places.recurrent.clone()].fill(0.0);
         }
     }
 
     /// Adds the gradient of a layer's input weights and turns the outputs of the layer
     /// below into their gradients.
-    fn backward_inputs(&mut self, training: &Training, layer: usize, gradient: &mut [f32]) {
+    fn backward_inputs(&mut self, training: &Training, layer: usize, gradient: &mut Gradients) {
         let Training {
             kernels,
             weights,
@@ -441,31 +412,24 @@ impl Workspace {
         let (n_rows, n_gates) = (self.tree.n_rows(), cell.gates() * hidden);
         let (below, above) = self.layers.split_at_mut(layer);
         let outputs = &mut below[layer - 1].outputs;
-        let gates = Matrix {
-            values: &above[0].gates,
-            stride: saved_gates(cell) * hidden,
-        };
-        kernels.add_outer_products(
+        let gates = Matrix(&above[0].gates, saved_gates(cell) * hidden);
+        kernels.outer_products(
             (n_gates, hidden, n_rows),
             gates,
-            Matrix {
-                values: outputs,
-                stride: hidden,
+            Matrix(outputs, hidden),
+            if gradient.has_matrices {
+                Onto::Result
+            } else {
+                Onto::Zero
             },
-            MatrixMut {
-                values: &mut gradient[places.layers[layer].input.clone()],
-                stride: hidden,
-            },
+            MatrixMut(&mut gradient.values[places.layers[layer].input.clone()], hidden),
         );
         kernels.product(
             (n_rows, hidden, n_gates),
             gates,
             &backward.layers[layer].input,
             Onto::Zero,
-            MatrixMut {
-                values: outputs,
-                stride: hidden,
-            },
+            MatrixMut(outputs, hidden),
         );
     }
 
@@ -511,16 +475,10 @@ impl Workspace {
         let logits = &mut self.logits[..rows.len() * vocabulary];
         kernels.product(
             (rows.len(), vocabulary, hidden),
-            Matrix {
-                values: &self.picked,
-                stride: hidden,
-            },
+            Matrix(&self.picked, hidden),
             &weights.head,
             Onto::Row(&weights.head_bias),
-            MatrixMut {
-                values: logits,
-                stride: vocabulary,
-            },
+            MatrixMut(logits, vocabulary),
         );
         kernels.softmax(logits, vocabulary);
     }

@@ -18,17 +18,29 @@ use super::vector::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::vector::{Avx2, Avx512};
 
-/// A part of a row-major matrix: rows `stride` floats apart, from the slice's start.
+/// A part of a row-major matrix: its floats, and how far apart the rows are.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
-    pub values: &'a [f32],
-    pub stride: usize,
+pub(super) struct Matrix<'a>(pub &'a [f32], pub usize);
+
+impl<'a> Matrix<'a> {
+    /// The part from row `row` on.
+    pub(super) fn from_row(self, row: usize) -> Matrix<'a> {
+        Matrix(&self.0[row * self.1..], self.1)
+    }
+
+    /// Whether it holds (n_rows, n_columns), at least one row.
+    fn holds(&self, n_rows: usize, n_columns: usize) -> bool {
+        self.1 >= n_columns && self.0.len() >= (n_rows - 1) * self.1 + n_columns
+    }
 }
 
 /// The same, written to.
-pub(super) struct MatrixMut<'a> {
-    pub values: &'a mut [f32],
-    pub stride: usize,
+pub(super) struct MatrixMut<'a>(pub &'a mut [f32], pub usize);
+
+impl MatrixMut<'_> {
+    fn holds(&self, n_rows: usize, n_columns: usize) -> bool {
+        Matrix(self.0, self.1).holds(n_rows, n_columns)
+    }
 }
 
 /// What a product is added to.
@@ -39,6 +51,20 @@ pub(super) enum Onto<'a> {
     Row(&'a [f32]),
     /// What the result holds.
     Result,
+}
+
+impl Onto<'_> {
+    /// For a result of `n` columns.
+    fn checked(self, n: usize) -> product::Onto {
+        match self {
+            Onto::Zero => product::Onto::Zero,
+            Onto::Result => product::Onto::Result,
+            Onto::Row(row) => {
+                assert!(row.len() >= n);
+                product::Onto::Row(row.as_ptr())
+            }
+        }
+    }
 }
 
 /// Where the input part of the gates comes from.
@@ -96,7 +122,8 @@ pub(super) struct Kernels {
     lanes: usize,
     registers: usize,
     product: unsafe fn(&Product),
-    add_outer_products: unsafe fn(&OuterProducts),
+    outer_products: unsafe fn(&OuterProducts),
+    put_columns: unsafe fn((usize, usize), *const f32, usize, *mut f32, usize),
     forward: [ForwardStep; 3],
     backward: [BackwardStep; 3],
     softmax: unsafe fn(*mut f32, usize, usize),
@@ -131,8 +158,18 @@ macro_rules! compile {
                 product::product::<$V>(p)
             }
             $(#[target_feature(enable = $feature)])?
-            unsafe fn add_outer_products(p: &OuterProducts) {
-                product::add_outer_products::<$V>(p)
+            unsafe fn outer_products(p: &OuterProducts) {
+                product::outer_products::<$V>(p)
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn put_columns(
+                shape: (usize, usize),
+                from: *const f32,
+                from_stride: usize,
+                to: *mut f32,
+                to_stride: usize,
+            ) {
+                product::put_columns::<$V>(shape, from, from_stride, to, to_stride)
             }
             $(#[target_feature(enable = $feature)])?
             unsafe fn rnn_forward(step: &cells::Forward) {
@@ -189,7 +226,8 @@ macro_rules! compile {
                 lanes: <$V>::LANES,
                 registers: <$V>::REGISTERS,
                 product,
-                add_outer_products,
+                outer_products,
+                put_columns,
                 forward: [rnn_forward, gru_forward, lstm_forward],
                 backward: [rnn_backward, gru_backward, lstm_backward],
                 softmax,
@@ -250,6 +288,11 @@ impl Kernels {
         BEST.get_or_init(|| Kernels::available()[0])
     }
 
+    /// Floats of a vector; every panel is a multiple wide.
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes
+    }
+
     /// Columns of a full panel of a packed right operand.
     pub(super) fn panel(&self) -> usize {
         panel_vectors(self.registers) * self.lanes
@@ -273,60 +316,62 @@ impl Kernels {
             return;
         }
         assert!(n.is_multiple_of(PAD) && right.len() >= n * k);
-        assert!(left.stride >= k && left.values.len() >= (m - 1) * left.stride + k);
-        assert!(result.stride >= n && result.values.len() >= (m - 1) * result.stride + n);
-        let onto = match onto {
-            Onto::Zero => product::Onto::Zero,
-            Onto::Result => product::Onto::Result,
-            Onto::Row(row) => {
-                assert!(row.len() >= n);
-                product::Onto::Row(row.as_ptr())
-            }
-        };
+        assert!(left.holds(m, k) && result.holds(m, n));
         let product = Product {
             m,
             n,
             k,
-            left: left.values.as_ptr(),
-            left_stride: left.stride,
+            left: left.0.as_ptr(),
+            left_stride: left.1,
             right: right.as_ptr(),
-            result: result.values.as_mut_ptr(),
-            result_stride: result.stride,
-            onto,
+            result: result.0.as_mut_ptr(),
+            result_stride: result.1,
+            onto: onto.checked(n),
         };
         // SAFETY: the lengths were checked above, the borrows keep the result apart from
         // the operands, and `available` vouches for the processor.
         unsafe { (self.product)(&product) }
     }
 
-    /// result (m, n) += leftᵀ · right for left (k, m) and right (k, n).
-    pub(super) fn add_outer_products(
+    /// result (m, n) = onto + leftᵀ · right for left (k, m) and right (k, n).
+    pub(super) fn outer_products(
         &self,
         (m, n, k): (usize, usize, usize),
         left: Matrix,
         right: Matrix,
+        onto: Onto,
         result: MatrixMut,
     ) {
         if m == 0 || n == 0 || k == 0 {
             return;
         }
         assert!(n.is_multiple_of(PAD));
-        assert!(left.stride >= m && left.values.len() >= (k - 1) * left.stride + m);
-        assert!(right.stride >= n && right.values.len() >= (k - 1) * right.stride + n);
-        assert!(result.stride >= n && result.values.len() >= (m - 1) * result.stride + n);
+        assert!(left.holds(k, m) && right.holds(k, n) && result.holds(m, n));
         let products = OuterProducts {
             m,
             n,
             k,
-            left: left.values.as_ptr(),
-            left_stride: left.stride,
-            right: right.values.as_ptr(),
-            right_stride: right.stride,
-            result: result.values.as_mut_ptr(),
-            result_stride: result.stride,
+            left: left.0.as_ptr(),
+            left_stride: left.1,
+            right: right.0.as_ptr(),
+            right_stride: right.1,
+            result: result.0.as_mut_ptr(),
+            result_stride: result.1,
+            onto: onto.checked(n),
         };
         // SAFETY: as in `product`.
-        unsafe { (self.add_outer_products)(&products) }
+        unsafe { (self.outer_products)(&products) }
+    }
+
+    /// Packs the (n_rows, n_k) `rows` as columns `stride` floats apart in `packed`.
+    pub(super) fn put_columns(&self, (n_rows, n_k): (usize, usize), rows: Matrix, packed: &mut [f32], stride: usize) {
+        if n_rows == 0 || n_k == 0 {
+            return;
+        }
+        assert!(rows.holds(n_rows, n_k));
+        assert!(stride >= n_rows && packed.len() >= (n_k - 1) * stride + n_rows);
+        // SAFETY: as in `product`.
+        unsafe { (self.put_columns)((n_rows, n_k), rows.0.as_ptr(), rows.1, packed.as_mut_ptr(), stride) }
     }
 
     /// One step of a cell.

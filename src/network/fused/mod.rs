@@ -5,6 +5,7 @@
 mod block;
 mod buffer;
 mod cells;
+mod gradients;
 mod kernels;
 mod product;
 mod softmax;
@@ -16,11 +17,12 @@ mod weights;
 
 use block::{Training, Wanted, Workspace};
 use buffer::Buffer;
+use gradients::{GradientPlaces, Unpacking};
 use kernels::Kernels;
 use product::padded;
 use threads::{do_all, Pool};
 use tree::{n_shared, Sequence};
-use weights::{BackwardWeights, GradientPlaces, Weights};
+use weights::{BackwardWeights, Weights};
 
 use super::{check, Architecture, Engine, Example, LossSum, NetworkError, Step};
 
@@ -50,6 +52,7 @@ pub struct Fused {
     kernels: &'static Kernels,
     places: GradientPlaces,
     workspaces: Pool<Workspace>,
+    packed: Pool<(Weights, BackwardWeights)>,
     gradients: Pool<Buffer>,
 }
 
@@ -66,6 +69,7 @@ impl Fused {
             kernels,
             places,
             workspaces: Pool::default(),
+            packed: Pool::default(),
             gradients: Pool::default(),
         })
     }
@@ -87,7 +91,8 @@ impl Fused {
     /// Packs parameters for any number of predictions.
     pub fn prepare(&self, parameters: &[f32]) -> Result<Prepared, NetworkError> {
         check::parameters(&self.architecture, parameters)?;
-        let weights = Weights::new(self.kernels, self.architecture, parameters);
+        let mut weights = Weights::new(self.architecture);
+        weights.pack(self.kernels, parameters, 1);
         Ok(Prepared {
             kernels: self.kernels,
             weights,
@@ -173,8 +178,11 @@ impl Engine for Fused {
         if shards.is_empty() {
             return Ok(LossSum::default());
         }
-        let weights = Weights::new(self.kernels, self.architecture, parameters);
-        let backward = BackwardWeights::new(self.kernels, self.architecture, parameters);
+        let packed = self.packed.take();
+        let (mut weights, mut backward) =
+            packed.unwrap_or_else(|| (Weights::new(self.architecture), BackwardWeights::new(self.architecture)));
+        weights.pack(self.kernels, parameters, step.threads);
+        backward.pack(self.kernels, &self.architecture, parameters, step.threads);
         let training = Training {
             kernels: self.kernels,
             weights: &weights,
@@ -184,30 +192,32 @@ impl Engine for Fused {
             dropout_seed,
             window: step.window,
         };
-        let parts = do_all(step.threads, &self.workspaces, shards, |workspace, shard| {
-            let mut part = self.gradients.take();
-            part.grow(self.places.len);
-            part.fill(0.0);
+        let parts = do_all(step.threads, shards, |shard| {
+            let mut workspace = self.workspaces.take().unwrap_or_default();
+            let mut part = self.places.start(self.gradients.take());
             let mut sum = LossSum::default();
             for block in shard.chunks(self.block_len(&shard, step.window)) {
                 let LossSum { loss, weight } = workspace.train(&training, block, &mut part);
                 sum.loss += loss;
                 sum.weight += weight;
             }
-            (sum, part)
+            self.workspaces.put(workspace);
+            (sum, self.places.finish(part))
         });
-
-        let mut parts = parts.into_iter();
-        let (mut sum, mut total) = parts.next().unwrap_or_default();
-        for (LossSum { loss, weight }, part) in parts {
-            sum.loss += loss;
-            sum.weight += weight;
-            self.kernels.add(&mut total, &part);
-            self.gradients.put(part);
-        }
-        self.places
-            .unpack(self.kernels, &self.architecture, parameters, &total, gradient);
-        self.gradients.put(total);
+        let (sums, mut parts): (Vec<LossSum>, Vec<Buffer>) = parts.into_iter().unzip();
+        let unpacking = Unpacking {
+            kernels: self.kernels,
+            architecture: &self.architecture,
+            parameters,
+            threads: step.threads,
+        };
+        self.places.unpack(&unpacking, &mut parts, gradient);
+        parts.into_iter().for_each(|part| self.gradients.put(part));
+        self.packed.put((weights, backward));
+        let sum = sums.into_iter().fold(LossSum::default(), |total, sum| LossSum {
+            loss: total.loss + sum.loss,
+            weight: total.weight + sum.weight,
+        });
         Ok(sum)
     }
 
@@ -320,8 +330,10 @@ impl Prepared {
             let rest = wanted.split_off(wanted.len().min(PREDICTION_BLOCK));
             blocks.push(std::mem::replace(&mut wanted, rest));
         }
-        do_all(threads, &self.workspaces, blocks, |workspace, mut block| {
+        do_all(threads, blocks, |mut block| {
+            let mut workspace = self.workspaces.take().unwrap_or_default();
             workspace.distributions(self.kernels, &self.weights, &mut block);
+            self.workspaces.put(workspace);
         });
         rows
     }
@@ -329,7 +341,7 @@ impl Prepared {
     /// [`Engine::advance`].
     pub fn advance(&self, state: &mut [f32], token: u8, probabilities: &mut [f32]) -> Result<(), NetworkError> {
         check::advance(self.architecture(), state, token, probabilities)?;
-        let mut workspace = self.workspaces.take();
+        let mut workspace = self.workspaces.take().unwrap_or_default();
         probabilities.copy_from_slice(workspace.advance(self.kernels, &self.weights, state, token));
         self.workspaces.put(workspace);
         Ok(())

@@ -37,6 +37,16 @@ pub(super) trait Vector: Copy {
     unsafe fn max(self, other: Self) -> Self;
     /// The largest lane.
     unsafe fn largest(self) -> f32;
+
+    /// Writes a block of LANES × LANES floats transposed; rows lie the strides apart.
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for row in 0..Self::LANES {
+            for column in 0..Self::LANES {
+                *to.add(column * to_stride + row) = *from.add(row * from_stride + column);
+            }
+        }
+    }
 }
 
 /// The coefficients of r^5 … r^0 in the polynomial nearest to 2^r for |r| <= 1/2 by the
@@ -233,10 +243,10 @@ mod x86 {
             // integer itself: one instruction each.
             const ABOVE_INTEGER: [f32; 6] = [
                 1.877_576_7e-3,
-                8.989_340e-3,
+                8.989_34e-3,
                 5.582_631_8e-2,
                 2.401_536_2e-1,
-                6.931_530_7e-1,
+                6.931_531e-1,
                 9.999_999_3e-1,
             ];
             // With a NaN in either operand the minimum is the second one.
@@ -266,6 +276,45 @@ mod x86 {
         #[inline(always)]
         unsafe fn largest(self) -> f32 {
             unsafe { _mm512_reduce_max_ps(self.0) }
+        }
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+            unsafe {
+                // Each round swaps blocks of 1, 2, 4 and 8 floats between pairs of rows that
+                // lie as far apart: first within quarters of a register, then quarters.
+                let mut rows = [_mm512_setzero_ps(); 16];
+                for (index, row) in rows.iter_mut().enumerate() {
+                    *row = _mm512_loadu_ps(from.add(index * from_stride));
+                }
+                let mut next = rows;
+                for four in (0..16).step_by(4) {
+                    let [a, b, c, d] = [rows[four], rows[four + 1], rows[four + 2], rows[four + 3]];
+                    let (ab_low, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+                    let (cd_low, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+                    next[four] = _mm512_shuffle_ps::<0b01_00_01_00>(ab_low, cd_low);
+                    next[four + 1] = _mm512_shuffle_ps::<0b11_10_11_10>(ab_low, cd_low);
+                    next[four + 2] = _mm512_shuffle_ps::<0b01_00_01_00>(ab_high, cd_high);
+                    next[four + 3] = _mm512_shuffle_ps::<0b11_10_11_10>(ab_high, cd_high);
+                }
+                // next[4 q + j] holds, in its quarter p, column 4 p + j of the rows 4 q to
+                // 4 q + 3.
+                for j in 0..4 {
+                    let [a, b, c, d] = [next[j], next[4 + j], next[8 + j], next[12 + j]];
+                    let ab_even = _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b);
+                    let ab_odd = _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b);
+                    let cd_even = _mm512_shuffle_f32x4::<0b10_00_10_00>(c, d);
+                    let cd_odd = _mm512_shuffle_f32x4::<0b11_01_11_01>(c, d);
+                    let columns = [
+                        _mm512_shuffle_f32x4::<0b10_00_10_00>(ab_even, cd_even),
+                        _mm512_shuffle_f32x4::<0b10_00_10_00>(ab_odd, cd_odd),
+                        _mm512_shuffle_f32x4::<0b11_01_11_01>(ab_even, cd_even),
+                        _mm512_shuffle_f32x4::<0b11_01_11_01>(ab_odd, cd_odd),
+                    ];
+                    for (p, column) in columns.into_iter().enumerate() {
+                        _mm512_storeu_ps(to.add((4 * p + j) * to_stride), column);
+                    }
+                }
+            }
         }
     }
 
