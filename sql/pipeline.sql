@@ -63,8 +63,8 @@ FROM footfall.choose_k(customers, [recency_days, frequency], k_from := 2, k_to :
 
 CREATE OR REPLACE TABLE segments AS
 SELECT customers.*, assigned.segment AS cluster
-FROM customers
-JOIN footfall.segment(customers, customer_id, [recency_days, frequency], k := 3) AS assigned ON assigned.id = customers.customer_id;
+FROM footfall.segment(customers, customer_id, [recency_days, frequency], k := 3) AS assigned
+JOIN customers ON customers.customer_id = assigned.id;
 
 FROM footfall.segment_profile(segments, cluster, recency_days, frequency);
 
