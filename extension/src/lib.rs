@@ -8,6 +8,7 @@ mod functions;
 mod macros;
 mod models;
 mod scalar;
+mod segments;
 mod tokens;
 mod value;
 mod vector;

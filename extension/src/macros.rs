@@ -12,6 +12,7 @@ use std::error::Error;
 const FILES: &[(&str, &str)] = &[
     ("01_events.sql", include_str!("../../sql/01_events.sql")),
     ("02_features.sql", include_str!("../../sql/02_features.sql")),
+    ("05_segments.sql", include_str!("../../sql/05_segments.sql")),
     ("07_training.sql", include_str!("../../sql/07_training.sql")),
     ("08_predictions.sql", include_str!("../../sql/08_predictions.sql")),
     ("09_about.sql", include_str!("../../sql/09_about.sql")),
