@@ -9,6 +9,7 @@ mod macros;
 mod models;
 mod progress;
 mod scalar;
+mod segments;
 mod tokens;
 mod value;
 mod vector;

@@ -43,6 +43,12 @@ pub enum SegmentError {
     /// A point of another length than the model's.
     #[error("argument 'point' has {found} coordinates; allowed: {expected}, as the model has")]
     PointLength { found: usize, expected: usize },
+    /// NaN or an infinity in a point to be assigned.
+    #[error("argument 'point' has the coordinate {value}; allowed: finite numbers")]
+    PointNotFinite { value: f64 },
+    /// A negative coordinate of a point to be assigned, under a model of logarithms.
+    #[error("argument 'point' has the coordinate {value}; allowed for a model with log: numbers from 0 on")]
+    PointNegativeLog { value: f64 },
     /// A model whose parts do not fit together.
     #[error("argument 'model' is damaged: {0}; allowed: a value made by kmeans or gmm")]
     Model(String),

@@ -31,7 +31,7 @@
 use super::blocks::{Blocks, Lanes, LANES};
 use super::error::SegmentError;
 use super::exchange;
-use super::lloyd::Lloyd;
+use super::lloyd::{self, Lloyd};
 use super::parallel;
 use super::points::Points;
 use super::scale::Scaling;
@@ -176,7 +176,7 @@ impl<'a> Prepared<'a> {
         let best = best_start(&self.blocks, k, &self.options);
         let mut model = Model {
             log: self.options.log,
-            centroids: self.scaling.backward(&best.centroids),
+            centroids: self.in_units(&best.centroids),
             scale: self.scaling.deviations.clone(),
             sizes: vec![0; k],
             inertia: 0.0,
@@ -186,6 +186,50 @@ impl<'a> Prepared<'a> {
         count(&mut model, self.points, self.options.threads)?;
         number_by_size(&mut model);
         Ok(model)
+    }
+}
+
+impl Prepared<'_> {
+    /// Scaled centroids in original units. Without logarithms they are the means
+    /// of their points, so that whole numbers with a whole mean have that mean.
+    fn in_units(&self, centroids: &[f64]) -> Vec<f64> {
+        let mut units = self.scaling.backward(centroids);
+        if self.options.log {
+            return units;
+        }
+        let dimensions = self.points.dimensions();
+        let labels = lloyd::labels(&self.blocks, centroids, self.options.threads);
+        let k = centroids.len() / dimensions;
+        // Differences from one of the cluster's points: large numbers that
+        // hardly differ would lose what they differ in.
+        let mut origins: Vec<Option<usize>> = vec![None; k];
+        for (index, &label) in labels.iter().enumerate() {
+            origins[usize::from(label)].get_or_insert(index);
+        }
+        let parts = parallel::map(self.options.threads, labels.len().div_ceil(CHUNK), |chunk| {
+            let mut sums = vec![0.0; k * (dimensions + 1)];
+            for index in chunk * CHUNK..labels.len().min((chunk + 1) * CHUNK) {
+                let label = usize::from(labels[index]);
+                let origin = self.points.point(origins[label].unwrap_or(index));
+                let weight = self.points.weights()[index] as f64;
+                let sums = &mut sums[label * (dimensions + 1)..][..dimensions + 1];
+                sums[dimensions] += weight;
+                for ((sum, value), origin) in sums.iter_mut().zip(self.points.point(index)).zip(origin) {
+                    *sum += weight * (value - origin);
+                }
+            }
+            sums
+        });
+        for (j, origin) in origins.into_iter().enumerate() {
+            // A cluster without points, which only coordinates too close together
+            // to be told apart can leave, stays where it is.
+            let Some(origin) = origin else { continue };
+            let sum = |at: usize| parts.iter().map(|part| part[j * (dimensions + 1) + at]).sum::<f64>();
+            for axis in 0..dimensions {
+                units[j * dimensions + axis] = self.points.point(origin)[axis] + sum(axis) / sum(dimensions);
+            }
+        }
+        units
     }
 }
 
@@ -310,7 +354,7 @@ fn number_by_size(model: &mut Model) {
 }
 
 /// Lexicographic order of coordinates.
-fn compare(a: &[f64], b: &[f64]) -> std::cmp::Ordering {
+pub(super) fn compare(a: &[f64], b: &[f64]) -> std::cmp::Ordering {
     let different = a
         .iter()
         .zip(b)
@@ -387,6 +431,11 @@ impl Assigner {
         self.clusters.len()
     }
 
+    /// Whether coordinates are taken as logarithms.
+    pub fn log(&self) -> bool {
+        self.log
+    }
+
     /// The cluster of one point, from 0, and its squared scaled distance.
     ///
     /// # Panics
@@ -403,19 +452,18 @@ impl Assigner {
     /// puts the row into the first cluster with an infinite distance.
     pub fn assign_rows(&self, values: &[f64], mut found: impl FnMut(usize, usize, f64)) {
         let mut lanes: Vec<Lanes> = vec![[0.0; LANES]; self.dimensions];
-        for (part, rows) in values.chunks(LANES * self.dimensions).enumerate() {
-            let count = rows.len() / self.dimensions;
-            let (squares, labels) = pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || {
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (part, rows) in values.chunks(LANES * self.dimensions).enumerate() {
                     self.transpose(rows, &mut lanes);
-                    self.nearest(&lanes)
-                },
-            );
-            for lane in 0..count {
-                found(part * LANES + lane, self.clusters[labels[lane] as usize], squares[lane]);
-            }
-        }
+                    let (squares, labels) = self.nearest(&lanes);
+                    for lane in 0..rows.len() / self.dimensions {
+                        found(part * LANES + lane, self.clusters[labels[lane] as usize], squares[lane]);
+                    }
+                }
+            },
+        );
     }
 
     /// Turns a point into coordinates between which the plain distance is the

@@ -16,6 +16,7 @@ pub mod blocks;
 pub mod choose;
 pub mod error;
 pub mod exchange;
+pub mod gmm;
 pub mod kmeans;
 pub mod lloyd;
 mod parallel;
