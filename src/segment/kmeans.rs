@@ -208,8 +208,9 @@ impl Prepared<'_> {
         }
         let parts = parallel::map(self.options.threads, labels.len().div_ceil(CHUNK), |chunk| {
             let mut sums = vec![0.0; k * (dimensions + 1)];
-            for index in chunk * CHUNK..labels.len().min((chunk + 1) * CHUNK) {
-                let label = usize::from(labels[index]);
+            let first = chunk * CHUNK;
+            for (index, &label) in (first..).zip(&labels[first..labels.len().min(first + CHUNK)]) {
+                let label = usize::from(label);
                 let origin = self.points.point(origins[label].unwrap_or(index));
                 let weight = self.points.weights()[index] as f64;
                 let sums = &mut sums[label * (dimensions + 1)..][..dimensions + 1];
@@ -395,7 +396,7 @@ impl Assigner {
     pub fn from_parts(centroids: &[f64], scale: &[f64], log: bool) -> Result<Self, SegmentError> {
         let dimensions = scale.len();
         let damaged = |reason: String| Err(SegmentError::Model(reason));
-        if dimensions == 0 || centroids.is_empty() || centroids.len() % dimensions != 0 {
+        if dimensions == 0 || centroids.is_empty() || !centroids.len().is_multiple_of(dimensions) {
             return damaged(format!(
                 "{} coordinates of centroids for a scale of length {dimensions}",
                 centroids.len()

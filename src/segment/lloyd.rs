@@ -474,8 +474,7 @@ impl Nearest {
         for &j in &ball.near {
             let squares = squared_distances(values, &centroids[j * values.len()..][..values.len()]);
             let label = j as f64;
-            for lane in 0..LANES {
-                let square = squares[lane];
+            for (lane, &square) in squares.iter().enumerate() {
                 let first = nearest.first[lane];
                 let second = nearest.second[lane];
                 let closer = square < first;

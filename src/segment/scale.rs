@@ -103,16 +103,11 @@ fn range(points: &Points, threads: usize) -> (Vec<f64>, Vec<f64>) {
         }
         (low, high)
     });
-    let fold = |f: fn(f64, f64) -> f64, axis: usize, pick: fn(&(Vec<f64>, Vec<f64>)) -> &Vec<f64>| {
-        parts.iter().map(|part| pick(part)[axis]).reduce(f).unwrap_or(0.0)
-    };
+    let lowest = |axis: usize| parts.iter().map(|(low, _)| low[axis]).reduce(f64::min).unwrap_or(0.0);
+    let highest = |axis: usize| parts.iter().map(|(_, high)| high[axis]).reduce(f64::max).unwrap_or(0.0);
     (
-        (0..dimensions)
-            .map(|axis| fold(f64::min, axis, |part| &part.0))
-            .collect(),
-        (0..dimensions)
-            .map(|axis| fold(f64::max, axis, |part| &part.1))
-            .collect(),
+        (0..dimensions).map(lowest).collect(),
+        (0..dimensions).map(highest).collect(),
     )
 }
 

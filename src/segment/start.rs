@@ -256,10 +256,10 @@ impl CoveredChunk {
                     continue;
                 }
                 let mut squares = squared_distances(blocks.values(block), place);
-                for lane in 0..LANES {
-                    let before = self.squares[index][lane];
-                    let nearer = if squares[lane] < before { squares[lane] } else { before };
-                    squares[lane] = nearer * blocks.weights(block)[lane];
+                let known = self.squares[index].iter().zip(blocks.weights(block));
+                for (square, (&before, &weight)) in squares.iter_mut().zip(known) {
+                    let nearer = if *square < before { *square } else { before };
+                    *square = nearer * weight;
                 }
                 *total += sum(&squares);
             }
