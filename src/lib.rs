@@ -6,5 +6,20 @@
 
 #![deny(unsafe_code)]
 
-pub mod network;
+pub mod error;
 pub mod random;
+
+pub mod calendar;
+pub mod synthetic;
+
+pub mod segment;
+
+pub mod sequence;
+
+pub mod baseline;
+pub mod device;
+pub mod evaluate;
+pub mod metrics;
+pub mod model;
+pub mod network;
+pub mod train;

@@ -6,7 +6,11 @@
 
 mod functions;
 mod macros;
+mod models;
+mod progress;
 mod scalar;
+mod segments;
+mod tokens;
 mod value;
 mod vector;
 

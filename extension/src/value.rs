@@ -20,7 +20,9 @@ pub enum Type {
     Double,
     Varchar,
     Blob,
+    Date,
     Timestamp,
+    TimestampTz,
     List(Box<Type>),
     Struct(Vec<(&'static str, Type)>),
     Map(Box<Type>, Box<Type>),
@@ -46,7 +48,9 @@ impl Type {
             Self::Double => LogicalTypeId::Double.into(),
             Self::Varchar => LogicalTypeId::Varchar.into(),
             Self::Blob => LogicalTypeId::Blob.into(),
+            Self::Date => LogicalTypeId::Date.into(),
             Self::Timestamp => LogicalTypeId::Timestamp.into(),
+            Self::TimestampTz => LogicalTypeId::TimestampTZ.into(),
             Self::List(element) => LogicalTypeHandle::list(&element.logical()),
             Self::Struct(fields) => {
                 let fields: Vec<_> = fields.iter().map(|(name, ty)| (*name, ty.logical())).collect();

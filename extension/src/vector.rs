@@ -143,6 +143,16 @@ impl<'a> Column<'a> {
         !self.validity.is_null() && unsafe { *self.validity.add(row / 64) } >> (row % 64) & 1 == 0
     }
 
+    /// Whether the values are TIMESTAMPs without a time zone.
+    pub fn is_timestamp(&self) -> bool {
+        self.logical.id() == DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP
+    }
+
+    /// Whether the rows are DOUBLEs.
+    pub fn is_double(&self) -> bool {
+        self.logical.id() == DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE
+    }
+
     /// Whether no row is NULL, so far as the vector's header says.
     pub fn all_valid(&self) -> bool {
         self.validity.is_null()
@@ -218,6 +228,18 @@ impl<'a> Column<'a> {
         // SAFETY: a LIST vector stores one `duckdb_list_entry` per row.
         let entry = unsafe { *self.data.cast::<duckdb_list_entry>().add(row) };
         entry.offset as usize..(entry.offset + entry.length) as usize
+    }
+
+    /// The (offset, length) pairs of all rows of a LIST, for functions that run
+    /// over millions of them; slots of NULL rows hold anything.
+    pub fn entries(&self) -> &'a [duckdb_list_entry] {
+        assert_eq!(self.logical.id(), DUCKDB_TYPE_DUCKDB_TYPE_LIST, "vector read as a list");
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: the type was checked; a LIST vector stores one
+        // `duckdb_list_entry` per row.
+        unsafe { std::slice::from_raw_parts(self.data.cast(), self.len) }
     }
 
     /// The elements of all rows of a LIST or MAP.

@@ -1,16 +1,76 @@
 //! The scalar and table functions, one file each, named as in SQL.
 
+mod distribution;
+mod encode_actions;
+mod evaluate_model;
+mod footfall_devices;
 mod footfall_version;
+mod generate_events;
+mod gmm;
+mod gmm_assign;
+mod held_out;
+mod history_loss;
+mod kmeans;
+mod kmeans_assign;
+mod kmeans_choose;
+mod kmeans_distance;
+mod model_info;
+mod next_state;
+mod pack_sequences;
+mod predict_next;
+mod time_features;
+mod train_epoch;
+mod train_start;
 
 use crate::scalar;
+use crate::vector::Column;
 use duckdb::Connection;
+use footfall::error::Error as Failure;
+use footfall::sequence::Vocabulary;
 use std::error::Error;
+use std::ops::Range;
 
 /// Registers every function in the system catalog.
 ///
 /// # Errors
 /// When DuckDB refuses one of them.
 pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
+    scalar::register::<encode_actions::EncodeActions>(connection)?;
+    scalar::register::<evaluate_model::EvaluateModel>(connection)?;
+    scalar::register::<footfall_devices::FootfallDevices>(connection)?;
     scalar::register::<footfall_version::FootfallVersion>(connection)?;
+    generate_events::register(connection)?;
+    scalar::register::<gmm::Gmm>(connection)?;
+    scalar::register::<gmm_assign::GmmAssign>(connection)?;
+    scalar::register::<held_out::HeldOut>(connection)?;
+    scalar::register::<history_loss::HistoryLoss>(connection)?;
+    scalar::register::<kmeans::Kmeans>(connection)?;
+    scalar::register::<kmeans_assign::KmeansAssign>(connection)?;
+    scalar::register::<kmeans_choose::KmeansChoose>(connection)?;
+    scalar::register::<kmeans_distance::KmeansDistance>(connection)?;
+    scalar::register::<model_info::ModelInfo>(connection)?;
+    scalar::register::<next_state::NextState>(connection)?;
+    scalar::register::<pack_sequences::PackSequences>(connection)?;
+    scalar::register::<predict_next::PredictNext>(connection)?;
+    scalar::register::<time_features::TimeFeatures>(connection)?;
+    scalar::register::<train_epoch::TrainEpoch>(connection)?;
+    scalar::register::<train_start::TrainStart>(connection)?;
     Ok(())
+}
+
+/// The vocabulary in a list of names; NULL names are left out.
+fn vocabulary(names: &Column, entry: Range<usize>) -> Result<Vocabulary, Box<dyn Error>> {
+    let known = entry.filter(|&element| !names.is_null(element));
+    let names = known
+        .map(|element| names.text(element).map(str::to_owned))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Vocabulary::new(names)?)
+}
+
+/// A number of threads as an argument.
+fn threads(value: i64) -> Result<usize, Failure> {
+    match value {
+        1..=1024 => Ok(value as usize),
+        _ => Err(Failure::argument("threads", value, "1 to 1024")),
+    }
 }

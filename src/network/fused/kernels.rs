@@ -24,7 +24,7 @@ pub(super) struct Matrix<'a>(pub &'a [f32], pub usize);
 
 impl<'a> Matrix<'a> {
     /// The part from row `row` on.
-    pub(super) fn at_row(self, row: usize) -> Matrix<'a> {
+    pub(super) fn skip_rows(self, row: usize) -> Matrix<'a> {
         Matrix(&self.0[row * self.1..], self.1)
     }
 

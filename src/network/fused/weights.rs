@@ -147,7 +147,7 @@ impl Weights {
             let n_rows = kernels.lanes().min(architecture.vocabulary - token);
             let (offset, stride) = column_place(kernels.panel(), (hidden, vocabulary), token);
             let shape = (n_rows, architecture.hidden);
-            kernels.put_columns(shape, head.at_row(token), &mut self.head[offset..], stride);
+            kernels.put_columns(shape, head.skip_rows(token), &mut self.head[offset..], stride);
         }
         self.head_bias[..architecture.vocabulary].copy_from_slice(&parameters[ranges.head_bias]);
     }
@@ -177,7 +177,7 @@ impl Layer {
             for (place, &gate) in gate_order(cell).iter().enumerate() {
                 let shape = (depth, n_gates * hidden);
                 let (offset, stride) = column_place(kernels.panel(), shape, place * hidden + unit);
-                let rows = weight_ih.at_row(gate * n_units + unit);
+                let rows = weight_ih.skip_rows(gate * n_units + unit);
                 kernels.put_columns((n_rows, inputs), rows, &mut self.input[offset..], stride);
             }
             let block = kernels.unit_block(cell);
@@ -185,7 +185,7 @@ impl Layer {
             let units = block.min(hidden - start);
             for gate in 0..n_gates {
                 let offset = start * n_gates * hidden + gate * units + unit - start;
-                let rows = weight_hh.at_row(gate * n_units + unit);
+                let rows = weight_hh.skip_rows(gate * n_units + unit);
                 kernels.put_columns((n_rows, n_units), rows, &mut self.recurrent[offset..], n_gates * units);
             }
         }

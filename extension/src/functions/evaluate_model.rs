@@ -1,0 +1,150 @@
+//! `evaluate_model(model, dataset, threads)`: a model and the baselines that
+//! travel in it, scored on the held-back targets of a dataset.
+
+use crate::models::Decoded;
+use crate::scalar::{Scalar, Signature};
+use crate::value::{Output, Type, Value};
+use crate::vector::Chunk;
+use footfall::baseline::Baseline;
+use footfall::error::Error as Failure;
+use footfall::evaluate::{self, Part};
+use footfall::metrics::Report;
+use footfall::sequence::{Dataset, Vocabulary};
+use std::error::Error;
+
+pub struct EvaluateModel;
+
+impl Scalar for EvaluateModel {
+    const NAME: &'static str = "evaluate_model";
+
+    fn signatures() -> Vec<Signature> {
+        vec![Signature {
+            parameters: vec![Type::Blob, Type::Blob, Type::Bigint],
+            returns: returns(),
+        }]
+    }
+
+    fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
+        let rows = (0..input.len())
+            .map(|row| {
+                if input.any_null(row) {
+                    return Ok(Value::Null);
+                }
+                let decoded = crate::models::decode(input.column(0).bytes(row))?;
+                let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
+                reports(
+                    &decoded,
+                    &dataset,
+                    super::threads(input.column(2).values::<i64>()[row])?,
+                )
+            })
+            .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+        output.write(&returns(), &rows)
+    }
+}
+
+/// A list with one entry per predictor.
+fn returns() -> Type {
+    let action = Type::Struct(vec![
+        ("action", Type::Varchar),
+        ("precision", Type::Double),
+        ("recall", Type::Double),
+        ("f1", Type::Double),
+        ("auc", Type::Double),
+        ("support", Type::Bigint),
+    ]);
+    let cell = Type::Struct(vec![
+        ("actual", Type::Varchar),
+        ("predicted", Type::Varchar),
+        ("n", Type::Bigint),
+    ]);
+    let bin = Type::Struct(vec![
+        ("bin_from", Type::Double),
+        ("bin_to", Type::Double),
+        ("confidence", Type::Double),
+        ("accuracy", Type::Double),
+        ("n", Type::Bigint),
+    ]);
+    Type::list(Type::Struct(vec![
+        ("predictor", Type::Varchar),
+        ("log_loss", Type::Double),
+        ("auc", Type::Double),
+        ("accuracy", Type::Double),
+        ("top2_accuracy", Type::Double),
+        ("balanced_accuracy", Type::Double),
+        ("macro_f1", Type::Double),
+        ("calibration_error", Type::Double),
+        ("n", Type::Bigint),
+        ("actions", Type::list(action)),
+        ("confusion", Type::list(cell)),
+        ("reliability", Type::list(bin)),
+    ]))
+}
+
+fn reports(decoded: &Decoded, dataset: &Dataset, threads: usize) -> Result<Value, Box<dyn Error>> {
+    let model = &decoded.model;
+    if dataset.vocabulary() != &model.vocabulary {
+        let received = format!("a set of the actions {}", dataset.vocabulary().actions().join(", "));
+        let allowed = format!("one of the model's actions, {}", model.vocabulary.actions().join(", "));
+        return Err(Failure::argument("dataset", received, allowed).into());
+    }
+    let engine = footfall::device::engine("cpu", model.architecture)?;
+    let network = evaluate::network(dataset, engine.as_ref(), &model.parameters, Part::HeldOut, threads)?;
+    let mut all = vec![("model", network)];
+    for baseline in Baseline::ALL {
+        all.push((
+            baseline.name(),
+            evaluate::baseline(dataset, &model.counts, baseline, Part::HeldOut),
+        ));
+    }
+    let reports = all
+        .into_iter()
+        .filter_map(|(name, report)| Some(value(name, &report?, &model.vocabulary)));
+    Ok(Value::List(reports.collect()))
+}
+
+fn value(predictor: &str, report: &Report, vocabulary: &Vocabulary) -> Value {
+    let names = vocabulary.actions();
+    let actions = names.iter().zip(&report.actions).map(|(name, action)| {
+        Value::Struct(vec![
+            name.as_str().into(),
+            action.precision.into(),
+            action.recall.into(),
+            action.f1.into(),
+            action.auc.into(),
+            (action.support as i64).into(),
+        ])
+    });
+    let confusion = report.confusion.iter().enumerate().map(|(cell, &n)| {
+        Value::Struct(vec![
+            names[cell / names.len()].as_str().into(),
+            names[cell % names.len()].as_str().into(),
+            (n as i64).into(),
+        ])
+    });
+    let n_bins = report.reliability.len() as f64;
+    let reliability = report.reliability.iter().enumerate().map(|(index, bin)| {
+        let known = |value: f64| Value::from((bin.n > 0).then_some(value));
+        Value::Struct(vec![
+            (index as f64 / n_bins).into(),
+            ((index + 1) as f64 / n_bins).into(),
+            known(bin.confidence),
+            known(bin.accuracy),
+            (bin.n as i64).into(),
+        ])
+    });
+    Value::Struct(vec![
+        predictor.into(),
+        report.log_loss.into(),
+        report.auc.into(),
+        report.accuracy.into(),
+        report.top2_accuracy.into(),
+        report.balanced_accuracy.into(),
+        report.macro_f1.into(),
+        report.calibration_error.into(),
+        (report.n as i64).into(),
+        Value::List(actions.collect()),
+        Value::List(confusion.collect()),
+        Value::List(reliability.collect()),
+    ])
+}

@@ -1,0 +1,173 @@
+//! `generate_events(users := …, days := …, seed := …, start_day := …)`: rows of
+//! a synthetic shop, streamed.
+//!
+//! Threads take one user after the other and share nothing but the number of
+//! the next one, so memory stays flat and the set of rows does not depend on
+//! the number of threads (their order does).
+
+use duckdb::core::{DataChunkHandle, Inserter, LogicalTypeHandle, LogicalTypeId};
+use duckdb::vtab::{BindInfo, InitInfo, TableFunctionInfo, VTab, Value};
+use duckdb::Connection;
+use footfall::synthetic::{Event, Generator, Settings, DEFAULT_DAYS, DEFAULT_START};
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+const NAME: &str = "generate_events";
+const DEFAULT_USERS: i64 = 1_000;
+const DEFAULT_SEED: i64 = 42;
+
+/// Registers the function in the system catalog.
+///
+/// # Errors
+/// When DuckDB refuses the function, for example because the name is taken.
+pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
+    connection
+        .register_table_function::<GenerateEvents>(NAME)
+        .map_err(|error| format!("footfall: cannot register {NAME}: {error}").into())
+}
+
+struct GenerateEvents;
+
+/// What the threads share.
+struct Progress {
+    next_user: AtomicU64,
+    /// Histories that did not fit into the last chunk.
+    begun: Mutex<Vec<Begun>>,
+}
+
+/// A user's history, of which the first `n_written` rows are out.
+#[derive(Default)]
+struct Begun {
+    events: Vec<Event>,
+    n_written: usize,
+}
+
+impl VTab for GenerateEvents {
+    type InitData = Progress;
+    type BindData = Generator;
+
+    fn bind(bind: &BindInfo) -> Result<Generator, Box<dyn Error>> {
+        let settings = settings(bind).map_err(|error| format!("{NAME}: {error}"))?;
+        for (name, ty) in [
+            ("user_id", LogicalTypeId::Bigint),
+            ("item_id", LogicalTypeId::Bigint),
+            ("category_id", LogicalTypeId::Bigint),
+            ("action", LogicalTypeId::Varchar),
+            ("ts", LogicalTypeId::Timestamp),
+        ] {
+            bind.add_result_column(name, ty.into());
+        }
+        bind.set_cardinality(settings.expected_rows(), false);
+        Ok(Generator::new(settings))
+    }
+
+    fn init(init: &InitInfo) -> Result<Progress, Box<dyn Error>> {
+        // SAFETY: DuckDB passes the data that `bind` returned, alive as long
+        // as the query.
+        let generator = unsafe { &*init.get_bind_data::<Generator>() };
+        init.set_max_threads(generator.settings().users());
+        Ok(Progress {
+            next_user: AtomicU64::new(0),
+            begun: Mutex::default(),
+        })
+    }
+
+    fn func(info: &TableFunctionInfo<Self>, output: &mut DataChunkHandle) -> Result<(), Box<dyn Error>> {
+        let (generator, progress) = (info.get_bind_data(), info.get_init_data());
+        let capacity = output.flat_vector(0).capacity();
+        let mut history = Begun::default();
+        let mut n_rows = 0;
+        while n_rows < capacity && progress.refill(&mut history, generator) {
+            let waiting = history.waiting();
+            let n = waiting.len().min(capacity - n_rows);
+            write(&waiting[..n], output, n_rows);
+            n_rows += n;
+            history.n_written += n;
+        }
+        progress.put_back(history);
+        output.set_len(n_rows);
+        Ok(())
+    }
+
+    fn named_parameters() -> Option<Vec<(String, LogicalTypeHandle)>> {
+        let bigint = |name: &str| (name.to_string(), LogicalTypeId::Bigint.into());
+        Some(["users", "days", "seed", "start_day"].map(bigint).into())
+    }
+}
+
+fn settings(bind: &BindInfo) -> Result<Settings, Box<dyn Error>> {
+    let given = |name| {
+        bind.get_named_parameter(name)
+            .filter(|value| !value.is_null())
+            .as_ref()
+            .map(Value::to_int64)
+    };
+    let start = given("start_day").map_or(Ok(DEFAULT_START), i32::try_from);
+    Ok(Settings::new(
+        given("users").unwrap_or(DEFAULT_USERS),
+        given("days").unwrap_or(DEFAULT_DAYS),
+        given("seed").unwrap_or(DEFAULT_SEED),
+        start.unwrap_or(i32::MAX),
+    )?)
+}
+
+impl Begun {
+    fn waiting(&self) -> &[Event] {
+        &self.events[self.n_written..]
+    }
+}
+
+impl Progress {
+    /// Whether `history` has rows to write, if need be those of another user.
+    fn refill(&self, history: &mut Begun, generator: &Generator) -> bool {
+        if history.waiting().is_empty() {
+            if let Some(begun) = self.begun().pop() {
+                *history = begun;
+            }
+        }
+        while history.waiting().is_empty() {
+            let user = self.next_user.fetch_add(1, Ordering::Relaxed);
+            if user >= generator.settings().users() {
+                return false;
+            }
+            history.events.clear();
+            history.n_written = 0;
+            generator.user(user, &mut history.events);
+        }
+        true
+    }
+
+    fn put_back(&self, history: Begun) {
+        if !history.waiting().is_empty() {
+            self.begun().push(history);
+        }
+    }
+
+    fn begun(&self) -> MutexGuard<'_, Vec<Begun>> {
+        // The vector is whole between a pop and a push, so a panic elsewhere
+        // leaves nothing half done.
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes `events` to the rows from `first` on.
+fn write(events: &[Event], output: &DataChunkHandle, first: usize) {
+    let bigint = |column: usize, value: fn(&Event) -> i64| {
+        let mut vector = output.flat_vector(column);
+        // SAFETY: columns 0, 1, 2 are BIGINT and 4 is a TIMESTAMP, both stored
+        // as 64 bits, and no other slice of the column exists.
+        let slots = unsafe { vector.as_mut_slice::<i64>() };
+        for (slot, event) in slots[first..].iter_mut().zip(events) {
+            *slot = value(event);
+        }
+    };
+    bigint(0, |event| event.user_id);
+    bigint(1, |event| event.item_id);
+    bigint(2, |event| event.category_id);
+    bigint(4, |event| event.ts_us);
+    let action = output.flat_vector(3);
+    for (row, event) in events.iter().enumerate() {
+        action.insert(first + row, event.action.name());
+    }
+}

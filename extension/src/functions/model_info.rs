@@ -1,0 +1,81 @@
+//! `model_info(model)`: what a model is and how it came to be.
+
+use crate::models;
+use crate::scalar::{Scalar, Signature};
+use crate::value::{Output, Type, Value};
+use crate::vector::Chunk;
+use footfall::model::{Model, FORMAT_VERSION};
+use std::error::Error;
+
+pub struct ModelInfo;
+
+impl Scalar for ModelInfo {
+    const NAME: &'static str = "model_info";
+
+    fn signatures() -> Vec<Signature> {
+        vec![Signature {
+            parameters: vec![Type::Blob],
+            returns: returns(),
+        }]
+    }
+
+    fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
+        let mut rows = vec![Value::Null; input.len()];
+        for group in models::of_rows(input, 0)? {
+            for row in group.rows {
+                rows[row] = info(&group.decoded.model);
+            }
+        }
+        output.write(&returns(), &rows)
+    }
+}
+
+fn returns() -> Type {
+    Type::Struct(vec![
+        ("architecture", Type::Varchar),
+        ("embedding", Type::Integer),
+        ("hidden", Type::Integer),
+        ("layers", Type::Integer),
+        ("dropout", Type::Double),
+        ("vocabulary", Type::list(Type::Varchar)),
+        ("n_parameters", Type::Bigint),
+        ("epochs", Type::Integer),
+        ("seed", Type::Bigint),
+        ("device", Type::Varchar),
+        ("validation", Type::Double),
+        ("n_train_targets", Type::Bigint),
+        ("n_validation_targets", Type::Bigint),
+        ("train_loss", Type::Double),
+        ("validation_loss", Type::Double),
+        ("validation_accuracy", Type::Double),
+        ("validation_auc", Type::Double),
+        ("settings", Type::Varchar),
+        ("format_version", Type::Integer),
+    ])
+}
+
+fn info(model: &Model) -> Value {
+    let architecture = &model.architecture;
+    let training = &model.training;
+    Value::Struct(vec![
+        format!("{:?}", architecture.cell).to_lowercase().into(),
+        (architecture.embedding as i32).into(),
+        (architecture.hidden as i32).into(),
+        (architecture.layers as i32).into(),
+        f64::from(architecture.dropout).into(),
+        Value::list(model.vocabulary.actions().iter().map(String::as_str)),
+        (model.n_parameters() as i64).into(),
+        (training.epochs as i32).into(),
+        (training.seed as i64).into(),
+        training.device.as_str().into(),
+        training.validation.into(),
+        (training.n_train_targets as i64).into(),
+        (training.n_validation_targets as i64).into(),
+        training.train_loss.into(),
+        training.validation_loss.into(),
+        training.validation_accuracy.into(),
+        training.validation_auc.into(),
+        training.settings.to_string().into(),
+        (FORMAT_VERSION as i32).into(),
+    ])
+}

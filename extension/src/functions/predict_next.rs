@@ -1,0 +1,47 @@
+//! `predict_next(model, actions)`: the distribution over a customer's next action.
+
+use super::distribution::{self, Prediction};
+use crate::models::{self, ModelRows};
+use crate::scalar::{Scalar, Signature};
+use crate::tokens::Encoder;
+use crate::value::{Output, Type};
+use crate::vector::Chunk;
+use std::error::Error;
+
+pub struct PredictNext;
+
+impl Scalar for PredictNext {
+    const NAME: &'static str = "predict_next";
+
+    fn signatures() -> Vec<Signature> {
+        vec![Signature {
+            parameters: vec![Type::Blob, Type::list(Type::Varchar)],
+            returns: Type::Struct(distribution::fields()),
+        }]
+    }
+
+    fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
+        let histories = input.column(1);
+        let actions = histories.child();
+        let mut predictions: Vec<Option<Prediction>> = vec![None; input.len()];
+        for ModelRows { decoded, rows } in models::of_rows(input, 0)? {
+            let mut tokens = Vec::new();
+            let mut ends = Vec::with_capacity(rows.len());
+            let mut encoder = Encoder::new(&decoded.model.vocabulary);
+            for &row in &rows {
+                encoder.encode(&actions, histories.list(row), &mut tokens)?;
+                ends.push(tokens.len());
+            }
+            let starts = std::iter::once(0).chain(ends.iter().copied());
+            let sequences: Vec<&[u8]> = starts.zip(&ends).map(|(start, &end)| &tokens[start..end]).collect();
+            let probabilities = decoded.predict(&sequences)?;
+            let n_actions = decoded.model.vocabulary.len();
+            for (&row, probabilities) in rows.iter().zip(probabilities.chunks_exact(n_actions)) {
+                let (model, probabilities) = (decoded.clone(), probabilities.to_vec());
+                predictions[row] = Some(Prediction { model, probabilities });
+            }
+        }
+        let mut result = output.vector.struct_vector();
+        distribution::write(&mut result, 0, &predictions)
+    }
+}

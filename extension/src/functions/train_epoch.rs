@@ -1,0 +1,108 @@
+//! `train_epoch(state, dataset, threads[, progress])`: trains on to the end of the epoch, or
+//! for about a second.
+//!
+//! DuckDB can be interrupted between two calls and not within one, so a long
+//! epoch is spread over several.
+
+use crate::progress::Display;
+use crate::scalar::{Scalar, Signature};
+use crate::value::{Output, Type, Value};
+use crate::vector::Chunk;
+use footfall::sequence::Dataset;
+use footfall::train::{EpochReport, Trainer};
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+/// How long one call may train before it gives control back to DuckDB.
+const SLICE: Duration = Duration::from_secs(1);
+
+pub struct TrainEpoch;
+
+impl Scalar for TrainEpoch {
+    const NAME: &'static str = "train_epoch";
+
+    fn signatures() -> Vec<Signature> {
+        let parameters = vec![Type::Blob, Type::Blob, Type::Bigint];
+        let mut with_progress = parameters.clone();
+        with_progress.push(Type::Boolean);
+        vec![
+            Signature {
+                parameters,
+                returns: returns(),
+            },
+            Signature {
+                parameters: with_progress,
+                returns: returns(),
+            },
+        ]
+    }
+
+    fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
+        let rows = (0..input.len())
+            .map(|row| {
+                if input.any_null(row) {
+                    return Ok(Value::Null);
+                }
+                let mut trainer = Trainer::from_bytes(input.column(0).bytes(row))?;
+                let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
+                let threads = super::threads(input.column(2).values::<i64>()[row])?;
+                let mut display = Display::new(input.width() == 4 && input.column(3).values::<u8>()[row] != 0);
+                let until = Some(Instant::now() + SLICE);
+                let report = trainer.advance(&dataset, threads, until, &mut |progress| display.show(progress))?;
+                step(&trainer, report)
+            })
+            .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+        output.write(&returns(), &rows)
+    }
+}
+
+/// The result of both training functions: the state to go on from, whether an
+/// epoch was completed by this call, and if so its report and its model.
+pub fn returns() -> Type {
+    Type::Struct(vec![
+        ("state", Type::Blob),
+        ("complete", Type::Boolean),
+        ("finished", Type::Boolean),
+        ("epoch", Type::Integer),
+        ("train_loss", Type::Double),
+        ("validation_loss", Type::Double),
+        ("majority_loss", Type::Double),
+        ("markov_loss", Type::Double),
+        ("validation_accuracy", Type::Double),
+        ("majority_accuracy", Type::Double),
+        ("validation_auc", Type::Double),
+        ("seconds", Type::Double),
+        ("device", Type::Varchar),
+        ("model", Type::Blob),
+    ])
+}
+
+/// A value of [`returns`].
+pub fn step(trainer: &Trainer, report: Option<EpochReport>) -> Result<Value, Box<dyn Error>> {
+    let state = match &report {
+        // Nothing goes on from a finished run.
+        Some(report) if report.finished => Value::Null,
+        _ => trainer.to_bytes()?.into(),
+    };
+    let model = match &report {
+        Some(_) => trainer.model().to_bytes(None)?.into(),
+        None => Value::Null,
+    };
+    let number = |of: fn(&EpochReport) -> Option<f64>| Value::from(report.as_ref().and_then(of));
+    Ok(Value::Struct(vec![
+        state,
+        report.is_some().into(),
+        report.as_ref().is_some_and(|report| report.finished).into(),
+        report.as_ref().map(|report| report.epoch as i32).into(),
+        number(|report| Some(report.train_loss)),
+        number(|report| report.validation_loss),
+        number(|report| report.majority_loss),
+        number(|report| report.markov_loss),
+        number(|report| report.validation_accuracy),
+        number(|report| report.majority_accuracy),
+        number(|report| report.validation_auc),
+        number(|report| Some(report.seconds)),
+        trainer.model().training.device.as_str().into(),
+        model,
+    ]))
+}

@@ -1,0 +1,499 @@
+//! Points, options and models of segmentation on their way in and out.
+
+use crate::value::{Type, Value};
+use crate::vector::{Chunk, Column};
+use footfall::error::Error as Failure;
+use footfall::segment::error::SegmentError;
+use footfall::segment::gmm::{Membership, Mixture};
+use footfall::segment::kmeans::{Assigner, Model, Options};
+use footfall::segment::points::Points;
+use footfall::segment::start::Start;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::error::Error;
+use std::ops::Range;
+
+/// The type of a list of points.
+pub fn points_type() -> Type {
+    Type::list(Type::list(Type::Double))
+}
+
+/// The type of a k-means model.
+pub fn model_type() -> Type {
+    Type::Struct(vec![
+        ("k", Type::Bigint),
+        ("centroids", points_type()),
+        ("scale", Type::list(Type::Double)),
+        ("sizes", Type::list(Type::Bigint)),
+        ("inertia", Type::Double),
+        ("iterations", Type::Bigint),
+        ("seed", Type::Bigint),
+        ("log", Type::Boolean),
+    ])
+}
+
+const CENTROIDS: usize = 1;
+const SCALE: usize = 2;
+const LOG: usize = 7;
+
+/// A model as a value of [`model_type`].
+pub fn model_value(model: &Model) -> Value {
+    let centroids = model.centroids.chunks_exact(model.dimensions());
+    Value::Struct(vec![
+        (model.k() as i64).into(),
+        Value::List(
+            centroids
+                .map(|centroid| Value::list(centroid.iter().copied()))
+                .collect(),
+        ),
+        Value::list(model.scale.iter().copied()),
+        Value::list(model.sizes.iter().map(|&size| size as i64)),
+        model.inertia.into(),
+        (model.iterations as i64).into(),
+        (model.seed as i64).into(),
+        model.log.into(),
+    ])
+}
+
+/// The type of a mixture.
+pub fn mixture_type() -> Type {
+    Type::Struct(vec![
+        ("k", Type::Bigint),
+        ("weights", Type::list(Type::Double)),
+        ("means", points_type()),
+        ("covariances", Type::list(points_type())),
+        ("log_likelihood", Type::Double),
+        ("bic", Type::Double),
+        ("iterations", Type::Bigint),
+        ("n_points", Type::Bigint),
+        ("seed", Type::Bigint),
+        ("log", Type::Boolean),
+    ])
+}
+
+/// A mixture as a value of [`mixture_type`].
+pub fn mixture_value(mixture: &Mixture) -> Value {
+    let d = mixture.dimensions();
+    let rows = |values: &[f64]| {
+        Value::List(
+            values
+                .chunks_exact(d)
+                .map(|row| Value::list(row.iter().copied()))
+                .collect(),
+        )
+    };
+    Value::Struct(vec![
+        (mixture.k() as i64).into(),
+        Value::list(mixture.weights.iter().copied()),
+        rows(&mixture.means),
+        Value::List(mixture.covariances.chunks_exact(d * d).map(rows).collect()),
+        mixture.log_likelihood.into(),
+        mixture.bic.into(),
+        (mixture.iterations as i64).into(),
+        (mixture.n_points as i64).into(),
+        (mixture.seed as i64).into(),
+        mixture.log.into(),
+    ])
+}
+
+/// The options as they are given in SQL.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Given {
+    seed: i64,
+    n_init: i64,
+    max_iterations: i64,
+    standardise: bool,
+    log: bool,
+    start: String,
+    threads: i64,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        let options = Options::default();
+        Self {
+            seed: options.seed as i64,
+            n_init: options.n_init as i64,
+            max_iterations: options.max_iterations as i64,
+            standardise: options.standardise,
+            log: options.log,
+            start: "kmeans++".into(),
+            threads: std::thread::available_parallelism().map_or(1, |threads| threads.get() as i64),
+        }
+    }
+}
+
+/// The options in the argument at `index`, the defaults where there is none.
+///
+/// # Errors
+/// Unknown option, wrong type, value out of range.
+pub fn options(input: &Chunk, index: usize, row: usize) -> Result<Options, Box<dyn Error>> {
+    if index >= input.width() {
+        return from_given(Given::default());
+    }
+    let mut json = input.column(index).json(row)?;
+    let Some(object) = json.as_object_mut() else {
+        return Err(Failure::argument(
+            "options",
+            json,
+            "a STRUCT such as {seed: 42, n_init: 10, max_iterations: 300, standardise: true, log: false, \
+             start: 'kmeans++', threads: 2}",
+        )
+        .into());
+    };
+    object.retain(|_, value| !value.is_null());
+    let given = serde_path_to_error::deserialize(&json).map_err(|error| {
+        let path = error.path().to_string();
+        let place = if path == "." {
+            String::new()
+        } else {
+            format!(" at '{path}'")
+        };
+        format!("argument 'options' is unreadable{place}: {}", error.into_inner())
+    })?;
+    from_given(given)
+}
+
+fn from_given(given: Given) -> Result<Options, Box<dyn Error>> {
+    let within = |name: &'static str, value: i64, most: i64| {
+        if (1..=most).contains(&value) {
+            Ok(value as usize)
+        } else {
+            Err(Failure::argument(name, value, format!("1 to {most}")))
+        }
+    };
+    Ok(Options {
+        seed: given.seed as u64,
+        n_init: within("n_init", given.n_init, 10_000)?,
+        max_iterations: within("max_iterations", given.max_iterations, 1_000_000)?,
+        standardise: given.standardise,
+        log: given.log,
+        start: Start::parse(&given.start)?,
+        threads: within("threads", given.threads, 1024)?,
+    })
+}
+
+/// A number of clusters as an argument.
+///
+/// # Errors
+/// A negative one; the library checks the rest.
+pub fn clusters(k: i64) -> Result<usize, SegmentError> {
+    usize::try_from(k).map_err(|_| SegmentError::Clusters { found: k })
+}
+
+/// The points in a row of a DOUBLE[][] column; nothing when there are none.
+/// Points that are NULL or hold a NULL are left out.
+///
+/// # Errors
+/// As [`Points::new`], and points of unequal lengths; a point is named by its
+/// place in the list.
+pub fn points(column: &Column, row: usize, threads: usize) -> Result<Option<Points>, SegmentError> {
+    let lists = column.child();
+    let rows = Rows::read(&lists, column.list(row))?;
+    if rows.values.is_empty() {
+        return Ok(None);
+    }
+    let points = Points::new(&rows.values, rows.dimensions, threads);
+    points.map(Some).map_err(|error| rows.in_list(error))
+}
+
+/// Points as one row-major array.
+struct Rows<'a> {
+    values: Cow<'a, [f64]>,
+    dimensions: usize,
+    /// The place in the list of each point, where some were left out.
+    places: Option<Vec<usize>>,
+}
+
+impl<'a> Rows<'a> {
+    fn read(lists: &Column<'a>, range: Range<usize>) -> Result<Self, SegmentError> {
+        let coordinates = lists.child();
+        let values = coordinates.values::<f64>();
+        let entries = &lists.entries()[range.clone()];
+        // What a list of lists made by list() looks like: used in place.
+        if let Some(first) = entries.first().filter(|_| lists.all_valid() && coordinates.all_valid()) {
+            let (start, dimensions) = (first.offset, first.length);
+            let regular = entries
+                .iter()
+                .enumerate()
+                .all(|(index, entry)| entry.length == dimensions && entry.offset == start + index as u64 * dimensions);
+            if regular && dimensions > 0 {
+                let (start, dimensions) = (start as usize, dimensions as usize);
+                return Ok(Self {
+                    values: Cow::Borrowed(&values[start..start + entries.len() * dimensions]),
+                    dimensions,
+                    places: None,
+                });
+            }
+        }
+        let mut copied = Vec::new();
+        let mut places = Vec::new();
+        let mut expected = None;
+        for (place, index) in range.enumerate() {
+            if lists.is_null(index) {
+                continue;
+            }
+            let span = lists.list(index);
+            let length = *expected.get_or_insert(span.len());
+            if span.len() != length {
+                return Err(SegmentError::UnequalLengths {
+                    row: place,
+                    found: span.len(),
+                    expected: length,
+                });
+            }
+            if length == 0 {
+                return Err(SegmentError::NoDimensions);
+            }
+            if coordinates.all_valid() || !span.clone().any(|index| coordinates.is_null(index)) {
+                copied.extend_from_slice(&values[span]);
+                places.push(place);
+            }
+        }
+        Ok(Self {
+            values: Cow::Owned(copied),
+            dimensions: expected.unwrap_or(0),
+            places: Some(places),
+        })
+    }
+
+    /// The error with the point's place in the list.
+    fn in_list(&self, error: SegmentError) -> SegmentError {
+        match (error, &self.places) {
+            (SegmentError::NotFinite { row, dimension, value }, Some(places)) => SegmentError::NotFinite {
+                row: places[row],
+                dimension,
+                value,
+            },
+            (error, _) => error,
+        }
+    }
+}
+
+/// Calls `found(row, cluster from 0, squared distance)` for every row of
+/// `(model, point)` in which nothing is NULL: not the model, not the point, no
+/// coordinate. The other rows are left to the caller, who has made them NULL.
+///
+/// # Errors
+/// A damaged model; a point of another length or with a coordinate that is not
+/// finite.
+pub fn assign(input: &Chunk, mut found: impl FnMut(usize, usize, f64)) -> Result<(), SegmentError> {
+    let mut models = Models::new(input.column(0));
+    let points = input.column(1);
+    let coordinates = points.child();
+    let values = coordinates.values::<f64>();
+    let entries = points.entries();
+    let no_nulls = points.all_valid() && coordinates.all_valid();
+    let mut row = 0;
+    while row < input.len() {
+        if input.any_null(row) {
+            row += 1;
+            continue;
+        }
+        let end = models.same_until(row);
+        let assigner = models.decode(row)?;
+        let dimensions = assigner.dimensions();
+        let start = entries[row].offset as usize;
+        let in_place = no_nulls
+            && (row..end).all(|at| {
+                entries[at].length as usize == dimensions
+                    && entries[at].offset as usize == start + (at - row) * dimensions
+            });
+        if in_place {
+            let values = &values[start..start + (end - row) * dimensions];
+            check(values, assigner.log())?;
+            assigner.assign_rows(values, |index, cluster, square| found(row + index, cluster, square));
+        } else {
+            for at in (row..end).filter(|&at| !points.is_null(at)) {
+                let span = points.list(at);
+                if span.len() != dimensions {
+                    return Err(SegmentError::PointLength {
+                        found: span.len(),
+                        expected: dimensions,
+                    });
+                }
+                if !coordinates.all_valid() && span.clone().any(|index| coordinates.is_null(index)) {
+                    continue;
+                }
+                check(&values[span.clone()], assigner.log())?;
+                let (cluster, square) = assigner.assign(&values[span]);
+                found(at, cluster, square);
+            }
+        }
+        row = end;
+    }
+    Ok(())
+}
+
+fn check(values: &[f64], log: bool) -> Result<(), SegmentError> {
+    match values
+        .iter()
+        .find(|value| !(value.is_finite() && (!log || **value >= 0.0)))
+    {
+        None => Ok(()),
+        Some(&value) if value.is_finite() => Err(SegmentError::PointNegativeLog { value }),
+        Some(&value) => Err(SegmentError::PointNotFinite { value }),
+    }
+}
+
+/// The models of a chunk. A model that is constant over the chunk is decoded
+/// once: its rows have equal (offset, length) pairs.
+struct Models<'a> {
+    model: &'a Column<'a>,
+    centroids: Column<'a>,
+    scale: Column<'a>,
+    log: Column<'a>,
+    decoded: Option<(Vec<f64>, Vec<f64>, bool, Assigner)>,
+}
+
+impl<'a> Models<'a> {
+    fn new(model: &'a Column<'a>) -> Self {
+        Self {
+            model,
+            centroids: model.field(CENTROIDS),
+            scale: model.field(SCALE),
+            log: model.field(LOG),
+            decoded: None,
+        }
+    }
+
+    /// The end of the run of rows from `row` on that have this row's model.
+    fn same_until(&self, row: usize) -> usize {
+        let (centroids, scales, logs) = (self.centroids.entries(), self.scale.entries(), self.log.values::<u8>());
+        let same = |at: usize| {
+            centroids[at].offset == centroids[row].offset
+                && centroids[at].length == centroids[row].length
+                && scales[at].offset == scales[row].offset
+                && scales[at].length == scales[row].length
+                && logs[at] == logs[row]
+                && (self.model.all_valid() || !self.model.is_null(at))
+        };
+        (row..self.model.len())
+            .find(|&at| !same(at))
+            .unwrap_or(self.model.len())
+    }
+
+    fn decode(&mut self, row: usize) -> Result<&Assigner, SegmentError> {
+        let damaged = |what: &str| SegmentError::Model(format!("its {what} is NULL or holds a NULL"));
+        if self.centroids.is_null(row) || self.scale.is_null(row) || self.log.is_null(row) {
+            return Err(damaged("centroids, scale or log"));
+        }
+        let places = self.centroids.child();
+        let range = self.centroids.list(row);
+        if range.is_empty() {
+            return Err(SegmentError::Model("it has no centroids".into()));
+        }
+        let scale = doubles(&self.scale, row).ok_or_else(|| damaged("scale"))?;
+        let mut centroids = Vec::with_capacity(range.len() * scale.len());
+        for index in range {
+            let centroid = doubles(&places, index).ok_or_else(|| damaged("centroids"))?;
+            if centroid.len() != scale.len() {
+                return Err(SegmentError::Model(format!(
+                    "a centroid has {} coordinates and the scale {}",
+                    centroid.len(),
+                    scale.len()
+                )));
+            }
+            centroids.extend(centroid);
+        }
+        let log = self.log.values::<u8>()[row] != 0;
+        let known = self
+            .decoded
+            .take()
+            .filter(|known| known.0 == centroids && known.1 == scale && known.2 == log);
+        let assigner = match known {
+            Some((.., assigner)) => assigner,
+            None => Assigner::from_parts(&centroids, &scale, log)?,
+        };
+        Ok(&self.decoded.insert((centroids, scale, log, assigner)).3)
+    }
+}
+
+/// A DOUBLE[] without NULLs.
+fn doubles(column: &Column, row: usize) -> Option<Vec<f64>> {
+    if column.is_null(row) {
+        return None;
+    }
+    let values = column.child();
+    let range = column.list(row);
+    if range.clone().any(|index| values.is_null(index)) {
+        return None;
+    }
+    Some(values.values::<f64>()[range].to_vec())
+}
+
+/// The probabilities of every row of `(mixture, point)`, nothing where the
+/// mixture, the point or a coordinate is NULL.
+///
+/// # Errors
+/// As [`assign`].
+pub fn memberships(input: &Chunk) -> Result<Vec<Option<Vec<f64>>>, SegmentError> {
+    let mixture = input.column(0);
+    let points = input.column(1);
+    let coordinates = points.child();
+    // Weights, means, covariances; log.
+    let parts = [mixture.field(1), mixture.field(2), mixture.field(3)];
+    let log = mixture.field(9);
+    let place = |row: usize| {
+        parts
+            .each_ref()
+            .map(|part| (part.entries()[row].offset, part.entries()[row].length))
+    };
+    let mut decoded: Option<(usize, Membership)> = None;
+    let mut results = Vec::with_capacity(input.len());
+    for row in 0..input.len() {
+        let span = points.list(row);
+        if input.any_null(row) || span.clone().any(|index| coordinates.is_null(index)) {
+            results.push(None);
+            continue;
+        }
+        let same = |known: usize| place(known) == place(row) && log.values::<u8>()[known] == log.values::<u8>()[row];
+        let membership = match decoded.take().filter(|&(known, _)| same(known)) {
+            Some((_, membership)) => membership,
+            None => decode_mixture(&parts, &log, row)?,
+        };
+        if span.len() != membership.dimensions() {
+            return Err(SegmentError::PointLength {
+                found: span.len(),
+                expected: membership.dimensions(),
+            });
+        }
+        let point = &coordinates.values::<f64>()[span];
+        check(point, membership.log())?;
+        results.push(Some(membership.probabilities(point)));
+        decoded = Some((row, membership));
+    }
+    Ok(results)
+}
+
+fn decode_mixture(parts: &[Column; 3], log: &Column, row: usize) -> Result<Membership, SegmentError> {
+    let damaged = || SegmentError::Model("a part of it is NULL or holds a NULL".into());
+    if log.is_null(row) {
+        return Err(damaged());
+    }
+    let [weights, means, covariances] = parts.each_ref().map(|part| flattened(part, row));
+    Membership::from_parts(
+        &weights.ok_or_else(damaged)?,
+        &means.ok_or_else(damaged)?,
+        &covariances.ok_or_else(damaged)?,
+        log.values::<u8>()[row] != 0,
+    )
+}
+
+/// The numbers of nested lists in order, without NULLs at any level.
+fn flattened(column: &Column, row: usize) -> Option<Vec<f64>> {
+    if column.is_null(row) {
+        return None;
+    }
+    let child = column.child();
+    let range = column.list(row);
+    if child.is_double() {
+        return doubles(column, row);
+    }
+    let mut numbers = Vec::new();
+    for index in range {
+        numbers.extend(flattened(&child, index)?);
+    }
+    Some(numbers)
+}

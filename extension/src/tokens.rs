@@ -1,0 +1,42 @@
+//! Histories of action names to tokens.
+
+use crate::vector::Column;
+use footfall::error::Error;
+use footfall::sequence::Vocabulary;
+use std::ops::Range;
+
+/// Looks names up in a vocabulary.
+///
+/// Most actions repeat the one before (nine in ten are views), so the last name
+/// is compared before the vocabulary is searched.
+pub struct Encoder<'a> {
+    vocabulary: &'a Vocabulary,
+    last: Option<(&'a str, u8)>,
+}
+
+impl<'a> Encoder<'a> {
+    pub fn new(vocabulary: &'a Vocabulary) -> Self {
+        Self { vocabulary, last: None }
+    }
+
+    /// Appends the tokens of the names in `entry`; NULL elements are skipped, as
+    /// DuckDB's list aggregates do.
+    ///
+    /// # Errors
+    /// [`Error::UnknownAction`].
+    pub fn encode(&mut self, names: &Column, entry: Range<usize>, tokens: &mut Vec<u8>) -> Result<(), Error> {
+        for element in entry {
+            if names.is_null(element) {
+                continue;
+            }
+            let name = names.bytes(element);
+            let token = match self.last {
+                Some((last, token)) if last.as_bytes() == name => token,
+                _ => self.vocabulary.token(name)?,
+            };
+            self.last = Some((&self.vocabulary.actions()[usize::from(token)], token));
+            tokens.push(token);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,325 @@
+-- Segments: customers grouped by what they do, how many groups there are, and what each of them is.
+
+CREATE MACRO footfall.main.kmeans(points, k, options := {'seed': 42}) AS system.main.kmeans(points, k, options);
+COMMENT ON MACRO footfall.main.kmeans IS 'Clusters points into k clusters by k-means and gives the model, a plain value.
+
+The model is a STRUCT: `k`, `centroids` (DOUBLE[][], in the units of the points), `scale` (what each
+coordinate is divided by before distances are taken), `sizes` (points per cluster), `inertia` (sum of the
+squared scaled distances of the points from their centroids), `iterations` of the start that was taken,
+`seed`, and `log`. Clusters are numbered 1 to k by size, largest first, equal sizes by their centroids.
+Keep it in a table, and give it to `kmeans_assign` and `kmeans_distance`.
+
+Equal points are merged into weighted ones, which changes no result, and the points are put into an order
+of their own: the same points, options and version give the same bytes in any order of the rows and on any
+number of threads. Every start is iterated until no point changes its cluster; up to 4096 different points
+the search then goes on with moves of single points and of whole centroids. A cluster that loses all its
+points is seeded again with the point that is furthest from its centroid.
+Points that are NULL or hold a NULL are left out; no points at all give NULL. NaN, infinity, points of
+unequal lengths, and a k above the number of different points are errors. FLOAT, INTEGER and DECIMAL
+points and ARRAYs are taken as DOUBLEs.
+
+Parameters:
+- points: DOUBLE[][], for example list([recency_days, frequency]).
+- k: the number of clusters, 1 to 10000.
+- options: a STRUCT with any of `seed` (42), `n_init`, the number of starts of which the best is taken (10), `max_iterations` per start (300), `standardise`, whether coordinates are divided by their standard deviation (true), `log`, whether log(1 + x) is taken first, for skewed money (false), `start`, ''kmeans++'' or ''kmeans||'' (''kmeans++''), `threads` (all).
+
+Example:
+SELECT m.k, m.centroids, m.sizes, m.inertia
+FROM (SELECT kmeans([[1, 1], [1, 2], [1, 3], [9, 8], [9, 9]], 2, {standardise: false}) AS m);';
+
+CREATE MACRO footfall.main.kmeans_assign(model, point) AS system.main.kmeans_assign(model, point);
+COMMENT ON MACRO footfall.main.kmeans_assign IS 'Gives the cluster of a point: the number of the nearest centroid, 1 to k.
+
+Between two equally near centroids the one with the smaller coordinates is taken. Counting the clusters of
+the points that a model was learned from gives its `sizes`. A NULL model, point or coordinate gives NULL.
+
+Parameters:
+- model: a model made by kmeans.
+- point: DOUBLE[] with as many coordinates as the model has, in the same units.
+
+Example:
+WITH learned AS (SELECT kmeans([[1, 1], [1, 2], [1, 3], [9, 8], [9, 9]], 2) AS model)
+SELECT kmeans_assign(model, [2, 2]) AS near_the_three, kmeans_assign(model, [8, 8]) AS near_the_two FROM learned;';
+
+CREATE MACRO footfall.main.kmeans_distance(model, point) AS system.main.kmeans_distance(model, point);
+COMMENT ON MACRO footfall.main.kmeans_distance IS 'Gives the distance of a point from the nearest centroid.
+
+It is taken between coordinates divided by the model''s `scale` (of their logarithms with `log`); the squares
+of the distances of the points that a model was learned from add up to its `inertia`. A point far away from
+every centroid belongs to no segment well. A NULL model, point or coordinate gives NULL.
+
+Parameters:
+- model: a model made by kmeans.
+- point: DOUBLE[] with as many coordinates as the model has, in the same units.
+
+Example:
+WITH learned AS (SELECT kmeans([[1, 1], [1, 3], [9, 9]], 2, {standardise: false}) AS model)
+SELECT kmeans_distance(model, [1, 1]) AS inside, kmeans_distance(model, [9, 19]) AS outside FROM learned;';
+
+CREATE MACRO footfall.main.kmeans_choose(points, k_from, k_to, options := {'seed': 42}) AS
+system.main.kmeans_choose(points, k_from, k_to, options);
+COMMENT ON MACRO footfall.main.kmeans_choose IS 'Clusters points once for each k in a range, measures each clustering and chooses one.
+
+Gives a list with one STRUCT per k: `k`, `inertia`, `silhouette`, `davies_bouldin`, `chosen` and `model`.
+See `choose_k` for the measures and the rule; it is this function over a table. Values of k above the number
+of different points are left out.
+
+Parameters:
+- points: as for kmeans.
+- k_from, k_to: the smallest and the largest k, both included.
+- options: as for kmeans.
+
+Example:
+SELECT c.k, round(c.inertia, 3) AS inertia, round(c.silhouette, 3) AS silhouette, c.chosen
+FROM (SELECT unnest(kmeans_choose([[1, 1], [1, 2], [5, 5], [5, 6], [9, 1], [9, 2]], 2, 4)) AS c);';
+
+CREATE MACRO footfall.main.gmm(points, k, options := {'seed': 42}) AS system.main.gmm(points, k, options);
+COMMENT ON MACRO footfall.main.gmm IS 'Fits a mixture of k Gaussians to points: soft segments of any direction and spread.
+
+The mixture is a STRUCT: `k`, `weights` (the share of each component, largest first), `means` (DOUBLE[][], in
+the units of the points), `covariances` (DOUBLE[][][]; of the logarithms with `log`), `log_likelihood` (mean over
+the points), `bic` (Bayesian information criterion: lower is better, and of several k the one with the lowest is
+a good choice), `iterations`, `n_points` it was fitted to, `seed` and `log`.
+It starts from the clusters that kmeans finds with the same options. Up to 65536 different points all of them
+are used, above that a sample of 65536, drawn with the seed. Where kmeans cuts space into cells, a mixture tells
+groups apart that overlap or differ in spread; `gmm_assign` gives the probabilities.
+NULL and wrong points as for kmeans.
+
+Parameters:
+- points: DOUBLE[][], for example list([recency_days, frequency]); up to 100 coordinates.
+- k: the number of components, 1 to 1000.
+- options: as for kmeans; `max_iterations` also limits those of the fit.
+
+Example:
+SELECT m.k, [round(w, 3) for w in m.weights] AS weights, [round(p[1], 3) for p in m.means] AS means
+FROM (SELECT gmm([[1], [2], [3], [2], [10], [30]], 2) AS m);';
+
+CREATE MACRO footfall.main.gmm_assign(mixture, point) AS system.main.gmm_assign(mixture, point);
+COMMENT ON MACRO footfall.main.gmm_assign IS 'Gives the most probable component of a point, its probability, and the probabilities of all.
+
+A STRUCT: `segment` (1 to k), `probability`, `probabilities` (DOUBLE[], adding up to 1). A NULL mixture, point
+or coordinate gives NULL.
+
+Parameters:
+- mixture: a mixture made by gmm.
+- point: DOUBLE[] with as many coordinates as the mixture has, in the same units.
+
+Example:
+WITH learned AS (SELECT gmm([[1], [2], [3], [2], [10], [30]], 2) AS mixture)
+SELECT x, a.segment, round(a.probability, 3) AS probability
+FROM (SELECT x, gmm_assign(mixture, [x]) AS a FROM learned, (VALUES (2), (5), (20)) v(x));';
+
+CREATE MACRO footfall.main.segment(tbl, id, features, k := 4, seed := 42, standardise := true, log := false) AS TABLE
+WITH customers AS NOT MATERIALIZED (
+    SELECT id AS customer, CAST(features AS DOUBLE[]) AS place FROM query_table(tbl)
+),
+learned AS MATERIALIZED (
+    SELECT system.main.kmeans(list(place), CAST(k AS BIGINT), {
+        'seed': CAST(seed AS BIGINT),
+        'standardise': standardise,
+        'log': log,
+        'threads': current_setting('threads')
+    }) AS clustering
+    FROM customers
+)
+SELECT
+    customer AS id,
+    system.main.kmeans_assign(clustering, place) AS segment,
+    system.main.kmeans_distance(clustering, place) AS distance
+FROM customers
+CROSS JOIN learned
+WHERE (SELECT footfall.main.check_option(CAST(k AS BIGINT) BETWEEN 1 AND 10000, 'segment', 'k', k, '1 to 10000'));
+
+COMMENT ON MACRO TABLE footfall.main.segment IS 'Groups customers into k segments of similar customers by k-means.
+
+One row per row of the input, in no order: `id`, `segment` (1 to k, the largest first) and `distance` from
+the segment''s centre, in standard deviations. Customers with a NULL feature have a NULL segment and take no
+part in finding the others. See `kmeans` for how segments are found; the same customers give the same
+segments in any order of the rows and on any number of threads. `choose_k` helps to choose k, and
+`segment_profile` says what the segments are. To join the result with the customers, name this function
+first: FROM footfall.segment(customers, ...) JOIN customers USING (id).
+
+Parameters:
+- tbl: the customers: a table, view, CTE or file.
+- id: a column or expression of any type.
+- features: a list of numbers, for example [recency_days, frequency].
+- k: the number of segments.
+- seed: the seed of the random starts.
+- standardise: whether features are divided by their standard deviation, so that none counts more for its unit.
+- log: whether log(1 + x) is taken first, for skewed money; features must not be negative then.
+
+Example:
+WITH customers(name, days, orders) AS (VALUES (''Ada'', 1, 2), (''Bob'', 2, 1), (''Cleo'', 1, 1), (''Dan'', 30, 9), (''Eve'', 31, 8))
+SELECT id, segment, round(distance, 3) AS distance
+FROM footfall.segment(customers, name, [days, orders], k := 2) ORDER BY id;';
+
+CREATE MACRO footfall.main.choose_k(
+    tbl, features, k_from := 2, k_to := 10, seed := 42, standardise := true, log := false
+) AS TABLE
+WITH customers AS NOT MATERIALIZED (SELECT CAST(features AS DOUBLE[]) AS place FROM query_table(tbl)),
+choices AS (
+    SELECT unnest(system.main.kmeans_choose(list(place), CAST(k_from AS BIGINT), CAST(k_to AS BIGINT), {
+        'seed': CAST(seed AS BIGINT),
+        'standardise': standardise,
+        'log': log,
+        'threads': current_setting('threads')
+    })) AS choice
+    FROM customers
+)
+SELECT
+    choice.k AS k,
+    choice.inertia AS inertia,
+    choice.silhouette AS silhouette,
+    choice.davies_bouldin AS davies_bouldin,
+    choice.chosen AS chosen
+FROM choices
+WHERE (SELECT
+    footfall.main.check_option(CAST(k_from AS BIGINT) >= 1, 'choose_k', 'k_from', k_from, '1 or more')
+    AND footfall.main.check_option(
+        CAST(k_to AS BIGINT) BETWEEN CAST(k_from AS BIGINT) AND 10000, 'choose_k', 'k_to', k_to, 'k_from to 10000'
+    )
+)
+ORDER BY choice.k;
+
+COMMENT ON MACRO TABLE footfall.main.choose_k IS 'Compares numbers of segments and chooses one.
+
+One row per k, in order: `inertia`, the sum of squared distances from the segments'' centres, which falls as k
+grows; `silhouette`, -1 to 1, high when customers are nearer to their own segment than to the next one (NULL
+for k = 1); `davies_bouldin`, low when segments are tight and far apart (NULL for k = 1); and `chosen`, true in
+one row: **the highest silhouette, the smallest k among equal ones**. Any other k can be given to `segment`:
+the silhouette favours few segments that are far apart, and when finer ones are wanted, the next best
+silhouette and a low Davies-Bouldin index say where to look.
+
+Inertia and Davies-Bouldin are exact. The silhouette compares every customer with every other: it is exact up
+to 4096 different customers, counted as often as they occur, and above that taken over a sample of 4096, drawn
+with the seed at equal distances along a curve through all customers. The values of k end at the number of
+different customers.
+
+Parameters:
+- tbl: the customers: a table, view, CTE or file.
+- features: a list of numbers, for example [recency_days, frequency].
+- k_from, k_to: the smallest and the largest k, both included.
+- seed: the seed of the random starts and of the sample.
+- standardise, log: as for segment.
+
+Example:
+WITH customers(days, orders) AS (VALUES (1, 1), (2, 1), (1, 2), (30, 1), (31, 2), (30, 2), (2, 20), (1, 21), (1, 20))
+SELECT k, round(inertia, 3) AS inertia, round(silhouette, 3) AS silhouette, round(davies_bouldin, 3) AS davies_bouldin, chosen
+FROM footfall.choose_k(customers, [days, orders], k_to := 5);';
+
+-- Words for a mean relative to the mean of all. Between 0.9 and 1.1 there is nothing to say.
+CREATE MACRO footfall.main.segment_label(recency_index, frequency_index, monetary_index := NULL) AS
+coalesce(nullif(concat_ws(' ',
+    CASE
+        WHEN recency_index < 0.9 THEN 'recent'
+        WHEN recency_index > 1.5 THEN 'lapsed'
+        WHEN recency_index > 1.1 THEN 'slipping'
+    END,
+    CASE
+        WHEN frequency_index < 0.9 THEN 'occasional'
+        WHEN frequency_index > 1.5 THEN 'heavy'
+        WHEN frequency_index > 1.1 THEN 'frequent'
+    END
+), ''), 'average') || ' buyers' || CASE
+    WHEN monetary_index < 0.67 THEN ', low spend'
+    WHEN monetary_index > 1.5 THEN ', high spend'
+    ELSE ''
+END;
+
+COMMENT ON MACRO footfall.main.segment_label IS 'Says in words what customers are like whose means are given relative to the means of all.
+
+Recency (days since the last purchase): below 0.9 ''recent'', above 1.1 ''slipping'', above 1.5 ''lapsed''.
+Frequency: below 0.9 ''occasional'', above 1.1 ''frequent'', above 1.5 ''heavy''. Where neither has a word:
+''average''. Then ''buyers'', and by spend: below 0.67 '', low spend'', above 1.5 '', high spend''. NULL has no word.
+
+Parameters:
+- recency_index, frequency_index, monetary_index: mean of the customers divided by the mean of all.
+
+Example:
+SELECT footfall.segment_label(0.46, 0.88) AS first, footfall.segment_label(0.4, 3.35, 4.1) AS second, footfall.segment_label(2.18, 0.62) AS third;';
+
+CREATE MACRO footfall.main.segment_profile(tbl, segment, recency, frequency, monetary := NULL) AS TABLE
+WITH members AS NOT MATERIALIZED (
+    SELECT
+        segment AS member_of,
+        CAST(recency AS DOUBLE) AS member_recency,
+        CAST(frequency AS DOUBLE) AS member_frequency,
+        CAST(monetary AS DOUBLE) AS member_monetary
+    FROM query_table(tbl)
+),
+-- A mean over NaN or infinity says nothing.
+sums AS MATERIALIZED (
+    SELECT
+        member_of,
+        count(*) AS n_members,
+        count(member_recency) FILTER (WHERE isfinite(member_recency)) AS n_recency,
+        coalesce(sum(member_recency) FILTER (WHERE isfinite(member_recency)), 0) AS sum_recency,
+        count(member_frequency) FILTER (WHERE isfinite(member_frequency)) AS n_frequency,
+        coalesce(sum(member_frequency) FILTER (WHERE isfinite(member_frequency)), 0) AS sum_frequency,
+        count(member_monetary) FILTER (WHERE isfinite(member_monetary)) AS n_monetary,
+        coalesce(sum(member_monetary) FILTER (WHERE isfinite(member_monetary)), 0) AS sum_monetary
+    FROM members
+    GROUP BY member_of
+),
+means AS (
+    SELECT
+        member_of,
+        n_members,
+        n_members / sum(n_members) OVER () AS share_of_all,
+        sum_recency / nullif(n_recency, 0) AS mean_recency,
+        sum_frequency / nullif(n_frequency, 0) AS mean_frequency,
+        sum_monetary / nullif(n_monetary, 0) AS mean_monetary,
+        sum(sum_recency) OVER () / nullif(sum(n_recency) OVER (), 0) AS all_recency,
+        sum(sum_frequency) OVER () / nullif(sum(n_frequency) OVER (), 0) AS all_frequency,
+        sum(sum_monetary) OVER () / nullif(sum(n_monetary) OVER (), 0) AS all_monetary
+    FROM sums
+),
+indexed AS (
+    SELECT
+        *,
+        mean_recency / nullif(all_recency, 0) AS relative_recency,
+        mean_frequency / nullif(all_frequency, 0) AS relative_frequency,
+        mean_monetary / nullif(all_monetary, 0) AS relative_monetary
+    FROM means
+)
+SELECT
+    member_of AS segment,
+    n_members AS customers,
+    share_of_all AS share,
+    mean_recency,
+    mean_frequency,
+    mean_monetary,
+    relative_recency AS recency_index,
+    relative_frequency AS frequency_index,
+    relative_monetary AS monetary_index,
+    CASE WHEN member_of IS NULL
+        THEN 'in no segment'
+        ELSE footfall.main.segment_label(relative_recency, relative_frequency, relative_monetary)
+    END AS label
+FROM indexed
+ORDER BY member_of NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.main.segment_profile IS 'Says what each segment is: its size, its means beside those of all customers, and a label in words.
+
+One row per segment, in order: `segment`, `customers`, `share` of all, `mean_recency`, `mean_frequency`,
+`mean_monetary`, the same divided by the mean of all customers (`recency_index`, `frequency_index`,
+`monetary_index`: 1 is average, NULL when the mean of all is 0), and `label`.
+
+**The label comes from these indexes and from nothing else**, so it holds whatever number a segment has.
+Recency below 0.9 is ''recent'', above 1.1 ''slipping'', above 1.5 ''lapsed''. Frequency below 0.9 is
+''occasional'', above 1.1 ''frequent'', above 1.5 ''heavy''. With neither, ''average''. Spend below 0.67 adds
+''low spend'', above 1.5 ''high spend''. Two segments can have the same label; their means tell them apart.
+Customers with a NULL segment are one row, ''in no segment''. NULL, NaN and infinite values are left out of
+the means.
+
+Parameters:
+- tbl: the customers with their segments: a table, view, CTE or file.
+- segment: the segment of each customer, from `segment`, `rfm` or anywhere else.
+- recency: days since the last purchase, a number.
+- frequency: number of purchases.
+- monetary: what was spent; without it the columns of money are NULL.
+
+Example:
+WITH customers(segment, days, orders) AS (VALUES (1, 1, 2), (1, 2, 1), (1, 1, 1), (2, 30, 1), (3, 2, 25))
+SELECT segment, customers, share, mean_recency, mean_frequency, round(recency_index, 2) AS recency_index, round(frequency_index, 2) AS frequency_index, label
+FROM footfall.segment_profile(customers, segment, days, orders);';

@@ -1,0 +1,266 @@
+//! How good predicted distributions are, against what happened.
+//!
+//! On shop data nine actions in ten are views, so accuracy says little: log
+//! loss and the area under the ROC curve of each action come first.
+
+/// Bins of the reliability table, of equal width over the confidence.
+pub const N_BINS: usize = 10;
+/// Probabilities are not taken as smaller than this, so that one surprise does
+/// not make the log loss infinite.
+const FLOOR: f64 = 1e-15;
+
+/// One bin of the reliability table: of the predictions made with a confidence
+/// in this range, how many came true.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bin {
+    pub n: u64,
+    /// Mean probability of the predicted action; NaN in an empty bin.
+    pub confidence: f64,
+    /// Share of predictions that came true; NaN in an empty bin.
+    pub accuracy: f64,
+}
+
+/// The quality of predictions for one action, one against the rest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ActionReport {
+    /// Share of the predictions of this action that came true; `None` if it was
+    /// never predicted.
+    pub precision: Option<f64>,
+    /// Share of its occurrences that were predicted; `None` if it never occurred.
+    pub recall: Option<f64>,
+    /// Harmonic mean of precision and recall; 0 when it was neither predicted
+    /// nor missed correctly, `None` when it neither occurred nor was predicted.
+    pub f1: Option<f64>,
+    /// Area under the ROC curve of its probability: how often a target of this
+    /// action got a higher probability than another target, ties counting half.
+    /// `None` unless both kinds occur.
+    pub auc: Option<f64>,
+    /// Targets of this action.
+    pub support: u64,
+}
+
+/// The quality of a list of predictions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Targets.
+    pub n: u64,
+    /// Mean of −ln p(target), in nats.
+    pub log_loss: f64,
+    /// Share of targets that had the highest probability (the first of equals).
+    pub accuracy: f64,
+    /// Share of targets among the two highest probabilities.
+    pub top2_accuracy: f64,
+    /// Mean recall over the actions that occur.
+    pub balanced_accuracy: f64,
+    /// Mean F1 over the actions that occur or are predicted.
+    pub macro_f1: f64,
+    /// Mean AUC over the actions that have one.
+    pub auc: Option<f64>,
+    /// Expected calibration error: |confidence − accuracy|, averaged over the
+    /// bins with their sizes (Guo et al., 2017, "On Calibration of Modern
+    /// Neural Networks", section 2).
+    pub calibration_error: f64,
+    /// By token.
+    pub actions: Vec<ActionReport>,
+    /// Counts, row-major: (actual, predicted).
+    pub confusion: Vec<u64>,
+    /// Equal bins over the confidence, from 0 to 1.
+    pub reliability: Vec<Bin>,
+}
+
+/// Scores predictions: `probabilities` has one row of `n_actions` per target.
+///
+/// Returns `None` without targets. Cost: one sort of the targets per action.
+///
+/// # Panics
+/// When the two lists do not belong together.
+pub fn score(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Option<Report> {
+    assert_eq!(probabilities.len(), targets.len() * n_actions, "one row per target");
+    if targets.is_empty() {
+        return None;
+    }
+    let mut confusion = vec![0u64; n_actions * n_actions];
+    let mut log_loss = 0.0;
+    let mut in_top2 = 0u64;
+    let mut bins = [(0u64, 0.0f64, 0u64); N_BINS];
+    for (row, &target) in probabilities.chunks_exact(n_actions).zip(targets) {
+        let target = usize::from(target);
+        log_loss -= log_probability(row[target]);
+        let predicted = highest(row);
+        confusion[target * n_actions + predicted] += 1;
+        let better = row
+            .iter()
+            .enumerate()
+            .filter(|&(action, &p)| p > row[target] || (p == row[target] && action < target));
+        in_top2 += u64::from(better.count() < 2);
+        let confidence = f64::from(row[predicted]);
+        let bin = &mut bins[((confidence * N_BINS as f64) as usize).min(N_BINS - 1)];
+        bin.0 += 1;
+        bin.1 += confidence;
+        bin.2 += u64::from(predicted == target);
+    }
+    let n = targets.len() as u64;
+    let actions: Vec<ActionReport> = (0..n_actions)
+        .map(|action| {
+            action_report(
+                &confusion,
+                n_actions,
+                action,
+                auc(probabilities, targets, n_actions, action),
+            )
+        })
+        .collect();
+    let correct: u64 = (0..n_actions)
+        .map(|action| confusion[action * n_actions + action])
+        .sum();
+    let reliability = bins
+        .iter()
+        .map(|&(n, confidence, correct)| Bin {
+            n,
+            confidence: confidence / n as f64,
+            accuracy: correct as f64 / n as f64,
+        })
+        .collect();
+    let gaps = bins
+        .iter()
+        .map(|&(_, confidence, correct)| (confidence - correct as f64).abs());
+    Some(Report {
+        n,
+        log_loss: log_loss / n as f64,
+        accuracy: correct as f64 / n as f64,
+        top2_accuracy: in_top2 as f64 / n as f64,
+        balanced_accuracy: mean(actions.iter().filter_map(|action| action.recall)).unwrap_or(0.0),
+        macro_f1: mean(actions.iter().filter_map(|action| action.f1)).unwrap_or(0.0),
+        auc: mean(actions.iter().filter_map(|action| action.auc)),
+        calibration_error: gaps.sum::<f64>() / n as f64,
+        actions,
+        confusion,
+        reliability,
+    })
+}
+
+/// ln p, with p taken as no smaller than 10⁻¹⁵.
+pub fn log_probability(p: f32) -> f64 {
+    f64::from(p).max(FLOOR).ln()
+}
+
+/// Position of the highest probability; the first of equals.
+pub fn highest(row: &[f32]) -> usize {
+    let mut best = 0;
+    for (action, &p) in row.iter().enumerate() {
+        if p > row[best] {
+            best = action;
+        }
+    }
+    best
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, n) = values.fold((0.0, 0u32), |(sum, n), value| (sum + value, n + 1));
+    (n > 0).then(|| sum / f64::from(n))
+}
+
+fn action_report(confusion: &[u64], n_actions: usize, action: usize, auc: Option<f64>) -> ActionReport {
+    let hits = confusion[action * n_actions + action];
+    let support: u64 = confusion[action * n_actions..][..n_actions].iter().sum();
+    let predicted: u64 = (0..n_actions)
+        .map(|actual| confusion[actual * n_actions + action])
+        .sum();
+    let share = |of: u64| (of > 0).then(|| hits as f64 / of as f64);
+    ActionReport {
+        precision: share(predicted),
+        recall: share(support),
+        f1: (support + predicted > 0).then(|| 2.0 * hits as f64 / (support + predicted) as f64),
+        auc,
+        support,
+    }
+}
+
+/// The Mann-Whitney statistic: ranks with ties at their mean.
+fn auc(probabilities: &[f32], targets: &[u8], n_actions: usize, action: usize) -> Option<f64> {
+    // Probabilities are not negative, so their bits sort like their values; the
+    // lowest bit says whether the target is of this action.
+    let mut scored: Vec<u64> = probabilities
+        .chunks_exact(n_actions)
+        .zip(targets)
+        .map(|(row, &target)| u64::from(row[action].max(0.0).to_bits()) << 1 | u64::from(usize::from(target) == action))
+        .collect();
+    scored.sort_unstable();
+    let mut positives_below = 0u64;
+    let mut negatives_below = 0u64;
+    // Twice the number of (positive, negative) pairs in the right order.
+    let mut doubled = 0u128;
+    for tied in scored.chunk_by(|a, b| a >> 1 == b >> 1) {
+        let positives = tied.iter().filter(|&&item| item & 1 == 1).count() as u64;
+        let negatives = tied.len() as u64 - positives;
+        doubled += u128::from(positives) * u128::from(2 * negatives_below + negatives);
+        positives_below += positives;
+        negatives_below += negatives;
+    }
+    let pairs = positives_below as f64 * negatives_below as f64;
+    (pairs > 0.0).then(|| doubled as f64 / (2.0 * pairs))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Recipe (scikit-learn 1.9.1):
+    /// ```python
+    /// import numpy as np; from sklearn.metrics import *
+    /// p = np.array([[.7,.2,.1],[.4,.5,.1],[.1,.2,.7],[.6,.3,.1],[.32,.28,.4],[.5,.4,.1]]); t = [0,1,2,1,0,0]
+    /// log_loss(t, p); accuracy_score(t, p.argmax(1)); balanced_accuracy_score(t, p.argmax(1))
+    /// f1_score(t, p.argmax(1), average=None); [roc_auc_score(np.array(t) == k, p[:, k]) for k in range(3)]
+    /// top_k_accuracy_score(t, p, k=2); confusion_matrix(t, p.argmax(1))
+    /// ```
+    #[test]
+    fn scores_agree_with_scikit_learn() {
+        let probabilities = [
+            0.7, 0.2, 0.1, 0.4, 0.5, 0.1, 0.1, 0.2, 0.7, 0.6, 0.3, 0.1, 0.32, 0.28, 0.4, 0.5, 0.4, 0.1,
+        ];
+        let report = score(&probabilities, &[0, 1, 2, 1, 0, 0], 3).unwrap();
+        let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
+        assert_eq!(report.confusion, [2, 0, 1, 1, 1, 0, 0, 0, 1]);
+        close(report.log_loss, 0.7405086);
+        close(report.accuracy, 4.0 / 6.0);
+        close(report.balanced_accuracy, 0.7222222);
+        close(report.actions[0].f1.unwrap(), 0.6666667);
+        close(report.actions[1].f1.unwrap(), 0.6666667);
+        close(report.actions[2].f1.unwrap(), 0.6666667);
+        close(report.actions[0].auc.unwrap(), 0.6666667);
+        close(report.actions[1].auc.unwrap(), 0.875);
+        close(report.actions[2].auc.unwrap(), 1.0);
+        close(report.top2_accuracy, 1.0);
+        // By hand: [0.4, 0.5) holds one wrong 0.4; [0.5, 0.6) two right 0.5; [0.6, 0.7) a wrong 0.6 and
+        // two right 0.7, whose nearest f32 is just below.
+        close(
+            report.calibration_error,
+            ((0.4f64 - 0.0).abs() + (1.0f64 - 2.0).abs() + (2.0f64 - 2.0).abs()) / 6.0,
+        );
+    }
+
+    #[test]
+    fn constant_predictions_have_an_auc_of_one_half() {
+        let report = score(&[0.9f32, 0.1].repeat(4), &[0, 0, 1, 0], 2).unwrap();
+        assert_eq!(report.actions[1].auc, Some(0.5));
+        assert_eq!(report.actions[1].precision, None);
+        assert_eq!(report.accuracy, 0.75);
+    }
+
+    #[test]
+    fn an_action_that_never_occurs_is_left_out_of_the_means() {
+        let report = score(&[0.8, 0.1, 0.1, 0.2, 0.7, 0.1], &[0, 1], 3).unwrap();
+        assert_eq!(
+            (report.balanced_accuracy, report.macro_f1, report.auc),
+            (1.0, 1.0, Some(1.0))
+        );
+        assert_eq!(report.actions[2].auc, None);
+    }
+
+    #[test]
+    fn a_probability_of_zero_costs_much_but_not_everything() {
+        let report = score(&[0.0, 1.0], &[0], 2).unwrap();
+        assert!((report.log_loss - 34.538_776).abs() < 1e-4);
+        assert_eq!(score(&[], &[], 2), None);
+    }
+}

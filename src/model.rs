@@ -1,0 +1,457 @@
+//! A trained network as one value: the bytes of a `.safetensors` file.
+//!
+//! Tensors: the weights under PyTorch's names, the runs and counts behind the
+//! baselines (`baseline.grams` U32, `baseline.counts` U64), and, while training
+//! goes on, the state of the optimiser. Everything else is JSON under the one
+//! metadata key `footfall`; one key, because the file format keeps its metadata
+//! in a hash map whose order is not fixed.
+//!
+//! Decoding is total: sizes in the header are compared with the tensors that
+//! are there before anything is allocated, and weights must be finite.
+
+use crate::baseline::Counts;
+use crate::error::Error;
+use crate::network::Architecture;
+use crate::sequence::Vocabulary;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+const ARGUMENT: &str = "model";
+/// Version of the metadata and the tensor names.
+pub const FORMAT_VERSION: u32 = 1;
+const METADATA_KEY: &str = "footfall";
+/// The largest width of a layer, and the largest number of layers, that are
+/// believed in a header.
+const MAX_WIDTH: usize = 1 << 14;
+const MAX_LAYERS: usize = 64;
+
+/// A network with everything that is needed to predict and to judge it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    pub architecture: Architecture,
+    pub vocabulary: Vocabulary,
+    /// In the order of [`Architecture::slots`].
+    pub parameters: Vec<f32>,
+    /// Counts over the training targets, for the baselines.
+    pub counts: Counts,
+    pub training: Training,
+}
+
+/// How a model came to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// Passes over the training targets, counted over continued runs.
+    pub epochs: u32,
+    /// The settings of the last run that change the result.
+    pub settings: serde_json::Value,
+    pub seed: u64,
+    /// Where it ran.
+    pub device: String,
+    /// Share of the users held back.
+    pub validation: f64,
+    pub n_train_targets: u64,
+    pub n_validation_targets: u64,
+    /// Log loss of the last epoch, in training mode.
+    pub train_loss: Option<f64>,
+    pub validation_loss: Option<f64>,
+    pub validation_accuracy: Option<f64>,
+    pub validation_auc: Option<f64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Metadata {
+    format_version: u32,
+    architecture: Architecture,
+    vocabulary: Vocabulary,
+    training: Training,
+    /// Only while training goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<serde_json::Value>,
+}
+
+/// What a training run keeps beside the model between two steps.
+pub struct RunState {
+    /// Free-form state of the loop.
+    pub run: serde_json::Value,
+    /// First and second moments of the gradients, as long as the parameters.
+    pub first_moments: Vec<f32>,
+    pub second_moments: Vec<f32>,
+}
+
+impl Model {
+    /// The bytes of the `.safetensors` file.
+    ///
+    /// # Errors
+    /// When the parts do not fit each other.
+    pub fn to_bytes(&self, state: Option<&RunState>) -> Result<Vec<u8>, Error> {
+        let invalid = |error: &dyn std::fmt::Display| Error::damaged(ARGUMENT, error);
+        let metadata = Metadata {
+            format_version: FORMAT_VERSION,
+            architecture: self.architecture,
+            vocabulary: self.vocabulary.clone(),
+            training: self.training.clone(),
+            run: state.map(|state| state.run.clone()),
+        };
+        let metadata = serde_json::to_string(&metadata).map_err(|error| invalid(&error))?;
+        let grams: Vec<u8> = self
+            .counts
+            .grams()
+            .iter()
+            .flat_map(|(gram, _)| gram.to_le_bytes())
+            .collect();
+        let counts: Vec<u8> = self
+            .counts
+            .grams()
+            .iter()
+            .flat_map(|(_, count)| count.to_le_bytes())
+            .collect();
+        let n_grams = self.counts.grams().len();
+        let mut tensors = vec![
+            ("baseline.grams".to_owned(), Dtype::U32, vec![n_grams], grams),
+            ("baseline.counts".to_owned(), Dtype::U64, vec![n_grams], counts),
+        ];
+        let mut add = |prefix: &str, values: &[f32]| {
+            for slot in self.architecture.slots() {
+                let bytes = values[slot.range]
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect();
+                tensors.push((format!("{prefix}{}", slot.name), Dtype::F32, slot.shape, bytes));
+            }
+        };
+        add("", &self.parameters);
+        if let Some(state) = state {
+            add("optimizer.exp_avg.", &state.first_moments);
+            add("optimizer.exp_avg_sq.", &state.second_moments);
+        }
+        let views = tensors
+            .iter()
+            .map(|(name, dtype, shape, bytes)| Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?)))
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+            .map_err(|error| invalid(&error))?;
+        safetensors::serialize(views, Some(HashMap::from([(METADATA_KEY.to_owned(), metadata)])))
+            .map_err(|error| invalid(&error))
+    }
+
+    /// Reads a finished model; one that still carries the state of a training
+    /// run is read without it.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for anything that is not a complete model,
+    /// [`Error::Newer`] for a later format.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let (metadata, file) = open(bytes)?;
+        let parameters = read_parameters(&file, &metadata.architecture, "")?;
+        let grams = integers(&file, "baseline.grams", Dtype::U32, |word: [u8; 4]| {
+            u32::from_le_bytes(word)
+        })?;
+        let counts = integers(&file, "baseline.counts", Dtype::U64, |word: [u8; 8]| {
+            u64::from_le_bytes(word)
+        })?;
+        if grams.len() != counts.len() {
+            return Err(Error::damaged(
+                ARGUMENT,
+                "the counts behind its baselines are inconsistent",
+            ));
+        }
+        let counts = Counts::from_grams(metadata.vocabulary.len(), grams.into_iter().zip(counts).collect())?;
+        Ok(Self {
+            architecture: metadata.architecture,
+            vocabulary: metadata.vocabulary,
+            parameters,
+            counts,
+            training: metadata.training,
+        })
+    }
+
+    /// Reads a model together with the state of its training run.
+    ///
+    /// # Errors
+    /// As [`Model::from_bytes`], and when there is no such state.
+    pub fn with_run_state(bytes: &[u8]) -> Result<(Self, RunState), Error> {
+        let model = Self::from_bytes(bytes)?;
+        let (metadata, file) = open(bytes)?;
+        let run = metadata.run.ok_or_else(|| {
+            Error::argument(
+                "state",
+                "a finished model",
+                "the value of train_start or the state of train_epoch",
+            )
+        })?;
+        let first_moments = read_parameters(&file, &metadata.architecture, "optimizer.exp_avg.")?;
+        let second_moments = read_parameters(&file, &metadata.architecture, "optimizer.exp_avg_sq.")?;
+        Ok((
+            model,
+            RunState {
+                run,
+                first_moments,
+                second_moments,
+            },
+        ))
+    }
+
+    /// Number of trained parameters.
+    pub fn n_parameters(&self) -> usize {
+        self.parameters.len()
+    }
+}
+
+fn open(bytes: &[u8]) -> Result<(Metadata, SafeTensors<'_>), Error> {
+    let foreign = |_| Error::damaged(ARGUMENT, "it is not a complete .safetensors file");
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(foreign)?;
+    let text = header
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(METADATA_KEY))
+        .ok_or_else(|| {
+            Error::damaged(
+                ARGUMENT,
+                "it is a .safetensors file that footfall did not write (no 'footfall' metadata)",
+            )
+        })?;
+    // The version alone first: a newer format may hold anything else.
+    #[derive(Deserialize)]
+    struct Version {
+        format_version: u32,
+    }
+    let damaged = |error: serde_json::Error| Error::damaged(ARGUMENT, format!("its metadata are unreadable: {error}"));
+    let Version { format_version: found } = serde_json::from_str(text).map_err(damaged)?;
+    if found > FORMAT_VERSION {
+        return Err(Error::Newer {
+            argument: ARGUMENT,
+            found,
+            supported: FORMAT_VERSION,
+        });
+    }
+    let metadata: Metadata = serde_json::from_str(text).map_err(damaged)?;
+    check_sizes(&metadata)?;
+    Ok((metadata, SafeTensors::deserialize(bytes).map_err(foreign)?))
+}
+
+fn check_sizes(metadata: &Metadata) -> Result<(), Error> {
+    let Architecture {
+        vocabulary,
+        embedding,
+        hidden,
+        layers,
+        dropout,
+        ..
+    } = metadata.architecture;
+    let width_ok = |width: usize| (1..=MAX_WIDTH).contains(&width);
+    if width_ok(embedding)
+        && width_ok(hidden)
+        && (1..=MAX_LAYERS).contains(&layers)
+        && (0.0..1.0).contains(&dropout)
+        && vocabulary == metadata.vocabulary.len()
+    {
+        Ok(())
+    } else {
+        Err(Error::damaged(
+            ARGUMENT,
+            "sizes in its metadata that no footfall model has",
+        ))
+    }
+}
+
+fn tensor<'a>(file: &SafeTensors<'a>, name: &str, dtype: Dtype) -> Result<TensorView<'a>, Error> {
+    let view = file
+        .tensor(name)
+        .map_err(|_| Error::damaged(ARGUMENT, format!("tensor '{name}' is missing")))?;
+    if view.dtype() == dtype {
+        Ok(view)
+    } else {
+        Err(Error::damaged(
+            ARGUMENT,
+            format!("tensor '{name}' has type {:?} instead of {dtype:?}", view.dtype()),
+        ))
+    }
+}
+
+fn read_parameters(file: &SafeTensors, architecture: &Architecture, prefix: &str) -> Result<Vec<f32>, Error> {
+    let slots = architecture.slots();
+    let views = slots
+        .iter()
+        .map(|slot| {
+            let name = format!("{prefix}{}", slot.name);
+            let view = tensor(file, &name, Dtype::F32)?;
+            if view.shape() == slot.shape {
+                Ok(view)
+            } else {
+                let reason = format!(
+                    "tensor '{name}' has shape {:?} instead of {:?}",
+                    view.shape(),
+                    slot.shape
+                );
+                Err(Error::damaged(ARGUMENT, reason))
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    // Every tensor is there with its shape, so this allocates no more than the BLOB holds.
+    let mut parameters = Vec::with_capacity(architecture.n_parameters());
+    for view in views {
+        let words = view.data().chunks_exact(4);
+        parameters.extend(words.map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])));
+    }
+    if parameters.iter().all(|value| value.is_finite()) {
+        Ok(parameters)
+    } else {
+        Err(Error::damaged(ARGUMENT, "weights that are not finite"))
+    }
+}
+
+fn integers<const N: usize, T>(
+    file: &SafeTensors,
+    name: &str,
+    dtype: Dtype,
+    decode: impl Fn([u8; N]) -> T,
+) -> Result<Vec<T>, Error> {
+    let view = tensor(file, name, dtype)?;
+    Ok(view
+        .data()
+        .chunks_exact(N)
+        .map(|word| decode(std::array::from_fn(|byte| word[byte])))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Cell;
+    use crate::sequence::{Dataset, Sequence};
+
+    fn model() -> Model {
+        let vocabulary = Vocabulary::new(["buy".to_owned(), "pv".to_owned()]).unwrap();
+        let sequences = vec![Sequence {
+            tokens: &[1, 1, 0],
+            n_train: 3,
+        }];
+        let bytes = Dataset::pack(&vocabulary, sequences).unwrap();
+        let counts = Counts::of_training(&Dataset::from_bytes(&bytes).unwrap());
+        let architecture = Architecture {
+            cell: Cell::Gru,
+            vocabulary: 2,
+            embedding: 2,
+            hidden: 3,
+            layers: 2,
+            dropout: 0.5,
+        };
+        let training = Training {
+            epochs: 2,
+            settings: serde_json::json!({"learning_rate": 0.1}),
+            seed: 7,
+            device: "cpu".into(),
+            validation: 0.1,
+            n_train_targets: 2,
+            n_validation_targets: 0,
+            train_loss: Some(0.1 + 0.2),
+            validation_loss: None,
+            validation_accuracy: None,
+            validation_auc: None,
+        };
+        Model {
+            architecture,
+            vocabulary,
+            parameters: architecture.initial_parameters(7),
+            counts,
+            training,
+        }
+    }
+
+    fn state() -> RunState {
+        let n = model().parameters.len();
+        RunState {
+            run: serde_json::json!({"batch": 3}),
+            first_moments: vec![0.5; n],
+            second_moments: vec![0.25; n],
+        }
+    }
+
+    /// The bytes with another header text of any length.
+    fn with_header(bytes: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
+        let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let mut header = change(std::str::from_utf8(&bytes[8..8 + length]).unwrap());
+        while !header.len().is_multiple_of(8) {
+            header.push(' ');
+        }
+        [
+            &(header.len() as u64).to_le_bytes(),
+            header.as_bytes(),
+            &bytes[8 + length..],
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn a_model_comes_back_bit_by_bit() {
+        let bytes = model().to_bytes(None).unwrap();
+        assert_eq!(Model::from_bytes(&bytes).unwrap(), model());
+        assert_eq!(bytes, model().to_bytes(None).unwrap());
+    }
+
+    #[test]
+    fn the_state_of_a_run_travels_and_a_finished_model_is_smaller() {
+        let (finished, running) = (
+            model().to_bytes(None).unwrap(),
+            model().to_bytes(Some(&state())).unwrap(),
+        );
+        assert!(finished.len() < running.len());
+        let (read, run) = Model::with_run_state(&running).unwrap();
+        assert_eq!(
+            (read, run.first_moments, run.second_moments),
+            (model(), state().first_moments, state().second_moments)
+        );
+        assert_eq!(run.run, state().run);
+        assert_eq!(Model::from_bytes(&running).unwrap(), model());
+        assert!(Model::with_run_state(&finished)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("train_start"));
+    }
+
+    #[test]
+    fn what_is_no_model_says_so() {
+        let reason = |bytes: &[u8]| Model::from_bytes(bytes).unwrap_err().to_string();
+        let bytes = model().to_bytes(None).unwrap();
+        assert!(reason(b"").contains("not a complete .safetensors file"));
+        assert!(reason(b"hello, world").contains("not a complete .safetensors file"));
+        let foreign = with_header(&bytes, |header| header.replace("\"footfall\":", "\"other\":"));
+        assert!(reason(&foreign).contains("footfall did not write"));
+        let newer = with_header(&bytes, |header| {
+            header.replace("\\\"format_version\\\":1", "\\\"format_version\\\":9")
+        });
+        assert!(reason(&newer).contains("format version 9"), "{}", reason(&newer));
+        let huge = with_header(&bytes, |header| {
+            header.replace("\\\"hidden\\\":3", "\\\"hidden\\\":4000000000")
+        });
+        assert!(reason(&huge).contains("sizes"), "{}", reason(&huge));
+        let other = with_header(&bytes, |header| header.replace("\\\"hidden\\\":3", "\\\"hidden\\\":5"));
+        assert!(reason(&other).contains("shape"), "{}", reason(&other));
+        let words = with_header(&bytes, |header| {
+            header.replace("[\\\"buy\\\",\\\"pv\\\"]", "[\\\"buy\\\"]")
+        });
+        assert!(reason(&words).contains("sizes"), "{}", reason(&words));
+        let mut broken = model();
+        broken.parameters[4] = f32::NAN;
+        assert!(reason(&broken.to_bytes(None).unwrap()).contains("not finite"));
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_bit_is_an_error_or_a_model() {
+        let bytes = model().to_bytes(Some(&state())).unwrap();
+        for end in 0..bytes.len() {
+            assert!(Model::from_bytes(&bytes[..end]).is_err(), "cut at {end}");
+        }
+        for position in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut changed = bytes.clone();
+                changed[position] ^= 1 << bit;
+                if let Ok(model) = Model::from_bytes(&changed) {
+                    assert_eq!(model.parameters.len(), model.architecture.n_parameters());
+                }
+                let _ = crate::train::Trainer::from_bytes(&changed);
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Which number of clusters to take.
+//!
+//! One clustering per k, each with its measures, and one of them `chosen`: the
+//! one with the highest silhouette, the smallest k among equal ones. The
+//! silhouette asks of every point whether it is nearer to its own cluster than
+//! to the next one, so unlike inertia, which always falls as k grows, it has a
+//! maximum to choose. It favours few well separated clusters; when finer
+//! segments are wanted, look at the runner-up and at Davies-Bouldin (low).
+
+use super::error::SegmentError;
+use super::kmeans::{Model, Options, Prepared};
+use super::points::Points;
+use super::quality::{measure, Quality};
+use std::ops::RangeInclusive;
+
+/// One candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    pub model: Model,
+    pub quality: Quality,
+    /// True for exactly one of the candidates.
+    pub chosen: bool,
+}
+
+/// Clusters `points` for every k of `ks`, leaving out those above the number of
+/// distinct points.
+///
+/// # Errors
+/// `ks` is empty or starts below 1 or above the number of distinct points, or as
+/// [`Prepared`].
+pub fn choose(points: &Points, ks: RangeInclusive<usize>, options: &Options) -> Result<Vec<Choice>, SegmentError> {
+    if ks.is_empty() {
+        return Err(SegmentError::Setting {
+            option: "k_to",
+            found: ks.end().to_string(),
+            allowed: "k_from or more",
+        });
+    }
+    let last = (*ks.end()).min(points.len()).max(*ks.start());
+    let prepared = Prepared::new(points, options)?;
+    let mut choices = Vec::new();
+    for k in *ks.start()..=last {
+        let model = prepared.fit(k)?;
+        let quality = measure(&model, points, options.seed, options.threads)?;
+        choices.push(Choice {
+            model,
+            quality,
+            chosen: false,
+        });
+    }
+    let score = |choice: &Choice| choice.quality.silhouette.unwrap_or(f64::NEG_INFINITY);
+    let best = (0..choices.len()).reduce(|best, next| {
+        if score(&choices[next]) > score(&choices[best]) {
+            next
+        } else {
+            best
+        }
+    });
+    if let Some(best) = best {
+        choices[best].chosen = true;
+    }
+    Ok(choices)
+}

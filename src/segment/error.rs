@@ -1,0 +1,58 @@
+//! What can go wrong in segmentation, one variant per thing a caller can act on.
+
+use thiserror::Error;
+
+/// An input or a setting that segmentation cannot work with.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum SegmentError {
+    /// No point to learn from.
+    #[error("argument 'points' holds no points; allowed: at least one point that is not NULL")]
+    NoPoints,
+    /// Points without coordinates.
+    #[error("argument 'points' holds points without coordinates; allowed: one or more coordinates per point")]
+    NoDimensions,
+    /// A point that differs in length from the first one. `row` counts from 0.
+    #[error(
+        "argument 'points': point {} has {found} coordinates; allowed: {expected}, as the first point has",
+        row + 1
+    )]
+    UnequalLengths { row: usize, found: usize, expected: usize },
+    /// NaN or an infinity. `row` and `dimension` count from 0.
+    #[error("argument 'points': coordinate {} of point {} is {value}; allowed: finite numbers", dimension + 1, row + 1)]
+    NotFinite { row: usize, dimension: usize, value: f64 },
+    /// A negative number where logarithms are asked for.
+    #[error("argument 'points': coordinate {} has the value {value}; allowed with log: numbers from 0 on", dimension + 1)]
+    NegativeLog { dimension: usize, value: f64 },
+    /// Coordinates whose spread overflows a DOUBLE.
+    #[error("argument 'points': the values of coordinate {} lie too far apart; allowed: within 1e140 of each other", dimension + 1)]
+    TooWide { dimension: usize },
+    /// No cluster, or more clusters than anyone can use.
+    #[error("argument 'k' is {found}; allowed: 1 to {}", crate::segment::kmeans::MAX_CLUSTERS)]
+    Clusters { found: i64 },
+    /// More clusters than distinct points.
+    #[error("argument 'k' is {found}; allowed: at most {distinct}, the number of distinct points")]
+    TooManyClusters { found: usize, distinct: usize },
+    /// A setting outside its range.
+    #[error("option '{option}' is {found}; allowed: {allowed}")]
+    Setting {
+        option: &'static str,
+        found: String,
+        allowed: &'static str,
+    },
+    /// A point of another length than the model's.
+    #[error("argument 'point' has {found} coordinates; allowed: {expected}, as the model has")]
+    PointLength { found: usize, expected: usize },
+    /// NaN or an infinity in a point to be assigned.
+    #[error("argument 'point' has the coordinate {value}; allowed: finite numbers")]
+    PointNotFinite { value: f64 },
+    /// A negative coordinate of a point to be assigned, under a model of logarithms.
+    #[error("argument 'point' has the coordinate {value}; allowed for a model with log: numbers from 0 on")]
+    PointNegativeLog { value: f64 },
+    /// A model whose parts do not fit together.
+    #[error("argument 'model' is damaged: {0}; allowed: a value made by kmeans or gmm")]
+    Model(String),
+    /// The mixture could not be fitted.
+    #[error("the mixture cannot be fitted: {0}")]
+    Mixture(String),
+}

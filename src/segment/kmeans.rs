@@ -1,0 +1,516 @@
+//! k-means: several starts, the best clustering, and the model that is its value.
+//!
+//! # Steps
+//! 1. Coordinates are scaled ([`super::scale`]).
+//! 2. `n_init` starts ([`super::start`]), each with its own random numbers, are
+//!    iterated ([`super::lloyd`]) until no point changes its cluster. There is no
+//!    tolerance that ends them earlier: the last iterations cost little.
+//!    Up to [`FEW`] distinct points, single points are then moved as long as
+//!    that helps ([`super::exchange`]).
+//! 3. The start with the smallest inertia is taken. Up to [`FEW`] distinct
+//!    points, each of its centroids in turn is tried elsewhere.
+//! 4. Sizes and inertia are counted with the finished model in original units,
+//!    as [`Assigner`] will use it; clusters are numbered by size, largest first,
+//!    equal sizes by their centroids.
+//!
+//! Cost: O(points × k × dimensions) per iteration at worst; the bounds in
+//! `lloyd` leave a small part of it in low dimensions.
+//!
+//! ```
+//! use footfall::segment::kmeans::{fit, Assigner, Options};
+//! use footfall::segment::points::Points;
+//!
+//! let points = Points::new(&[1.0, 1.0, 1.0, 2.0, 1.0, 3.0, 9.0, 9.0], 2, 1)?;
+//! let model = fit(&points, 2, &Options::default())?;
+//! assert_eq!(model.sizes, [3, 1]);
+//! assert_eq!(model.centroids, [1.0, 2.0, 9.0, 9.0]);
+//! assert_eq!(Assigner::new(&model)?.assign(&[8.0, 9.0]).0, 1);
+//! # Ok::<(), footfall::segment::error::SegmentError>(())
+//! ```
+
+use super::blocks::{Blocks, Lanes, LANES};
+use super::error::SegmentError;
+use super::exchange;
+use super::lloyd::{self, Lloyd};
+use super::parallel;
+use super::points::Points;
+use super::scale::Scaling;
+use super::start::{another, Start};
+use crate::random::{hash, Random};
+
+/// Largest number of clusters.
+pub const MAX_CLUSTERS: usize = 10_000;
+/// Up to this many distinct points the search goes on where Lloyd's iterations
+/// end: there is time for it, a single point can weigh much, and a second
+/// thread is not worth starting.
+pub const FEW: usize = 4096;
+/// Attempts per cluster without success after which the search ends.
+const PATIENCE: usize = 10;
+/// Shares of the inertia that do not count as success.
+const LESS: f64 = 1e-12;
+/// Rows handled by one task.
+const CHUNK: usize = 1 << 13;
+
+/// Settings of [`fit`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Number of starts, 1 or more.
+    pub n_init: usize,
+    /// Limit of iterations per start, 1 or more.
+    pub max_iterations: usize,
+    /// Whether coordinates are divided by their standard deviation.
+    pub standardise: bool,
+    /// Whether logarithms, log1p, are taken first.
+    pub log: bool,
+    /// How starts are found.
+    pub start: Start,
+    /// Number of threads, 1 or more; does not change the result.
+    pub threads: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 42,
+            n_init: 10,
+            max_iterations: 300,
+            standardise: true,
+            log: false,
+            start: Start::PlusPlus,
+            threads: 1,
+        }
+    }
+}
+
+impl Options {
+    fn check(&self) -> Result<(), SegmentError> {
+        for (option, found) in [
+            ("n_init", self.n_init),
+            ("max_iterations", self.max_iterations),
+            ("threads", self.threads),
+        ] {
+            if found == 0 {
+                return Err(SegmentError::Setting {
+                    option,
+                    found: "0".into(),
+                    allowed: "1 or more",
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A finished clustering.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Whether distances are taken between logarithms (log1p).
+    pub log: bool,
+    /// (k, dimensions) in original units; cluster 1 first.
+    pub centroids: Vec<f64>,
+    /// What each coordinate (or its logarithm) is divided by.
+    pub scale: Vec<f64>,
+    /// Points per cluster, not increasing.
+    pub sizes: Vec<u64>,
+    /// Sum of squared scaled distances of the points from their centroids.
+    pub inertia: f64,
+    /// Iterations of the start that was taken.
+    pub iterations: usize,
+    pub seed: u64,
+}
+
+impl Model {
+    /// Number of clusters.
+    pub fn k(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// Coordinates per point.
+    pub fn dimensions(&self) -> usize {
+        self.scale.len()
+    }
+}
+
+/// Points made ready for clustering with one set of options and any k.
+#[derive(Clone, Debug)]
+pub struct Prepared<'a> {
+    points: &'a Points,
+    options: Options,
+    scaling: Scaling,
+    blocks: Blocks,
+}
+
+impl<'a> Prepared<'a> {
+    /// Checks the options and scales the points.
+    ///
+    /// # Errors
+    /// A setting is 0; a negative coordinate with `log`.
+    pub fn new(points: &'a Points, options: &Options) -> Result<Self, SegmentError> {
+        options.check()?;
+        let scaling = Scaling::fit(points, options.standardise, options.log, options.threads)?;
+        let blocks = Blocks::new(points, &scaling, options.threads);
+        Ok(Self {
+            points,
+            options: options.clone(),
+            scaling,
+            blocks,
+        })
+    }
+
+    /// Clusters the points into `k` clusters.
+    ///
+    /// # Errors
+    /// `k` is 0, above [`MAX_CLUSTERS`] or above the number of distinct points.
+    pub fn fit(&self, k: usize) -> Result<Model, SegmentError> {
+        if !(1..=MAX_CLUSTERS).contains(&k) {
+            return Err(SegmentError::Clusters { found: k as i64 });
+        }
+        if k > self.points.len() {
+            return Err(SegmentError::TooManyClusters {
+                found: k,
+                distinct: self.points.len(),
+            });
+        }
+        let best = best_start(&self.blocks, k, &self.options);
+        let mut model = Model {
+            log: self.options.log,
+            centroids: self.in_units(&best.centroids),
+            scale: self.scaling.deviations.clone(),
+            sizes: vec![0; k],
+            inertia: 0.0,
+            iterations: best.iterations,
+            seed: self.options.seed,
+        };
+        count(&mut model, self.points, self.options.threads)?;
+        number_by_size(&mut model);
+        Ok(model)
+    }
+}
+
+impl Prepared<'_> {
+    /// Scaled centroids in original units. Without logarithms they are the means
+    /// of their points, so that whole numbers with a whole mean have that mean.
+    fn in_units(&self, centroids: &[f64]) -> Vec<f64> {
+        let mut units = self.scaling.backward(centroids);
+        if self.options.log {
+            return units;
+        }
+        let dimensions = self.points.dimensions();
+        let labels = lloyd::labels(&self.blocks, centroids, self.options.threads);
+        let k = centroids.len() / dimensions;
+        // Differences from one of the cluster's points: large numbers that
+        // hardly differ would lose what they differ in.
+        let mut origins: Vec<Option<usize>> = vec![None; k];
+        for (index, &label) in labels.iter().enumerate() {
+            origins[usize::from(label)].get_or_insert(index);
+        }
+        let parts = parallel::map(self.options.threads, labels.len().div_ceil(CHUNK), |chunk| {
+            let mut sums = vec![0.0; k * (dimensions + 1)];
+            let first = chunk * CHUNK;
+            for (index, &label) in (first..).zip(&labels[first..labels.len().min(first + CHUNK)]) {
+                let label = usize::from(label);
+                let origin = self.points.point(origins[label].unwrap_or(index));
+                let weight = self.points.weights()[index] as f64;
+                let sums = &mut sums[label * (dimensions + 1)..][..dimensions + 1];
+                sums[dimensions] += weight;
+                for ((sum, value), origin) in sums.iter_mut().zip(self.points.point(index)).zip(origin) {
+                    *sum += weight * (value - origin);
+                }
+            }
+            sums
+        });
+        for (j, origin) in origins.into_iter().enumerate() {
+            // A cluster without points, which only coordinates too close together
+            // to be told apart can leave, stays where it is.
+            let Some(origin) = origin else { continue };
+            let sum = |at: usize| parts.iter().map(|part| part[j * (dimensions + 1) + at]).sum::<f64>();
+            for axis in 0..dimensions {
+                units[j * dimensions + axis] = self.points.point(origin)[axis] + sum(axis) / sum(dimensions);
+            }
+        }
+        units
+    }
+}
+
+/// Clusters `points` into `k` clusters.
+///
+/// # Errors
+/// As [`Prepared::new`] and [`Prepared::fit`].
+pub fn fit(points: &Points, k: usize, options: &Options) -> Result<Model, SegmentError> {
+    Prepared::new(points, options)?.fit(k)
+}
+
+/// Scaled centroids that have been iterated to their end.
+struct Run {
+    inertia: f64,
+    centroids: Vec<f64>,
+    iterations: usize,
+}
+
+impl Run {
+    fn new(blocks: &Blocks, start: Vec<f64>, max_iterations: usize, threads: usize) -> Self {
+        let mut centroids = start;
+        let mut iterations = 0;
+        loop {
+            let mut lloyd = Lloyd::new(blocks, centroids, threads);
+            lloyd.run(max_iterations - iterations);
+            iterations += lloyd.iterations();
+            let better = (blocks.n_points() <= FEW && iterations < max_iterations)
+                .then(|| exchange::improve(blocks, lloyd.centroids()))
+                .flatten();
+            match better {
+                Some(better) => centroids = better,
+                None => {
+                    return Self {
+                        inertia: lloyd.inertia(),
+                        centroids: lloyd.centroids().to_vec(),
+                        iterations,
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn best_start(blocks: &Blocks, k: usize, options: &Options) -> Run {
+    let threads = if blocks.n_points() <= FEW { 1 } else { options.threads };
+    let side_by_side = threads.min(options.n_init);
+    let runs = parallel::map(side_by_side, options.n_init, |start| {
+        let threads = threads / side_by_side;
+        let seed = hash(options.seed, &[start as u64]);
+        let centroids = options.start.draw(blocks, k, seed, threads);
+        Run::new(blocks, centroids, options.max_iterations, threads)
+    });
+    let best = runs.into_iter().min_by(|a, b| a.inertia.total_cmp(&b.inertia));
+    let best = best.unwrap_or_else(|| unreachable!("the settings ask for at least one start"));
+    if blocks.n_points() <= FEW && k > 1 {
+        relocate(blocks, best, k, options)
+    } else {
+        best
+    }
+}
+
+/// Takes away one centroid after the other and puts it where points are far
+/// from the others; keeps what lowers the inertia (random swap: Fränti,
+/// "Efficiency of random swap clustering", 2018). Ends when that has failed
+/// [`PATIENCE`] times for every cluster.
+fn relocate(blocks: &Blocks, mut best: Run, k: usize, options: &Options) -> Run {
+    let dimensions = blocks.dimensions();
+    let mut random = Random::for_purpose(options.seed, "relocate");
+    let mut failed = 0;
+    for trial in 0.. {
+        if failed == PATIENCE * k || best.inertia <= 0.0 {
+            break;
+        }
+        let mut centroids = best.centroids.clone();
+        let moved = trial % k * dimensions;
+        centroids.drain(moved..moved + dimensions);
+        centroids.extend(another(blocks, &centroids, &mut random));
+        let run = Run::new(blocks, centroids, options.max_iterations, 1);
+        if run.inertia < best.inertia * (1.0 - LESS) {
+            best = run;
+            failed = 0;
+        } else {
+            failed += 1;
+        }
+    }
+    best
+}
+
+/// Fills in sizes and inertia.
+fn count(model: &mut Model, points: &Points, threads: usize) -> Result<(), SegmentError> {
+    let assigner = Assigner::new(model)?;
+    let parts = parallel::map(threads, points.len().div_ceil(CHUNK), |chunk| {
+        let range = chunk * CHUNK..points.len().min((chunk + 1) * CHUNK);
+        let weights = &points.weights()[range.clone()];
+        let mut sizes = vec![0u64; model.k()];
+        let mut inertia = 0.0;
+        assigner.assign_rows(points.rows(range), |row, cluster, square| {
+            sizes[cluster] += weights[row];
+            inertia += weights[row] as f64 * square;
+        });
+        (sizes, inertia)
+    });
+    for (sizes, inertia) in parts {
+        model.inertia += inertia;
+        for (total, size) in model.sizes.iter_mut().zip(sizes) {
+            *total += size;
+        }
+    }
+    Ok(())
+}
+
+fn number_by_size(model: &mut Model) {
+    let dimensions = model.dimensions();
+    let centroid = |j: usize| &model.centroids[j * dimensions..][..dimensions];
+    let mut order: Vec<usize> = (0..model.k()).collect();
+    order.sort_by(|&a, &b| {
+        let by_size = model.sizes[b].cmp(&model.sizes[a]);
+        by_size.then_with(|| compare(centroid(a), centroid(b)))
+    });
+    model.centroids = order.iter().flat_map(|&j| centroid(j)).copied().collect();
+    model.sizes = order.iter().map(|&j| model.sizes[j]).collect();
+}
+
+/// Lexicographic order of coordinates.
+pub(super) fn compare(a: &[f64], b: &[f64]) -> std::cmp::Ordering {
+    let different = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| a.total_cmp(b))
+        .find(|ordering| ordering.is_ne());
+    different.unwrap_or(std::cmp::Ordering::Equal)
+}
+
+/// A model made ready for assigning points.
+#[derive(Clone, Debug)]
+pub struct Assigner {
+    log: bool,
+    dimensions: usize,
+    /// Centroids in lexicographic order, (k, dimensions), logarithms with `log`:
+    /// a point between two equally near centroids goes to the smaller one,
+    /// however the clusters are numbered.
+    places: Vec<f64>,
+    /// The cluster of each place, from 0.
+    clusters: Vec<usize>,
+    /// 1 / scale.
+    factors: Vec<f64>,
+}
+
+impl Assigner {
+    /// Checks the parts of a model that distances need.
+    ///
+    /// # Errors
+    /// When they do not fit together.
+    pub fn new(model: &Model) -> Result<Self, SegmentError> {
+        Self::from_parts(&model.centroids, &model.scale, model.log)
+    }
+
+    /// As [`Assigner::new`], from centroids in original units, shape
+    /// (k, dimensions), and one divisor per dimension.
+    ///
+    /// # Errors
+    /// When they do not fit together.
+    pub fn from_parts(centroids: &[f64], scale: &[f64], log: bool) -> Result<Self, SegmentError> {
+        let dimensions = scale.len();
+        let damaged = |reason: String| Err(SegmentError::Model(reason));
+        if dimensions == 0 || centroids.is_empty() || !centroids.len().is_multiple_of(dimensions) {
+            return damaged(format!(
+                "{} coordinates of centroids for a scale of length {dimensions}",
+                centroids.len()
+            ));
+        }
+        if let Some(divisor) = scale.iter().find(|divisor| !(divisor.is_finite() && **divisor > 0.0)) {
+            return damaged(format!("a scale of {divisor}"));
+        }
+        let lowest = if log { -1.0 } else { f64::NEG_INFINITY };
+        if let Some(value) = centroids.iter().find(|value| !(value.is_finite() && **value > lowest)) {
+            return damaged(format!("a centroid's coordinate of {value}"));
+        }
+        let centroid = |j: usize| &centroids[j * dimensions..][..dimensions];
+        let mut clusters: Vec<usize> = (0..centroids.len() / dimensions).collect();
+        clusters.sort_by(|&a, &b| compare(centroid(a), centroid(b)));
+        let places = clusters.iter().flat_map(|&j| centroid(j));
+        Ok(Self {
+            log,
+            dimensions,
+            places: places.map(|&value| if log { value.ln_1p() } else { value }).collect(),
+            clusters,
+            factors: scale.iter().map(|divisor| 1.0 / divisor).collect(),
+        })
+    }
+
+    /// Coordinates per point.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// Number of clusters.
+    pub fn k(&self) -> usize {
+        self.clusters.len()
+    }
+
+    /// Whether coordinates are taken as logarithms.
+    pub fn log(&self) -> bool {
+        self.log
+    }
+
+    /// The cluster of one point, from 0, and its squared scaled distance.
+    ///
+    /// # Panics
+    /// When the point has another number of coordinates.
+    pub fn assign(&self, point: &[f64]) -> (usize, f64) {
+        assert_eq!(point.len(), self.dimensions, "one coordinate per dimension");
+        let mut nearest = (0, f64::INFINITY);
+        self.assign_rows(point, |_, cluster, square| nearest = (cluster, square));
+        nearest
+    }
+
+    /// Calls `found(row, cluster from 0, squared scaled distance)` for every row
+    /// of `values`, shape (rows, dimensions), in order. A coordinate that is NaN
+    /// puts the row into the first cluster with an infinite distance.
+    pub fn assign_rows(&self, values: &[f64], mut found: impl FnMut(usize, usize, f64)) {
+        let mut lanes: Vec<Lanes> = vec![[0.0; LANES]; self.dimensions];
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (part, rows) in values.chunks(LANES * self.dimensions).enumerate() {
+                    self.transpose(rows, &mut lanes);
+                    let (squares, labels) = self.nearest(&lanes);
+                    for lane in 0..rows.len() / self.dimensions {
+                        found(part * LANES + lane, self.clusters[labels[lane] as usize], squares[lane]);
+                    }
+                }
+            },
+        );
+    }
+
+    /// Turns a point into coordinates between which the plain distance is the
+    /// model's.
+    pub fn scale(&self, point: &mut [f64]) {
+        for (value, factor) in point.iter_mut().zip(&self.factors) {
+            *value = factor * if self.log { value.ln_1p() } else { *value };
+        }
+    }
+
+    /// Row-major rows to one array per coordinate; what is beyond the last row
+    /// stays as it was.
+    #[inline(always)]
+    fn transpose(&self, rows: &[f64], lanes: &mut [Lanes]) {
+        for (lane, row) in rows.chunks_exact(self.dimensions).enumerate() {
+            for (lanes, &value) in lanes.iter_mut().zip(row) {
+                lanes[lane] = if self.log { value.ln_1p() } else { value };
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn nearest(&self, lanes: &[Lanes]) -> (Lanes, Lanes) {
+        let mut nearest = [f64::INFINITY; LANES];
+        let mut labels = [0.0; LANES];
+        for (label, place) in self.places.chunks_exact(self.dimensions).enumerate() {
+            let squares = self.squares(lanes, place);
+            let label = label as f64;
+            for lane in 0..LANES {
+                let closer = squares[lane] < nearest[lane];
+                nearest[lane] = if closer { squares[lane] } else { nearest[lane] };
+                labels[lane] = if closer { label } else { labels[lane] };
+            }
+        }
+        (nearest, labels)
+    }
+
+    #[inline(always)]
+    fn squares(&self, lanes: &[Lanes], place: &[f64]) -> Lanes {
+        let mut squares = [0.0; LANES];
+        for ((lanes, &coordinate), &factor) in lanes.iter().zip(place).zip(&self.factors) {
+            for (square, value) in squares.iter_mut().zip(lanes) {
+                let difference = (value - coordinate) * factor;
+                *square += difference * difference;
+            }
+        }
+        squares
+    }
+}

@@ -1,0 +1,26 @@
+//! Customer segments: k-means over customer features, how good a clustering
+//! is, which k to take, and Gaussian mixtures.
+//!
+//! - [`points`]: the input, checked, with equal points merged into weighted ones;
+//! - [`scale`]: standardising and the logarithm for skewed money;
+//! - [`blocks`]: the scaled points in the layout that the kernels read;
+//! - [`start`]: k-means++ and k-means|| starts;
+//! - [`lloyd`]: Lloyd's iterations with exact pruning;
+//! - [`exchange`]: moves of single points where the iterations stop;
+//! - [`kmeans`]: several starts, the best one, and the model;
+//! - [`quality`]: inertia, silhouette, Davies-Bouldin;
+//! - [`choose`]: one clustering per k and the choice among them;
+//! - [`gmm`]: soft segments.
+
+pub mod blocks;
+pub mod choose;
+pub mod error;
+pub mod exchange;
+pub mod gmm;
+pub mod kmeans;
+pub mod lloyd;
+mod parallel;
+pub mod points;
+pub mod quality;
+pub mod scale;
+pub mod start;

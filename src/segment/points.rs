@@ -1,0 +1,590 @@
+//! The input of segmentation: points in a canonical order, equal ones merged.
+//!
+//! Customer features repeat a lot (recency in days, counts of purchases), and
+//! k-means depends only on which points there are and how often. So equal
+//! points become one point with a weight, which is exact, and the points are
+//! put into an order that is a function of their set: whatever order the rows
+//! arrive in, everything after this module does the same sums in the same
+//! order and gives the same bytes.
+//!
+//! The canonical order is that of a space-filling curve (Z-order: Morton, "A
+//! computer oriented geodetic data base", 1966), ties in lexicographic order.
+//! Neighbours on the curve are mostly neighbours in space, which is what lets
+//! [`super::lloyd`] decide about whole blocks of points at once.
+
+use super::error::SegmentError;
+use super::parallel;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::ops::Range;
+
+/// Coordinates that lie further apart have squares that overflow.
+const WIDEST: f64 = 1e140;
+/// Rows handled by one task.
+const CHUNK: usize = 1 << 16;
+/// Merging by hash is given up when more than half of the rows of a chunk, and
+/// of at least this many, were new: the sort merges what is left.
+const TRIAL: usize = 1 << 12;
+/// Rows sorted by one task.
+const BUCKET: usize = 1 << 12;
+/// Keys looked at per bucket to find where it ends.
+const OVERSAMPLING: usize = 16;
+/// Steps per axis when the curve is laid out; the spread of a coordinate is
+/// measured in them with integers, so that it does not depend on the order.
+const STEPS: f64 = (1u64 << 20) as f64;
+
+/// Distinct points with weights, in canonical order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Points {
+    dimensions: usize,
+    /// (points, dimensions), row-major.
+    values: Vec<f64>,
+    /// How often each point occurs, (points).
+    weights: Vec<u64>,
+    total: u64,
+}
+
+impl Points {
+    /// Merges `values`, shape (rows, `dimensions`), row-major; each row counts
+    /// once. Uses up to `threads` threads; the result does not depend on them.
+    ///
+    /// # Errors
+    /// No rows, no dimensions, NaN or infinity, values too far apart.
+    pub fn new(values: &[f64], dimensions: usize, threads: usize) -> Result<Self, SegmentError> {
+        Self::build(values, None, dimensions, threads)
+    }
+
+    /// As [`Points::new`]; row `i` counts `weights[i]` times, 0 leaves it out.
+    ///
+    /// # Errors
+    /// As [`Points::new`].
+    ///
+    /// # Panics
+    /// When there is not one weight per row.
+    pub fn weighted(values: &[f64], weights: &[u64], dimensions: usize, threads: usize) -> Result<Self, SegmentError> {
+        assert_eq!(values.len(), weights.len() * dimensions, "one weight per row");
+        Self::build(values, Some(weights), dimensions, threads)
+    }
+
+    fn build(values: &[f64], weights: Option<&[u64]>, dimensions: usize, threads: usize) -> Result<Self, SegmentError> {
+        if dimensions == 0 {
+            return Err(SegmentError::NoDimensions);
+        }
+        let rows = Rows {
+            values: Cow::Borrowed(values),
+            weights: weights.map(Cow::Borrowed),
+            dimensions,
+        };
+        let bounds = rows.bounds(threads)?;
+        let rows = rows.merge_repeats(threads);
+        let curve = Curve::new(&rows, &bounds, threads);
+        let points = rows.arrange(&curve, threads);
+        if points.is_empty() {
+            return Err(SegmentError::NoPoints);
+        }
+        Ok(points)
+    }
+
+    /// Number of distinct points.
+    pub fn len(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Never true: points are at least one.
+    pub fn is_empty(&self) -> bool {
+        self.weights.is_empty()
+    }
+
+    /// Coordinates per point.
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// Number of points before merging.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The coordinates of point `index`.
+    pub fn point(&self, index: usize) -> &[f64] {
+        &self.values[index * self.dimensions..][..self.dimensions]
+    }
+
+    /// The coordinates of the points in `range`, row-major.
+    pub fn rows(&self, range: Range<usize>) -> &[f64] {
+        &self.values[range.start * self.dimensions..range.end * self.dimensions]
+    }
+
+    /// How often each point occurs.
+    pub fn weights(&self) -> &[u64] {
+        &self.weights
+    }
+
+    /// All coordinates, shape (points, dimensions), row-major.
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// A sample of about `size` rows (before merging): every (total / size)-th
+    /// row in canonical order from a start in the first stride, `offset` in
+    /// [0, 1) of a stride. The order follows space, so each region gets its
+    /// share to within a row. All points when there are no more than `size` rows.
+    pub fn sample(&self, size: u64, offset: f64) -> Self {
+        if self.total <= size {
+            return self.clone();
+        }
+        let stride = self.total as f64 / size as f64;
+        let mut sample = Self {
+            dimensions: self.dimensions,
+            values: Vec::new(),
+            weights: Vec::new(),
+            total: 0,
+        };
+        let mut before = 0u64;
+        // Rows with number ceil((i + offset) * stride), i = 0, 1, …, below `position`.
+        let taken = |position: u64| (position as f64 / stride - offset).ceil().max(0.0) as u64;
+        for (index, &weight) in self.weights.iter().enumerate() {
+            let count = taken(before + weight) - taken(before);
+            before += weight;
+            if count > 0 {
+                sample.values.extend_from_slice(self.point(index));
+                sample.weights.push(count);
+                sample.total += count;
+            }
+        }
+        sample
+    }
+}
+
+/// Rows with weights, in any order.
+#[derive(Clone)]
+struct Rows<'a> {
+    /// (rows, dimensions), row-major.
+    values: Cow<'a, [f64]>,
+    /// All 1 when absent.
+    weights: Option<Cow<'a, [u64]>>,
+    dimensions: usize,
+}
+
+/// Smallest and largest value per dimension.
+struct Bounds {
+    low: Vec<f64>,
+    high: Vec<f64>,
+}
+
+impl Bounds {
+    fn new(dimensions: usize) -> Self {
+        Self {
+            low: vec![f64::INFINITY; dimensions],
+            high: vec![f64::NEG_INFINITY; dimensions],
+        }
+    }
+
+    fn insert(&mut self, row: &[f64]) {
+        for ((low, high), &value) in self.low.iter_mut().zip(&mut self.high).zip(row) {
+            *low = if value < *low { value } else { *low };
+            *high = if value > *high { value } else { *high };
+        }
+    }
+}
+
+impl<'a> Rows<'a> {
+    fn len(&self) -> usize {
+        self.values.len() / self.dimensions
+    }
+
+    fn row(&self, index: usize) -> &[f64] {
+        &self.values[index * self.dimensions..][..self.dimensions]
+    }
+
+    fn weight(&self, index: usize) -> u64 {
+        self.weights.as_ref().map_or(1, |weights| weights[index])
+    }
+
+    fn n_chunks(&self) -> usize {
+        self.len().div_ceil(CHUNK)
+    }
+
+    fn chunk(&self, chunk: usize) -> Range<usize> {
+        chunk * CHUNK..self.len().min((chunk + 1) * CHUNK)
+    }
+
+    /// Checks every value and finds the range of each dimension.
+    fn bounds(&self, threads: usize) -> Result<Bounds, SegmentError> {
+        let mut bounds = Bounds::new(self.dimensions);
+        for part in parallel::map(threads, self.n_chunks(), |chunk| self.chunk_bounds(chunk)) {
+            let part = part?;
+            bounds.insert(&part.low);
+            bounds.insert(&part.high);
+        }
+        match (0..self.dimensions).find(|&axis| bounds.high[axis] - bounds.low[axis] > WIDEST) {
+            Some(dimension) => Err(SegmentError::TooWide { dimension }),
+            None => Ok(bounds),
+        }
+    }
+
+    fn chunk_bounds(&self, chunk: usize) -> Result<Bounds, SegmentError> {
+        let range = self.chunk(chunk);
+        let values = &self.values[range.start * self.dimensions..range.end * self.dimensions];
+        if let Some(position) = first_not_finite(values) {
+            return Err(SegmentError::NotFinite {
+                row: range.start + position / self.dimensions,
+                dimension: position % self.dimensions,
+                value: values[position],
+            });
+        }
+        let mut bounds = Bounds::new(self.dimensions);
+        for row in values.chunks_exact(self.dimensions) {
+            bounds.insert(row);
+        }
+        Ok(bounds)
+    }
+
+    /// Merges equal rows chunk by chunk when each chunk gets much smaller by it;
+    /// the sort finds the rest.
+    fn merge_repeats(self, threads: usize) -> Self {
+        let parts = parallel::map(threads, self.n_chunks(), |chunk| self.merge_chunk(self.chunk(chunk)));
+        if parts.iter().any(Option::is_none) {
+            return self;
+        }
+        let (mut values, mut weights) = (Vec::new(), Vec::new());
+        for (part_values, part_weights) in parts.into_iter().flatten() {
+            values.extend(part_values);
+            weights.extend(part_weights);
+        }
+        Self {
+            values: Cow::Owned(values),
+            weights: Some(Cow::Owned(weights)),
+            dimensions: self.dimensions,
+        }
+    }
+
+    /// The distinct rows of `range` and their weights, or nothing where most
+    /// rows differ.
+    fn merge_chunk(&self, range: Range<usize>) -> Option<(Vec<f64>, Vec<u64>)> {
+        let mut table = Table::new(range.len(), self.dimensions);
+        for (done, index) in range.enumerate() {
+            table.add(self.row(index), self.weight(index));
+            if done >= TRIAL && table.weights.len() > done / 2 {
+                return None;
+            }
+        }
+        Some((table.values, table.weights))
+    }
+
+    /// Sorts the rows along the curve and merges equal ones. Rows are dealt out
+    /// to buckets of neighbouring keys first, so that each bucket can be sorted
+    /// and copied to its place by itself.
+    fn arrange(&self, curve: &Curve, threads: usize) -> Points {
+        let splitters = self.splitters(curve);
+        let n_buckets = splitters.len() + 1;
+        let dealt = parallel::map(threads, self.n_chunks(), |chunk| {
+            self.deal(self.chunk(chunk), curve, &splitters)
+        });
+        let mut values = vec![0.0; self.values.len()];
+        let mut weights = vec![0u64; self.len()];
+        let (mut rest, mut rest_weights) = (&mut values[..], &mut weights[..]);
+        let mut buckets: Vec<Bucket> = (0..n_buckets)
+            .map(|bucket| {
+                let size = dealt.iter().map(|part| part.bucket(bucket).len()).sum::<usize>();
+                let (values, weights);
+                (values, rest) = std::mem::take(&mut rest).split_at_mut(size * self.dimensions);
+                (weights, rest_weights) = std::mem::take(&mut rest_weights).split_at_mut(size);
+                Bucket {
+                    values,
+                    weights,
+                    filled: 0,
+                }
+            })
+            .collect();
+        parallel::for_each(threads, &mut buckets, |bucket, place| {
+            let mut entries: Vec<Entry> = dealt.iter().flat_map(|part| part.bucket(bucket)).copied().collect();
+            entries.sort_unstable_by_key(|&(key, _)| key);
+            self.fill(&mut entries, place);
+        });
+        let filled: Vec<(usize, usize)> = buckets
+            .iter()
+            .map(|bucket| (bucket.weights.len(), bucket.filled))
+            .collect();
+        compact(&mut values, &mut weights, &filled, self.dimensions);
+        Points {
+            dimensions: self.dimensions,
+            total: weights.iter().sum(),
+            values,
+            weights,
+        }
+    }
+
+    /// Keys that cut the rows into buckets of about [`BUCKET`] rows.
+    fn splitters(&self, curve: &Curve) -> Vec<u64> {
+        let n_buckets = self.len() / BUCKET;
+        let stride = (self.len() / (n_buckets * OVERSAMPLING).max(1)).max(1);
+        let mut keys: Vec<u64> = (0..self.len())
+            .step_by(stride)
+            .map(|index| curve.key(self.row(index)))
+            .collect();
+        keys.sort_unstable();
+        (1..n_buckets).map(|cut| keys[cut * keys.len() / n_buckets]).collect()
+    }
+
+    /// Keys and row numbers of `range`, ordered by bucket. Rows of weight 0 drop out.
+    fn deal(&self, range: Range<usize>, curve: &Curve, splitters: &[u64]) -> Dealt {
+        let kept = range.filter(|&index| self.weight(index) > 0);
+        let keyed: Vec<(u32, Entry)> = kept
+            .map(|index| {
+                let key = curve.key(self.row(index));
+                (
+                    splitters.partition_point(|&splitter| splitter <= key) as u32,
+                    (key, index as u32),
+                )
+            })
+            .collect();
+        let mut starts = vec![0; splitters.len() + 2];
+        for &(bucket, _) in &keyed {
+            starts[bucket as usize + 1] += 1;
+        }
+        for bucket in 0..splitters.len() + 1 {
+            starts[bucket + 1] += starts[bucket];
+        }
+        let mut next = starts.clone();
+        let mut entries = vec![(0, 0); keyed.len()];
+        for (bucket, entry) in keyed {
+            entries[next[bucket as usize]] = entry;
+            next[bucket as usize] += 1;
+        }
+        Dealt { entries, starts }
+    }
+
+    /// Writes the rows of `entries`, which are in the order of their keys, in
+    /// canonical order.
+    fn fill(&self, entries: &mut [Entry], place: &mut Bucket) {
+        for run in entries.chunk_by_mut(|a, b| a.0 == b.0) {
+            let first = self.row(run[0].1 as usize);
+            // Rows with one key are mostly equal; only others need sorting.
+            if run[1..].iter().any(|&(_, index)| self.row(index as usize) != first) {
+                run.sort_unstable_by(|a, b| compare(self.row(a.1 as usize), self.row(b.1 as usize)));
+            }
+            for (position, &(_, index)) in run.iter().enumerate() {
+                let row = self.row(index as usize);
+                let before = place.filled.wrapping_sub(1);
+                if position > 0 && place.values[before * self.dimensions..][..self.dimensions] == *row {
+                    place.weights[before] += self.weight(index as usize);
+                    continue;
+                }
+                // -0.0 and 0.0 are equal and become one value.
+                for (slot, value) in place.values[place.filled * self.dimensions..].iter_mut().zip(row) {
+                    *slot = value + 0.0;
+                }
+                place.weights[place.filled] = self.weight(index as usize);
+                place.filled += 1;
+            }
+        }
+    }
+}
+
+/// A row's place on the curve and its number.
+type Entry = (u64, u32);
+
+/// The rows of one chunk, dealt out to buckets.
+struct Dealt {
+    entries: Vec<Entry>,
+    starts: Vec<usize>,
+}
+
+impl Dealt {
+    fn bucket(&self, bucket: usize) -> &[Entry] {
+        &self.entries[self.starts[bucket]..self.starts[bucket + 1]]
+    }
+}
+
+/// Where the points of a bucket go; `filled` of the places hold one in the end.
+struct Bucket<'a> {
+    values: &'a mut [f64],
+    weights: &'a mut [u64],
+    filled: usize,
+}
+
+/// Closes the gaps that merged rows have left. `buckets` holds the places and
+/// the points of each bucket.
+fn compact(values: &mut Vec<f64>, weights: &mut Vec<u64>, buckets: &[(usize, usize)], dimensions: usize) {
+    let (mut from, mut to) = (0, 0);
+    for &(places, filled) in buckets {
+        if from != to {
+            values.copy_within(from * dimensions..(from + filled) * dimensions, to * dimensions);
+            weights.copy_within(from..from + filled, to);
+        }
+        from += places;
+        to += filled;
+    }
+    values.truncate(to * dimensions);
+    weights.truncate(to);
+}
+
+/// Lexicographic order of finite coordinates.
+fn compare(a: &[f64], b: &[f64]) -> Ordering {
+    a.partial_cmp(b).unwrap_or(Ordering::Equal)
+}
+
+fn first_not_finite(values: &[f64]) -> Option<usize> {
+    // A sum of products with zero is zero unless a value is not finite; unlike
+    // a search it has no branch per value.
+    let suspect = values.chunks(64).position(|chunk| {
+        let mut folded = [0.0; 8];
+        for part in chunk.chunks(8) {
+            for (sum, value) in folded.iter_mut().zip(part) {
+                *sum += value * 0.0;
+            }
+        }
+        folded != [0.0; 8]
+    })?;
+    let start = suspect * 64;
+    let position = values[start..].iter().position(|value| !value.is_finite())?;
+    Some(start + position)
+}
+
+/// Open addressing from a row to its position among the distinct rows.
+struct Table {
+    slots: Vec<u32>,
+    shift: u32,
+    dimensions: usize,
+    values: Vec<f64>,
+    weights: Vec<u64>,
+}
+
+const EMPTY: u32 = u32::MAX;
+
+impl Table {
+    /// Room for `rows` different rows.
+    fn new(rows: usize, dimensions: usize) -> Self {
+        let bits = (2 * rows.max(8)).next_power_of_two().trailing_zeros();
+        Self {
+            slots: vec![EMPTY; 1 << bits],
+            shift: 64 - bits,
+            dimensions,
+            values: Vec::new(),
+            weights: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, row: &[f64], weight: u64) {
+        // Adding 0.0 makes -0.0 hash as 0.0.
+        let hash = row.iter().fold(0u64, |state, value| {
+            (state.rotate_left(23) ^ (value + 0.0).to_bits()).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        });
+        let mut slot = ((hash ^ (hash >> 32)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as usize;
+        loop {
+            let index = self.slots[slot];
+            if index == EMPTY {
+                self.slots[slot] = self.weights.len() as u32;
+                self.values.extend_from_slice(row);
+                self.weights.push(weight);
+                return;
+            }
+            let index = index as usize;
+            if self.values[index * self.dimensions..][..self.dimensions] == *row {
+                self.weights[index] += weight;
+                return;
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+/// The space-filling curve: per axis a start and a number of steps per unit,
+/// such that a step is the same share of the standard deviation on every axis.
+struct Curve {
+    axes: Vec<(f64, f64)>,
+    bits: u32,
+    largest: u64,
+}
+
+impl Curve {
+    fn new(rows: &Rows, bounds: &Bounds, threads: usize) -> Self {
+        // The curve follows the first 63 axes, at least one bit each.
+        let dimensions = rows.dimensions.min(63);
+        let deviations = deviations(rows, bounds, threads);
+        let bits = (63 / dimensions as u32).min(21);
+        let largest = (1u64 << bits) - 1;
+        let widest = (0..dimensions)
+            .map(|axis| (bounds.high[axis] - bounds.low[axis]) / deviations[axis])
+            .fold(f64::MIN_POSITIVE, f64::max);
+        let axes = (0..dimensions)
+            .map(|axis| (bounds.low[axis], largest as f64 / (deviations[axis] * widest)))
+            .collect();
+        Self { axes, bits, largest }
+    }
+
+    /// The row's place on the curve.
+    #[inline]
+    fn key(&self, row: &[f64]) -> u64 {
+        let dimensions = self.axes.len();
+        let mut key = 0;
+        for (axis, (&(low, steps), &value)) in self.axes.iter().zip(row).enumerate() {
+            let cell = (((value - low) * steps) as u64).min(self.largest);
+            key |= spread(cell, dimensions as u32, self.bits) << (dimensions - 1 - axis);
+        }
+        key
+    }
+}
+
+/// Moves bit `i` of `cell` to bit `i * gap`.
+#[inline]
+fn spread(cell: u64, gap: u32, bits: u32) -> u64 {
+    match gap {
+        1 => cell,
+        2 => {
+            let mut x = cell;
+            x = (x | x << 16) & 0x0000_FFFF_0000_FFFF;
+            x = (x | x << 8) & 0x00FF_00FF_00FF_00FF;
+            x = (x | x << 4) & 0x0F0F_0F0F_0F0F_0F0F;
+            x = (x | x << 2) & 0x3333_3333_3333_3333;
+            (x | x << 1) & 0x5555_5555_5555_5555
+        }
+        3 => {
+            let mut x = cell;
+            x = (x | x << 32) & 0x001F_0000_0000_FFFF;
+            x = (x | x << 16) & 0x001F_0000_FF00_00FF;
+            x = (x | x << 8) & 0x100F_00F0_0F00_F00F;
+            x = (x | x << 4) & 0x10C3_0C30_C30C_30C3;
+            (x | x << 2) & 0x1249_2492_4924_9249
+        }
+        _ => (0..bits).fold(0, |key, bit| key | (cell >> bit & 1) << (bit * gap)),
+    }
+}
+
+/// Standard deviations for laying out the curve, from integers: sums of
+/// integers do not depend on the order of the rows, sums of floats do.
+fn deviations(rows: &Rows, bounds: &Bounds, threads: usize) -> Vec<f64> {
+    let dimensions = rows.dimensions;
+    let widths: Vec<f64> = bounds
+        .low
+        .iter()
+        .zip(&bounds.high)
+        .map(|(low, high)| high - low)
+        .collect();
+    let factors: Vec<f64> = widths.iter().map(|width| STEPS / width).collect();
+    let parts = parallel::map(threads, rows.n_chunks(), |chunk| {
+        let mut sums = vec![(0u128, 0u128); dimensions];
+        for index in rows.chunk(chunk) {
+            let weight = u128::from(rows.weight(index));
+            for (axis, (&value, sums)) in rows.row(index).iter().zip(&mut sums).enumerate() {
+                let step = ((value - bounds.low[axis]) * factors[axis]) as u64;
+                sums.0 += u128::from(step) * weight;
+                sums.1 += u128::from(step * step) * weight;
+            }
+        }
+        sums
+    });
+    let total: u128 = (0..rows.len()).map(|index| u128::from(rows.weight(index))).sum();
+    (0..dimensions)
+        .map(|axis| {
+            let (sum, squares) = parts.iter().fold((0, 0), |(sum, squares), part| {
+                (sum + part[axis].0, squares + part[axis].1)
+            });
+            let mean = sum as f64 / total as f64;
+            let variance = squares as f64 / total as f64 - mean * mean;
+            // An axis on which (nearly) all points agree must not divide by zero.
+            (variance.max(1.0).sqrt() / STEPS * widths[axis]).max(f64::MIN_POSITIVE)
+        })
+        .collect()
+}

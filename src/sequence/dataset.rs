@@ -1,0 +1,308 @@
+//! All sequences of a training set as one value.
+//!
+//! The bytes are a `.safetensors` file with the tensors `tokens` (U8, one per
+//! action, all sequences one after the other), `lengths` and `n_train` (U32,
+//! one per sequence) and the vocabulary in the metadata. Decoding borrows the
+//! tokens; only the offsets are built.
+
+use super::Vocabulary;
+use crate::error::Error;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+const ARGUMENT: &str = "dataset";
+const FORMAT_VERSION: u32 = 1;
+const METADATA_KEY: &str = "footfall_dataset";
+
+/// One user's actions and how many of them belong to training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sequence<'a> {
+    /// Tokens in time order, at least two.
+    pub tokens: &'a [u8],
+    /// Actions before this position train the model; targets from it on are
+    /// held back. 0 for a held-back user, the length for a training user,
+    /// between them when the split is by time.
+    pub n_train: usize,
+}
+
+impl Sequence<'_> {
+    /// Positions that are predicted: 1, …, length − 1 counted from 0.
+    pub fn n_targets(&self) -> usize {
+        self.tokens.len() - 1
+    }
+
+    /// The targets among the training positions.
+    pub fn n_train_targets(&self) -> usize {
+        self.n_train.saturating_sub(1)
+    }
+
+    /// The first held-back target.
+    pub fn first_held_out(&self) -> usize {
+        self.n_train.max(1)
+    }
+
+    /// Held-back targets.
+    pub fn n_held_out_targets(&self) -> usize {
+        self.tokens.len() - self.first_held_out().min(self.tokens.len())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Metadata {
+    format_version: u32,
+    vocabulary: Vocabulary,
+}
+
+/// Sequences with their vocabulary; the order of the sequences is canonical.
+pub struct Dataset<'a> {
+    vocabulary: Vocabulary,
+    tokens: &'a [u8],
+    /// Start of each sequence, and the end of the last.
+    offsets: Vec<usize>,
+    n_train: Vec<u32>,
+}
+
+impl<'a> Dataset<'a> {
+    /// Packs sequences into bytes.
+    ///
+    /// Sequences of fewer than two actions have nothing to predict and are left
+    /// out. The rest is sorted by content, so that rows in any order give the
+    /// same bytes.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when a single history is longer than 2³² − 1 actions.
+    pub fn pack(vocabulary: &Vocabulary, mut sequences: Vec<Sequence>) -> Result<Vec<u8>, Error> {
+        sequences.retain(|sequence| sequence.tokens.len() >= 2);
+        sequences.sort_unstable();
+        let mut tokens = Vec::with_capacity(sequences.iter().map(|sequence| sequence.tokens.len()).sum());
+        let mut lengths = Vec::with_capacity(4 * sequences.len());
+        let mut n_train = Vec::with_capacity(4 * sequences.len());
+        for sequence in &sequences {
+            let length = u32::try_from(sequence.tokens.len()).map_err(|_| {
+                Error::argument(
+                    "actions",
+                    format!("a history of {} actions", sequence.tokens.len()),
+                    "at most 4294967295",
+                )
+            })?;
+            tokens.extend_from_slice(sequence.tokens);
+            lengths.extend_from_slice(&length.to_le_bytes());
+            n_train.extend_from_slice(&(sequence.n_train.min(sequence.tokens.len()) as u32).to_le_bytes());
+        }
+        let view = |dtype, size, bytes| {
+            TensorView::new(dtype, vec![size], bytes).map_err(|error| Error::damaged(ARGUMENT, error))
+        };
+        let n = sequences.len();
+        let tensors = [
+            ("lengths", view(Dtype::U32, n, &lengths)?),
+            ("n_train", view(Dtype::U32, n, &n_train)?),
+            ("tokens", view(Dtype::U8, tokens.len(), &tokens)?),
+        ];
+        let metadata = Metadata {
+            format_version: FORMAT_VERSION,
+            vocabulary: vocabulary.clone(),
+        };
+        let metadata = serde_json::to_string(&metadata).map_err(|error| Error::damaged(ARGUMENT, error))?;
+        safetensors::serialize(tensors, Some(HashMap::from([(METADATA_KEY.to_owned(), metadata)])))
+            .map_err(|error| Error::damaged(ARGUMENT, error))
+    }
+
+    /// Reads what [`Dataset::pack`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] or [`Error::Newer`]; every length is checked against
+    /// the bytes that are there before it is used.
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
+        let damaged = |reason: &str| Error::damaged(ARGUMENT, reason);
+        let (_, header) =
+            SafeTensors::read_metadata(bytes).map_err(|_| damaged("it is not the value of pack_sequences"))?;
+        let text = header
+            .metadata()
+            .as_ref()
+            .and_then(|metadata| metadata.get(METADATA_KEY));
+        let text = text.ok_or_else(|| damaged("it is not the value of pack_sequences"))?;
+        let metadata: Metadata = serde_json::from_str(text).map_err(|error| Error::damaged(ARGUMENT, error))?;
+        if metadata.format_version > FORMAT_VERSION {
+            return Err(Error::Newer {
+                argument: ARGUMENT,
+                found: metadata.format_version,
+                supported: FORMAT_VERSION,
+            });
+        }
+        let file = SafeTensors::deserialize(bytes).map_err(|error| Error::damaged(ARGUMENT, error))?;
+        let tensor = |name: &str, dtype| {
+            let view = file
+                .tensor(name)
+                .map_err(|_| damaged(&format!("tensor '{name}' is missing")))?;
+            if view.dtype() == dtype && view.shape().len() == 1 {
+                Ok(view.data())
+            } else {
+                Err(damaged(&format!("tensor '{name}' has another type")))
+            }
+        };
+        let tokens = tensor("tokens", Dtype::U8)?;
+        let lengths = integers(tensor("lengths", Dtype::U32)?);
+        let n_train: Vec<u32> = integers(tensor("n_train", Dtype::U32)?).collect();
+        let mut offsets = Vec::with_capacity(n_train.len() + 1);
+        offsets.push(0usize);
+        for (index, length) in lengths.enumerate() {
+            let end = offsets[index] + length as usize;
+            if length < 2 || end > tokens.len() || n_train.get(index).is_none_or(|&n| n > length) {
+                return Err(damaged("lengths that do not fit the tokens"));
+            }
+            offsets.push(end);
+        }
+        if offsets.last() != Some(&tokens.len()) || offsets.len() != n_train.len() + 1 {
+            return Err(damaged("lengths that do not fit the tokens"));
+        }
+        if tokens
+            .iter()
+            .any(|&token| usize::from(token) >= metadata.vocabulary.len())
+        {
+            return Err(damaged("a token outside the vocabulary"));
+        }
+        Ok(Self {
+            vocabulary: metadata.vocabulary,
+            tokens,
+            offsets,
+            n_train,
+        })
+    }
+
+    /// The actions behind the tokens.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// Number of sequences.
+    pub fn len(&self) -> usize {
+        self.n_train.len()
+    }
+
+    /// Whether no sequence had two actions.
+    pub fn is_empty(&self) -> bool {
+        self.n_train.is_empty()
+    }
+
+    /// The sequence at `index`.
+    ///
+    /// # Panics
+    /// When there are not that many.
+    pub fn sequence(&self, index: usize) -> Sequence<'a> {
+        Sequence {
+            tokens: &self.tokens[self.offsets[index]..self.offsets[index + 1]],
+            n_train: self.n_train[index] as usize,
+        }
+    }
+
+    /// All sequences, in canonical order.
+    pub fn sequences(&self) -> impl ExactSizeIterator<Item = Sequence<'a>> + '_ {
+        (0..self.len()).map(|index| self.sequence(index))
+    }
+}
+
+fn integers(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
+    bytes
+        .chunks_exact(4)
+        .map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vocabulary() -> Vocabulary {
+        Vocabulary::new(["buy".to_owned(), "pv".to_owned()]).unwrap()
+    }
+
+    fn packed() -> Vec<u8> {
+        let sequences = vec![
+            Sequence {
+                tokens: &[1, 1, 0],
+                n_train: 3,
+            },
+            Sequence {
+                tokens: &[1],
+                n_train: 1,
+            },
+            Sequence {
+                tokens: &[0, 1],
+                n_train: 0,
+            },
+        ];
+        Dataset::pack(&vocabulary(), sequences).unwrap()
+    }
+
+    #[test]
+    fn sequences_come_back_sorted_and_short_ones_are_left_out() {
+        let bytes = packed();
+        let dataset = Dataset::from_bytes(&bytes).unwrap();
+        let sequences: Vec<_> = dataset.sequences().collect();
+        assert_eq!(
+            sequences[0],
+            Sequence {
+                tokens: &[0, 1],
+                n_train: 0
+            }
+        );
+        assert_eq!(
+            sequences[1],
+            Sequence {
+                tokens: &[1, 1, 0],
+                n_train: 3
+            }
+        );
+        assert_eq!(sequences.len(), 2);
+        assert_eq!(dataset.vocabulary(), &vocabulary());
+    }
+
+    #[test]
+    fn the_order_of_the_rows_leaves_no_trace() {
+        let rows = |order: [usize; 3]| {
+            let rows: [(&[u8], usize); 3] = [(&[1, 0], 2), (&[0, 0, 1], 0), (&[1, 0], 0)];
+            let sequences = order.map(|row| Sequence {
+                tokens: rows[row].0,
+                n_train: rows[row].1,
+            });
+            Dataset::pack(&vocabulary(), sequences.to_vec()).unwrap()
+        };
+        assert_eq!(rows([0, 1, 2]), rows([2, 1, 0]));
+        assert_eq!(rows([0, 1, 2]), rows([1, 0, 2]));
+    }
+
+    #[test]
+    fn targets_of_a_split_by_time_are_counted_once() {
+        let sequence = Sequence {
+            tokens: &[0, 1, 0, 1, 1],
+            n_train: 3,
+        };
+        assert_eq!(
+            (
+                sequence.n_targets(),
+                sequence.n_train_targets(),
+                sequence.n_held_out_targets()
+            ),
+            (4, 2, 2)
+        );
+        let held_back = Sequence { n_train: 0, ..sequence };
+        assert_eq!((held_back.n_train_targets(), held_back.n_held_out_targets()), (0, 4));
+    }
+
+    #[test]
+    fn every_truncation_and_every_flipped_byte_is_an_error_or_a_dataset() {
+        let bytes = packed();
+        for end in 0..bytes.len() {
+            assert!(Dataset::from_bytes(&bytes[..end]).is_err(), "cut at {end}");
+        }
+        for position in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut changed = bytes.clone();
+                changed[position] ^= 1 << bit;
+                if let Ok(dataset) = Dataset::from_bytes(&changed) {
+                    assert!(dataset.sequences().all(|sequence| sequence.tokens.len() >= 2));
+                }
+            }
+        }
+    }
+}

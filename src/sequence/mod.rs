@@ -1,0 +1,10 @@
+//! Sequences of actions as a model reads them: names become small numbers, and
+//! all sequences together one value.
+
+mod dataset;
+mod split;
+mod vocabulary;
+
+pub use dataset::{Dataset, Sequence};
+pub use split::held_out;
+pub use vocabulary::Vocabulary;

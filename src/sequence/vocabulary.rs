@@ -1,0 +1,137 @@
+//! The actions a model knows, in alphabetical order.
+
+use crate::error::Error;
+use serde::{Deserialize, Serialize};
+
+/// Distinct action names; an action's token is its position.
+///
+/// Sorted, so that the same actions give the same tokens whatever order the
+/// rows came in. A shop has a handful of actions, and a token is one byte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct Vocabulary {
+    actions: Vec<String>,
+}
+
+impl Vocabulary {
+    /// The most actions a vocabulary can hold: a token fits a byte, and n-grams
+    /// of four tokens with "none" as a fifth kind of slot fit 32 bits.
+    pub const MAX: usize = 254;
+
+    /// A vocabulary of the given names, in any order, repeated or not.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] with more than [`Vocabulary::MAX`] names,
+    /// [`Error::NoData`] with none.
+    pub fn new(actions: impl IntoIterator<Item = String>) -> Result<Self, Error> {
+        let mut actions: Vec<String> = actions.into_iter().collect();
+        actions.sort_unstable();
+        actions.dedup();
+        if actions.is_empty() {
+            return Err(Error::NoData(
+                "argument 'actions' holds no action at all: every row is NULL or empty".into(),
+            ));
+        }
+        if actions.len() > Self::MAX {
+            return Err(Error::argument(
+                "actions",
+                format!("a column with {} distinct actions", actions.len()),
+                format!("at most {}; group the rare ones under one name first", Self::MAX),
+            ));
+        }
+        Ok(Self { actions })
+    }
+
+    /// The names, by token.
+    pub fn actions(&self) -> &[String] {
+        &self.actions
+    }
+
+    /// Number of actions.
+    pub fn len(&self) -> usize {
+        self.actions.len()
+    }
+
+    /// Never: a vocabulary has at least one action.
+    pub fn is_empty(&self) -> bool {
+        self.actions.is_empty()
+    }
+
+    /// The token of a name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownAction`], with the names that are known.
+    pub fn token(&self, action: &[u8]) -> Result<u8, Error> {
+        self.actions
+            .binary_search_by(|known| known.as_bytes().cmp(action))
+            .map(|token| token as u8)
+            .map_err(|_| Error::UnknownAction {
+                action: shorten(&String::from_utf8_lossy(action)),
+                known: shorten(&self.actions.join(", ")),
+            })
+    }
+}
+
+/// Enough of a text to recognise it in an error.
+fn shorten(text: &str) -> String {
+    const MOST: usize = 100;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    text.chars().take(MOST).chain("…".chars()).collect()
+}
+
+impl TryFrom<Vec<String>> for Vocabulary {
+    type Error = Error;
+
+    fn try_from(actions: Vec<String>) -> Result<Self, Error> {
+        Self::new(actions)
+    }
+}
+
+impl From<Vocabulary> for Vec<String> {
+    fn from(vocabulary: Vocabulary) -> Self {
+        vocabulary.actions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn tokens_follow_the_alphabet_whatever_the_order() {
+        let vocabulary = Vocabulary::new(names(&["pv", "buy", "pv", "fav", "cart"])).unwrap();
+        assert_eq!(vocabulary.actions(), names(&["buy", "cart", "fav", "pv"]));
+        assert_eq!(vocabulary.token(b"pv").unwrap(), 3);
+    }
+
+    #[test]
+    fn an_unknown_action_is_named_beside_the_known_ones() {
+        let error = Vocabulary::new(names(&["pv", "buy"]))
+            .unwrap()
+            .token(b"wish")
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "argument 'actions' holds 'wish', which the model does not know; it knows buy, pv"
+        );
+    }
+
+    #[test]
+    fn too_many_and_no_actions_are_refused() {
+        let many = (0..255).map(|number| format!("action {number}"));
+        assert!(matches!(
+            Vocabulary::new(many),
+            Err(Error::Argument {
+                argument: "actions",
+                ..
+            })
+        ));
+        assert!(matches!(Vocabulary::new(Vec::new()), Err(Error::NoData(_))));
+    }
+}

@@ -1,0 +1,11 @@
+//! Training: which settings, in which batches, with which optimiser, and the
+//! loop that ties them together. The loop knows nothing of the network but the
+//! gradients it gives.
+
+mod batches;
+mod optimizer;
+mod settings;
+mod trainer;
+
+pub use settings::{ClassWeights, Settings};
+pub use trainer::{EpochReport, Progress, Trainer};

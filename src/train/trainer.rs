@@ -1,0 +1,327 @@
+//! The training loop: batch, gradient, clip, step, and a report after each epoch.
+//!
+//! The loop can stop after any batch and go on from bytes, so that a host that
+//! can only be interrupted between calls (a recursive query) gets control back
+//! often. Where it stops leaves no trace in the result.
+
+use super::batches::batches;
+use super::optimizer::{clip, Adam};
+use super::Settings;
+use crate::baseline::{Baseline, Counts};
+use crate::error::Error;
+use crate::evaluate::{self, Part};
+use crate::model::{Model, RunState, Training};
+use crate::network::{Engine, Example, Step};
+use crate::random;
+use crate::sequence::Dataset;
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
+
+/// What one epoch achieved. Losses are mean negative log likelihoods in nats;
+/// those of the validation targets are `None` when nothing is held back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochReport {
+    /// Counted from 1 in each run.
+    pub epoch: u32,
+    /// In training mode (dropout on, parameters changing), with class weights.
+    pub train_loss: f64,
+    pub validation_loss: Option<f64>,
+    pub validation_accuracy: Option<f64>,
+    pub validation_auc: Option<f64>,
+    /// Always the training frequencies.
+    pub majority_loss: Option<f64>,
+    pub majority_accuracy: Option<f64>,
+    /// First-order Markov.
+    pub markov_loss: Option<f64>,
+    /// Wall time of training and validation.
+    pub seconds: f64,
+    /// No epoch follows: the last was reached, or patience ran out.
+    pub finished: bool,
+}
+
+/// Where a run stands, for whoever shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The epoch under way, counted from 1, and how many there are at most.
+    pub epoch: u32,
+    pub epochs: u32,
+    /// Batches done in it, and how many it has.
+    pub batch: usize,
+    pub n_batches: usize,
+    /// Mean training loss of the epoch so far.
+    pub train_loss: f64,
+    /// Wall time of the run so far.
+    pub seconds: f64,
+}
+
+/// Progress within a run.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Run {
+    settings: Settings,
+    /// Epochs before this run, so that a continued model sees new batches.
+    epochs_before: u32,
+    /// Epochs completed in this run.
+    epochs_done: u32,
+    /// Batches completed in the current epoch, their loss and weight.
+    batch: usize,
+    loss: f64,
+    weight: f64,
+    seconds: f64,
+    /// Wall time of the epochs before.
+    seconds_before: f64,
+    steps: u64,
+    best_validation_loss: Option<f64>,
+    epochs_since_best: u32,
+    majority: Option<(f64, f64)>,
+    markov: Option<f64>,
+}
+
+/// A training run between two batches.
+pub struct Trainer {
+    model: Model,
+    adam: Adam,
+    run: Run,
+}
+
+impl Trainer {
+    /// Begins a run, from new weights or from those of `init`.
+    ///
+    /// # Errors
+    /// When there is nothing to train on, a setting contradicts `init`, or the
+    /// actions differ from those of `init`.
+    pub fn start(dataset: &Dataset, settings: Settings, init: Option<Model>) -> Result<Self, Error> {
+        let counts = Counts::of_training(dataset);
+        if counts.n_targets() == 0 {
+            return Err(Error::NoData(
+                "argument 'actions' holds no training sequence of two or more actions; at least one is needed".into(),
+            ));
+        }
+        let vocabulary = dataset.vocabulary().clone();
+        settings.weights(&vocabulary, &counts.targets_by_action())?;
+        let (architecture, parameters, epochs_before) = match init {
+            None => {
+                let architecture = settings.new_architecture(&vocabulary)?;
+                (architecture, architecture.initial_parameters(settings.seed), 0)
+            }
+            Some(init) if init.vocabulary != vocabulary => {
+                return Err(Error::argument(
+                    "init",
+                    format!("a model of the actions {}", init.vocabulary.actions().join(", ")),
+                    format!("one of the actions of the dataset, {}", vocabulary.actions().join(", ")),
+                ));
+            }
+            Some(init) => (
+                settings.continued_architecture(init.architecture)?,
+                init.parameters,
+                init.training.epochs,
+            ),
+        };
+        // Refuse a missing device now, not after the data went by.
+        crate::device::engine(&settings.device, architecture)?;
+        let n_validation_targets = dataset
+            .sequences()
+            .map(|sequence| sequence.n_held_out_targets() as u64)
+            .sum();
+        let (majority, markov) = if n_validation_targets == 0 {
+            (None, None)
+        } else {
+            let loss = |baseline| evaluate::baseline(dataset, &counts, baseline, Part::HeldOut);
+            let majority = loss(Baseline::Majority).map(|report| (report.log_loss, report.accuracy));
+            (majority, loss(Baseline::Markov1).map(|report| report.log_loss))
+        };
+        let training = Training {
+            epochs: epochs_before,
+            settings: serde_json::to_value(&settings).map_err(|error| Error::NoData(error.to_string()))?,
+            seed: settings.seed,
+            device: settings.device.clone(),
+            validation: settings.validation,
+            n_train_targets: counts.n_targets(),
+            n_validation_targets,
+            train_loss: None,
+            validation_loss: None,
+            validation_accuracy: None,
+            validation_auc: None,
+        };
+        let adam = Adam::new(parameters.len());
+        let run = Run {
+            settings,
+            epochs_before,
+            majority,
+            markov,
+            ..Run::default()
+        };
+        Ok(Self {
+            model: Model {
+                architecture,
+                vocabulary,
+                parameters,
+                counts,
+                training,
+            },
+            adam,
+            run,
+        })
+    }
+
+    /// Trains on until the epoch is complete, or `until` has passed (after at
+    /// least one batch); `None` says that the epoch goes on. `observe` is called
+    /// after every batch.
+    ///
+    /// # Errors
+    /// When the device fails, or the loss is no longer finite.
+    pub fn advance(
+        &mut self,
+        dataset: &Dataset,
+        threads: usize,
+        until: Option<Instant>,
+        observe: &mut dyn FnMut(Progress),
+    ) -> Result<Option<EpochReport>, Error> {
+        let started = Instant::now();
+        let settings = &self.run.settings;
+        if dataset.vocabulary() != &self.model.vocabulary {
+            return Err(Error::argument(
+                "dataset",
+                "another than the run was started with",
+                "the same dataset",
+            ));
+        }
+        let engine = crate::device::engine(&settings.device, self.model.architecture)?;
+        let weights = settings.weights(&self.model.vocabulary, &self.model.counts.targets_by_action())?;
+        let epoch = self.run.epochs_before + self.run.epochs_done + 1;
+        let batches = batches(dataset, settings.batch_size, settings.seed, epoch);
+        let mut gradient = vec![0.0; self.model.parameters.len()];
+        while self.run.batch < batches.len() {
+            let examples: Vec<Example> = batches[self.run.batch]
+                .iter()
+                .map(|&index| {
+                    let sequence = dataset.sequence(index as usize);
+                    Example {
+                        tokens: &sequence.tokens[..sequence.n_train],
+                        first_target: 1,
+                        key: u64::from(index),
+                    }
+                })
+                .collect();
+            let dropout_seed = (self.model.architecture.dropout > 0.0)
+                .then(|| random::hash(settings.seed, &[u64::from(epoch), self.run.batch as u64]));
+            let step = Step {
+                class_weights: weights.as_deref(),
+                dropout_seed,
+                window: settings.max_length,
+                threads,
+            };
+            gradient.fill(0.0);
+            let sum = engine.loss_and_gradient(&self.model.parameters, &examples, &step, &mut gradient)?;
+            if !sum.loss.is_finite() {
+                return Err(Error::argument(
+                    "learning_rate",
+                    format!("{} (the loss is no longer finite)", settings.learning_rate),
+                    "a smaller number",
+                ));
+            }
+            let scale = (1.0 / sum.weight) as f32;
+            gradient.iter_mut().for_each(|g| *g *= scale);
+            clip(&mut gradient, settings.gradient_clip);
+            self.adam
+                .step(&mut self.model.parameters, &gradient, settings.learning_rate);
+            self.run.loss += sum.loss;
+            self.run.weight += sum.weight;
+            self.run.batch += 1;
+            observe(Progress {
+                epoch: self.run.epochs_done + 1,
+                epochs: settings.epochs,
+                batch: self.run.batch,
+                n_batches: batches.len(),
+                train_loss: self.run.loss / self.run.weight,
+                seconds: self.run.seconds_before + self.run.seconds + started.elapsed().as_secs_f64(),
+            });
+            if until.is_some_and(|until| Instant::now() >= until) && self.run.batch < batches.len() {
+                self.run.seconds += started.elapsed().as_secs_f64();
+                return Ok(None);
+            }
+        }
+        self.finish_epoch(dataset, engine.as_ref(), threads, started).map(Some)
+    }
+
+    fn finish_epoch(
+        &mut self,
+        dataset: &Dataset,
+        engine: &dyn Engine,
+        threads: usize,
+        started: Instant,
+    ) -> Result<EpochReport, Error> {
+        let validation = evaluate::network(dataset, engine, &self.model.parameters, Part::HeldOut, threads)?;
+        let run = &mut self.run;
+        run.epochs_done += 1;
+        let train_loss = run.loss / run.weight;
+        let validation_loss = validation.as_ref().map(|report| report.log_loss);
+        if let Some(loss) = validation_loss {
+            if run.best_validation_loss.is_none_or(|best| loss < best) {
+                run.best_validation_loss = Some(loss);
+                run.epochs_since_best = 0;
+            } else {
+                run.epochs_since_best += 1;
+            }
+        }
+        let out_of_patience = run
+            .settings
+            .patience
+            .is_some_and(|patience| run.epochs_since_best >= patience);
+        let report = EpochReport {
+            epoch: run.epochs_done,
+            train_loss,
+            validation_loss,
+            validation_accuracy: validation.as_ref().map(|report| report.accuracy),
+            validation_auc: validation.as_ref().and_then(|report| report.auc),
+            majority_loss: run.majority.map(|(loss, _)| loss),
+            majority_accuracy: run.majority.map(|(_, accuracy)| accuracy),
+            markov_loss: run.markov,
+            seconds: run.seconds + started.elapsed().as_secs_f64(),
+            finished: out_of_patience || run.epochs_done >= run.settings.epochs,
+        };
+        run.seconds_before += report.seconds;
+        (run.batch, run.loss, run.weight, run.seconds) = (0, 0.0, 0.0, 0.0);
+        let training = &mut self.model.training;
+        training.epochs = run.epochs_before + run.epochs_done;
+        training.train_loss = Some(train_loss);
+        training.validation_loss = report.validation_loss;
+        training.validation_accuracy = report.validation_accuracy;
+        training.validation_auc = report.validation_auc;
+        Ok(report)
+    }
+
+    /// The model as it is now.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The whole run as bytes.
+    ///
+    /// # Errors
+    /// When the state cannot be written as JSON.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
+        let mut run = self.run.clone();
+        run.steps = self.adam.steps;
+        self.model.to_bytes(Some(&RunState {
+            run: serde_json::to_value(run).map_err(|error| Error::NoData(error.to_string()))?,
+            first_moments: self.adam.first_moments.clone(),
+            second_moments: self.adam.second_moments.clone(),
+        }))
+    }
+
+    /// Reads what [`Trainer::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// As [`Model::with_run_state`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let (model, state) = Model::with_run_state(bytes)?;
+        let run: Run = serde_json::from_value(state.run)
+            .map_err(|error| Error::argument("state", format!("unreadable: {error}"), "the state of a training run"))?;
+        let adam = Adam {
+            first_moments: state.first_moments,
+            second_moments: state.second_moments,
+            steps: run.steps,
+        };
+        Ok(Self { model, adam, run })
+    }
+}

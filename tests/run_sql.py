@@ -1,0 +1,401 @@
+#!/usr/bin/env python3
+"""Run the SQL tests: sqllogictest files, in DuckDB's dialect, against one or more DuckDB versions.
+
+    python3 tests/run_sql.py --duckdb DIR --extension build/footfall.duckdb_extension [FILE ...]
+
+DIR is a folder that holds an unpacked `duckdb` wheel; given several times, the files run once per
+folder, each in a process of its own, so that a crash of one version is a failure and not the end.
+Without FILE, every `tests/sql/**/*.test` runs. `--sql-only` loads no binary: it attaches an empty
+`footfall` and runs the purely relational files of `sql/`, which is enough to develop them.
+
+Every file starts in a fresh in-memory database with the extension loaded. Directives:
+
+    statement ok [CON]              the SQL below, up to an empty line, must succeed
+    statement error [CON]           it must fail; after `----` comes a part of the message
+    query TYPES [SORT] [LABEL] [CON]
+                                    rows after `----`, tab-separated or one value per line; one
+                                    letter per column, R compares with a relative tolerance of 1e-6,
+                                    others as text; SORT is nosort, rowsort or valuesort; results
+                                    under the same LABEL must be equal
+    require-env NAME                skip the file unless NAME is set; ${NAME} is then its value
+    no-load                         start the file without the extension
+    load PATH [readonly]            go on with the database file PATH, the extension loaded again
+    restart                         close the database and open it again
+    foreach NAME WORD... / loop NAME FROM TO / endloop
+                                    repeat what is between with ${NAME} replaced; TO is exclusive
+    # text                          a comment
+
+CON, a word that begins with `con`, is one more connection to the same database. An expected value
+or message written `<REGEX>:pattern` must match the pattern in full (messages: anywhere).
+${TEST_DIR} is an empty folder of the file's own and ${EXTENSION} the binary.
+FOOTFALL_DATA defaults to ../shared/data beside the repository where that exists.
+"""
+
+import argparse
+import math
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# The files of sql/ that call no function of the binary, and the folders of tests that need no more.
+RELATIONAL_SQL = (
+    "01_events.sql",
+    "03_funnel.sql",
+    "03_reports.sql",
+    "04_retention.sql",
+    "04_rfm.sql",
+    "06_sequences.sql",
+)
+RELATIONAL_TESTS = ("events", "reports", "retention", "rfm", "sequences")
+SORTS = ("nosort", "rowsort", "valuesort")
+TOLERANCE = 1e-6
+
+
+class Skip(Exception):
+    """The file asks for something that is not here."""
+
+
+class Failure(Exception):
+    """A test, or the way it is written, is wrong at `line`."""
+
+    def __init__(self, line, text):
+        super().__init__(text)
+        self.line = line
+
+
+class Record:
+    """One directive: its words, the lines below it, and those after `----` (None without one)."""
+
+    def __init__(self, line, words, sql, expected):
+        self.line, self.words, self.sql, self.expected = line, words, sql, expected
+
+
+def parse(text):
+    """Cut a file into records; an empty line ends each."""
+    records, lines, i = [], text.split("\n"), 0
+    while i < len(lines):
+        start, words = i + 1, lines[i].split()
+        i += 1
+        if not words or words[0].startswith("#"):
+            continue
+        sql, expected = [], None
+        if words[0] in ("statement", "query"):
+            while i < len(lines) and lines[i].strip():
+                if lines[i] == "----" and expected is None:
+                    expected = []
+                else:
+                    (sql if expected is None else expected).append(lines[i])
+                i += 1
+        records.append(Record(start, words, "\n".join(sql), expected))
+    return records
+
+
+def unroll(records, variables):
+    """Yield (record, variables in force), with loops repeated."""
+    i = 0
+    while i < len(records):
+        record = records[i]
+        i += 1
+        if record.words[0] not in ("foreach", "loop"):
+            yield record, variables
+            continue
+        depth, end = 1, i
+        while depth:
+            if end == len(records):
+                raise Failure(record.line, "a loop without endloop")
+            depth += {"foreach": 1, "loop": 1, "endloop": -1}.get(records[end].words[0], 0)
+            end += 1
+        name = record.words[1]
+        values = [substitute(word, variables, record.line) for word in record.words[2:]]
+        if record.words[0] == "loop":
+            values = range(int(values[0]), int(values[1]))
+        for value in values:
+            yield from unroll(records[i : end - 1], {**variables, name: str(value)})
+        i = end
+
+
+def substitute(text, variables, line):
+    def value(match):
+        if match[1] not in variables:
+            raise Failure(line, f"unknown variable {match[0]}; there are {', '.join(variables)}")
+        return variables[match[1]]
+
+    return re.sub(r"\$\{(\w+)\}", value, text)
+
+
+class Session:
+    """The database of one test file and its connections."""
+
+    def __init__(self, duckdb, extension, timeout):
+        self.duckdb, self.extension, self.timeout = duckdb, extension, timeout
+        self.path, self.readonly, self.root, self.connections = ":memory:", False, None, {}
+
+    def open(self, load=True):
+        self.close()
+        config = {"allow_unsigned_extensions": "true"}
+        self.root = self.duckdb.connect(self.path, read_only=self.readonly, config=config)
+        if load and self.extension:
+            self.root.execute(f"LOAD '{self.extension}'")
+        elif load:
+            self.root.execute("ATTACH ':memory:' AS footfall")
+            for name in RELATIONAL_SQL:
+                file = ROOT / "sql" / name
+                if file.exists():
+                    self.root.execute(file.read_text())
+
+    def close(self):
+        for connection in [*self.connections.values(), self.root]:
+            if connection is not None:
+                connection.close()
+        self.connections, self.root = {}, None
+
+    def connection(self, name):
+        if name is None:
+            return self.root
+        if name not in self.connections:
+            self.connections[name] = self.root.cursor()
+        return self.connections[name]
+
+    def rows(self, sql, name):
+        """Run one statement and give its rows as text, interrupting it at the time limit."""
+        connection = self.connection(name)
+        timer = threading.Timer(self.timeout, connection.interrupt)
+        timer.start()
+        try:
+            # DuckDB itself turns values into text, so that nothing depends on Python's types.
+            if re.match(r"\s*(\(|(SELECT|FROM|WITH|VALUES|DESCRIBE|SHOW|SUMMARIZE)\b)", sql, re.I):
+                body = sql.strip().rstrip(";")
+                sql = f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM (\n{body}\n)"
+            result = connection.execute(sql)
+            return [[as_text(value) for value in row] for row in result.fetchall()]
+        finally:
+            timer.cancel()
+
+
+def as_text(value):
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value).replace("\n", "\\n")
+    return text if text else "(empty)"
+
+
+def same(actual, expected, kind):
+    if expected.startswith("<REGEX>:"):
+        return re.fullmatch(expected[len("<REGEX>:") :], actual) is not None
+    if actual == expected:
+        return True
+    if kind != "R":
+        return False
+    try:
+        return math.isclose(float(actual), float(expected), rel_tol=TOLERANCE, abs_tol=1e-12)
+    except ValueError:
+        return False
+
+
+def by_rows(values, n_columns):
+    return [values[i : i + n_columns] for i in range(0, len(values), n_columns)]
+
+
+def check_query(record, rows, expected, types, sort):
+    n_columns = len(types)
+    if rows and len(rows[0]) != n_columns:
+        raise Failure(record.line, f"{len(rows[0])} columns, but the types are {types}")
+    wanted = [line.split("\t") for line in expected]
+    if n_columns > 1 and all(len(row) == 1 for row in wanted) and len(wanted) % n_columns == 0:
+        wanted = by_rows([row[0] for row in wanted], n_columns)
+    if sort == "rowsort":
+        rows, wanted = sorted(rows), sorted(wanted)
+    elif sort == "valuesort":
+        rows = by_rows(sorted(v for row in rows for v in row), n_columns)
+        wanted = by_rows(sorted(v for row in wanted for v in row), n_columns)
+    equal = len(rows) == len(wanted) and all(
+        len(r) == len(w) and all(map(same, r, w, types)) for r, w in zip(rows, wanted)
+    )
+    if not equal:
+        show = lambda table: "\n".join("\t".join(row) for row in table) or "(no rows)"
+        raise Failure(record.line, f"{record.sql}\nexpected\n{show(wanted)}\nactual\n{show(rows)}")
+
+
+def split_query_words(record):
+    """`query TYPES [SORT] [LABEL] [CON]` -> (types, sort, label, connection)."""
+    if len(record.words) < 2:
+        raise Failure(record.line, "query needs a letter per column")
+    sort = label = connection = None
+    for word in record.words[2:]:
+        if word in SORTS and sort is None:
+            sort = word
+        elif word.startswith("con"):
+            connection = word
+        else:
+            label = word
+    return record.words[1], sort, label, connection
+
+
+def run_record(session, record, variables, labels):
+    fill = lambda text: substitute(text, variables, record.line)
+    sql = fill(record.sql)
+    expected = None if record.expected is None else [fill(line) for line in record.expected]
+    record = Record(record.line, [fill(word) for word in record.words], sql, expected)
+    kind = record.words[0]
+    if kind == "statement":
+        run_statement(session, record, sql, expected)
+    elif kind == "query":
+        types, sort, label, connection = split_query_words(record)
+        if expected is None and label is None:
+            raise Failure(record.line, "query needs ---- and the expected rows, or a label")
+        try:
+            rows = session.rows(sql, connection)
+        except session.duckdb.Error as error:
+            raise Failure(record.line, f"{sql}\nfailed: {error}") from None
+        if expected is not None:
+            check_query(record, rows, expected, types, sort)
+        if label is not None:
+            rows = rows if sort in (None, "nosort") else sorted(rows)
+            first = labels.setdefault(label, rows)
+            check_query(record, rows, ["\t".join(row) for row in first], types, None)
+    elif kind in ("load", "restart"):
+        if kind == "load":
+            session.path, session.readonly = record.words[1], "readonly" in record.words[2:]
+        session.open()
+    else:
+        raise Failure(record.line, f"unknown directive {kind}")
+
+
+def run_statement(session, record, sql, expected):
+    outcome = record.words[1] if len(record.words) > 1 else ""
+    connection = record.words[2] if len(record.words) > 2 else None
+    if outcome not in ("ok", "error"):
+        raise Failure(record.line, "a statement is ok or error")
+    try:
+        session.rows(sql, connection)
+        message = None
+    except session.duckdb.Error as error:
+        message = str(error)
+    if outcome == "ok":
+        if message is not None:
+            raise Failure(record.line, f"{sql}\nfailed: {message}")
+        return
+    # An error that may be any error hides the wrong ones.
+    if not expected:
+        raise Failure(record.line, "statement error needs ---- and a part of the message")
+    if message is None:
+        raise Failure(record.line, f"{sql}\nsucceeded; expected the error\n" + "\n".join(expected))
+    wanted = "\n".join(expected)
+    if wanted.startswith("<REGEX>:"):
+        found = re.search(wanted[len("<REGEX>:") :], message, re.S)
+    else:
+        found = wanted in message
+    if not found:
+        raise Failure(record.line, f"{sql}\nexpected the error\n{wanted}\nactual\n{message}")
+
+
+def run_file(path, session):
+    records = parse(path.read_text())
+    if not session.extension and path.parent.name not in RELATIONAL_TESTS:
+        raise Skip("it needs the binary")
+    variables = {"EXTENSION": session.extension} if session.extension else {}
+    if not session.extension and "${EXTENSION}" in path.read_text():
+        raise Skip("it needs the binary")
+    for record in records:
+        if record.words[0] == "require-env":
+            name = record.words[1]
+            if not os.environ.get(name):
+                raise Skip(f"{name} is not set")
+            variables[name] = os.environ[name]
+    load = all(record.words[0] != "no-load" for record in records)
+    with tempfile.TemporaryDirectory(prefix="footfall_") as folder:
+        variables["TEST_DIR"] = folder
+        try:
+            session.open(load)
+            labels = {}
+            for record, current in unroll(records, variables):
+                if record.words[0] not in ("require-env", "no-load"):
+                    run_record(session, record, current, labels)
+        finally:
+            session.close()
+
+
+def worker(arguments):
+    """Run the files on one version; the last line counts them."""
+    sys.path.insert(0, arguments.duckdb[0])
+    import duckdb
+
+    data = ROOT.parent / "shared" / "data"
+    if data.is_dir():
+        os.environ.setdefault("FOOTFALL_DATA", str(data))
+    passed = failed = 0
+    skipped = []
+    for path in arguments.files:
+        name = os.path.relpath(path, ROOT)
+        session = Session(duckdb, arguments.extension, arguments.timeout)
+        # Written before the file runs: after a crash it is the last thing to be seen.
+        Path(arguments.worker).write_text(name)
+        start = time.monotonic()
+        try:
+            run_file(Path(path), session)
+            passed += 1
+            if arguments.verbose:
+                print(f"{name}: passed in {time.monotonic() - start:.2f} s")
+        except Skip as reason:
+            skipped.append(f"{name}: skipped, {reason}")
+        except Failure as failure:
+            failed += 1
+            print(f"{name}:{failure.line}: {failure}\n")
+        except duckdb.Error as error:
+            failed += 1
+            print(f"{name}: the extension did not load: {error}\n")
+        sys.stdout.flush()
+    print("\n".join(skipped), end="\n" if skipped else "")
+    print(f"DuckDB {duckdb.__version__}: {passed} passed, {failed} failed, {len(skipped)} skipped")
+    return 1 if failed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--duckdb", action="append", required=True, metavar="DIR")
+    loaded = parser.add_mutually_exclusive_group(required=True)
+    loaded.add_argument("--extension", metavar="PATH")
+    loaded.add_argument("--sql-only", action="store_true")
+    parser.add_argument("--timeout", type=float, default=300, help="seconds for one statement")
+    parser.add_argument("--verbose", action="store_true", help="print passed files too")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("files", nargs="*")
+    arguments = parser.parse_args()
+    if arguments.extension:
+        arguments.extension = str(Path(arguments.extension).resolve())
+    if arguments.worker:
+        return worker(arguments)
+
+    files = arguments.files or sorted(map(str, (ROOT / "tests" / "sql").glob("**/*.test")))
+    options = ["--extension", arguments.extension] if arguments.extension else ["--sql-only"]
+    options += ["--timeout", str(arguments.timeout)] + ["--verbose"] * arguments.verbose
+    totals = [0, 0, 0]
+    for duckdb in arguments.duckdb:
+        with tempfile.NamedTemporaryFile("r", prefix="footfall_") as current:
+            command = [sys.executable, __file__, "--duckdb", duckdb, "--worker", current.name]
+            process = subprocess.Popen([*command, *options, *files], stdout=subprocess.PIPE, text=True)
+            counts = None
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                counts = re.match(r"DuckDB \S+: (\d+) passed, (\d+) failed, (\d+) skipped", line)
+            if process.wait() not in (0, 1) or counts is None:
+                print(f"{current.read()}: the process ended with {process.returncode} under {duckdb}")
+                totals[1] += 1
+            else:
+                totals = [total + int(n) for total, n in zip(totals, counts.groups())]
+    print("{} passed, {} failed, {} skipped".format(*totals))
+    return 1 if totals[1] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

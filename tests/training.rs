@@ -1,0 +1,173 @@
+//! Laws of training: what may not change the result, and what must.
+
+use footfall::evaluate::{self, Part};
+use footfall::model::Model;
+use footfall::random::Random;
+use footfall::sequence::{Dataset, Sequence, Vocabulary};
+use footfall::train::{EpochReport, Settings, Trainer};
+use serde_json::json;
+use std::time::Instant;
+
+/// Histories in which the action after a "b" repeats the one before it: the
+/// last action alone does not tell, so a network can beat first-order Markov.
+fn dataset() -> Vec<u8> {
+    let mut random = Random::new(5);
+    let histories: Vec<Vec<u8>> = (0..120)
+        .map(|_| {
+            let mut tokens = vec![(random.below(2) * 2) as u8];
+            for _ in 0..10 + random.below(10) {
+                tokens.extend([1, tokens[tokens.len() - 1], (random.below(2) * 2) as u8]);
+            }
+            tokens
+        })
+        .collect();
+    let vocabulary = Vocabulary::new(["a", "b", "c"].map(str::to_owned)).unwrap();
+    let sequences = histories.iter().enumerate().map(|(user, tokens)| Sequence {
+        tokens,
+        n_train: if user % 5 == 0 { 0 } else { tokens.len() },
+    });
+    Dataset::pack(&vocabulary, sequences.collect()).unwrap()
+}
+
+fn settings(json: serde_json::Value) -> Settings {
+    Settings::from_json(json).unwrap()
+}
+
+fn small() -> serde_json::Value {
+    json!({"architecture": "gru", "embedding": 4, "hidden": 12, "epochs": 2, "batch_size": 8, "learning_rate": 0.02})
+}
+
+/// Trains to the end; `stop_often` goes through bytes after every batch.
+fn train(settings: Settings, threads: usize, stop_often: bool) -> (Vec<EpochReport>, Vec<u8>) {
+    let bytes = dataset();
+    let dataset = Dataset::from_bytes(&bytes).unwrap();
+    let mut trainer = Trainer::start(&dataset, settings, None).unwrap();
+    let mut reports: Vec<EpochReport> = Vec::new();
+    while reports.last().is_none_or(|report| !report.finished) {
+        let until = stop_often.then(Instant::now);
+        reports.extend(trainer.advance(&dataset, threads, until, &mut |_| ()).unwrap());
+        if stop_often {
+            trainer = Trainer::from_bytes(&trainer.to_bytes().unwrap()).unwrap();
+        }
+    }
+    (reports, trainer.model().to_bytes(None).unwrap())
+}
+
+#[test]
+fn threads_and_interruptions_leave_no_trace() {
+    let mut with_dropout = small();
+    with_dropout["layers"] = json!(2);
+    with_dropout["dropout"] = json!(0.3);
+    let (_, model) = train(settings(with_dropout.clone()), 1, false);
+    assert_eq!(model, train(settings(with_dropout.clone()), 2, false).1);
+    assert_eq!(model, train(settings(with_dropout.clone()), 4, true).1);
+    with_dropout["seed"] = json!(43);
+    assert_ne!(model, train(settings(with_dropout), 1, false).1);
+}
+
+#[test]
+fn a_network_learns_what_counting_cannot() {
+    let mut longer = small();
+    longer["epochs"] = json!(12);
+    let (reports, model) = train(settings(longer), 2, false);
+    let last = reports.last().unwrap();
+    assert_eq!(reports.len(), 12);
+    // In two of three steps the answer is certain; the third is a coin. Knowing the order costs
+    // ln 2 / 3 = 0.231; the last action alone leaves 0.69 after "b" and more after the others.
+    assert!(last.validation_loss.unwrap() < 0.3, "{last:?}");
+    assert!(last.markov_loss.unwrap() > 0.6, "{last:?}");
+    assert!(last.majority_loss > last.markov_loss);
+    let bytes = dataset();
+    let dataset = Dataset::from_bytes(&bytes).unwrap();
+    let model = Model::from_bytes(&model).unwrap();
+    let engine = footfall::device::engine("cpu", model.architecture).unwrap();
+    let report = evaluate::network(&dataset, engine.as_ref(), &model.parameters, Part::HeldOut, 1)
+        .unwrap()
+        .unwrap();
+    assert_eq!(Some(report.log_loss), last.validation_loss);
+    assert_eq!(Some(report.log_loss), model.training.validation_loss);
+}
+
+#[test]
+fn patience_stops_a_run_that_gets_no_better() {
+    let mut hasty = small();
+    hasty["epochs"] = json!(500);
+    hasty["patience"] = json!(1);
+    hasty["learning_rate"] = json!(0.5);
+    let (reports, _) = train(settings(hasty), 1, false);
+    assert!(reports.len() < 500);
+    let (last, before) = (&reports[reports.len() - 1], &reports[..reports.len() - 1]);
+    assert!(before
+        .iter()
+        .any(|report| report.validation_loss <= last.validation_loss));
+}
+
+#[test]
+fn a_model_can_be_continued() {
+    let bytes = dataset();
+    let dataset = Dataset::from_bytes(&bytes).unwrap();
+    let (reports, model) = train(settings(small()), 1, false);
+    let first = Model::from_bytes(&model).unwrap();
+    let mut trainer = Trainer::start(&dataset, settings(json!({"epochs": 1})), Some(first.clone())).unwrap();
+    assert_eq!(trainer.model().parameters, first.parameters);
+    let report = trainer.advance(&dataset, 1, None, &mut |_| ()).unwrap().unwrap();
+    assert_eq!((report.epoch, trainer.model().training.epochs), (1, 3));
+    assert!(report.train_loss < reports[0].train_loss);
+    let other = Trainer::start(&dataset, settings(json!({"hidden": 5})), Some(first));
+    assert!(other.err().unwrap().to_string().contains("'hidden'"));
+}
+
+#[test]
+fn nothing_to_train_on_is_an_error() {
+    let vocabulary = Vocabulary::new(["a".to_owned()]).unwrap();
+    let bytes = Dataset::pack(
+        &vocabulary,
+        vec![Sequence {
+            tokens: &[0, 0, 0],
+            n_train: 0,
+        }],
+    )
+    .unwrap();
+    let dataset = Dataset::from_bytes(&bytes).unwrap();
+    assert!(Trainer::start(&dataset, Settings::default(), None)
+        .err()
+        .unwrap()
+        .to_string()
+        .contains("no training sequence"));
+}
+
+#[test]
+fn a_missing_device_is_an_error_before_the_first_batch() {
+    let bytes = dataset();
+    let dataset = Dataset::from_bytes(&bytes).unwrap();
+    let start = |device: &str| Trainer::start(&dataset, settings(json!({"device": device})), None).map(|_| ());
+    assert!(start("tpu").unwrap_err().to_string().contains("'cpu', 'cuda'"));
+    if !footfall::device::available().contains(&"cuda".to_owned()) {
+        assert!(start("cuda").unwrap_err().to_string().contains("device 'cuda'"));
+    }
+}
+
+#[test]
+fn every_batch_is_observed() {
+    let bytes = dataset();
+    let dataset = Dataset::from_bytes(&bytes).unwrap();
+    let mut trainer = Trainer::start(&dataset, settings(small()), None).unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let report = trainer
+            .advance(&dataset, 1, None, &mut |progress| seen.push(progress))
+            .unwrap()
+            .unwrap();
+        assert_eq!(seen.last().unwrap().train_loss, report.train_loss);
+    }
+    // 96 of 120 users train, eight at a time.
+    let places: Vec<_> = seen.iter().map(|progress| (progress.epoch, progress.batch)).collect();
+    let expected: Vec<_> = (1..=2)
+        .flat_map(|epoch| (1..=12).map(move |batch| (epoch, batch)))
+        .collect();
+    assert_eq!(places, expected);
+    assert!(seen
+        .iter()
+        .all(|progress| (progress.epochs, progress.n_batches) == (2, 12)));
+    assert!(seen.windows(2).all(|pair| pair[0].seconds <= pair[1].seconds));
+}
