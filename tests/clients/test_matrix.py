@@ -189,6 +189,7 @@ BAD_VALUES = """
     ''
     'no such thing'
     '買う🛒'
+    E'two\\nlines'
     repeat('x', 1000000)
     'pv'::mood
     uuid()
