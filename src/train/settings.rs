@@ -90,7 +90,11 @@ impl Settings {
     pub fn from_json(mut json: serde_json::Value) -> Result<Self, Error> {
         // A list would be read as the fields in their order.
         let Some(object) = json.as_object_mut() else {
-            return Err(Error::argument("settings", json, "a STRUCT such as {hidden: 64, epochs: 5}"));
+            return Err(Error::argument(
+                "settings",
+                json,
+                "a STRUCT such as {hidden: 64, epochs: 5}",
+            ));
         };
         object.retain(|_, value| !value.is_null());
         let settings: Self = serde_path_to_error::deserialize(json).map_err(|error| {
