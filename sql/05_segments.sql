@@ -128,7 +128,9 @@ SELECT
     system.main.kmeans_distance(clustering, place) AS distance
 FROM customers
 CROSS JOIN learned
-WHERE (SELECT footfall.main.check_option(CAST(k AS BIGINT) BETWEEN 1 AND 10000, 'segment', 'k', k, '1 to 10000'));
+WHERE (SELECT footfall.main.check_option(
+    CAST(k AS BIGINT) BETWEEN 1 AND 10000 AND k = CAST(k AS BIGINT), 'segment', 'k', k, 'a whole number from 1 to 10000'
+));
 
 COMMENT ON MACRO TABLE footfall.main.segment IS 'Groups customers into k segments of similar customers by k-means.
 
@@ -174,9 +176,12 @@ SELECT
     choice.chosen AS chosen
 FROM choices
 WHERE (SELECT
-    footfall.main.check_option(CAST(k_from AS BIGINT) >= 1, 'choose_k', 'k_from', k_from, '1 or more')
+    footfall.main.check_option(
+        CAST(k_from AS BIGINT) >= 1 AND k_from = CAST(k_from AS BIGINT), 'choose_k', 'k_from', k_from, 'a whole number from 1'
+    )
     AND footfall.main.check_option(
-        CAST(k_to AS BIGINT) BETWEEN CAST(k_from AS BIGINT) AND 10000, 'choose_k', 'k_to', k_to, 'k_from to 10000'
+        CAST(k_to AS BIGINT) BETWEEN CAST(k_from AS BIGINT) AND 10000 AND k_to = CAST(k_to AS BIGINT),
+        'choose_k', 'k_to', k_to, 'a whole number from k_from to 10000'
     )
 )
 ORDER BY choice.k;

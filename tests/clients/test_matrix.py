@@ -360,7 +360,7 @@ def complaint(error, names):
     if isinstance(error, duckdb.InterruptException):
         return f"took longer than {CELL_LIMIT_S} s"
     # DuckDB's own errors, such as a cast that fails, know nothing of the function.
-    if "to named parameter" in message and message.startswith("Invalid Input Error: Could not cast value "):
+    if re.match("Invalid Input Error: (Failed to cast value: |Could not cast value .* to named parameter )", message, re.DOTALL):
         return None
     ours = re.match(r"(?:Invalid Input|Binder) Error: (?:footfall\.)?(\w+): ", message)
     if ours and ours[1] in names or isinstance(error, duckdb.InvalidInputException):
@@ -423,7 +423,7 @@ class Matrix(unittest.TestCase):
                     if failures:
                         self.fail("\n".join(failures))
         values, nulls, errors = totals
-        print(f"matrix: {len(self.functions)} functions, {sum(totals)} cells: {values} values, {nulls} NULLs, {errors} errors")
+        print(f"\nmatrix: {len(self.functions)} functions, {sum(totals)} cells: {values} values, {nulls} NULLs, {errors} errors")
 
     @staticmethod
     def run_function(name):
