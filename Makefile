@@ -1,20 +1,35 @@
-# Set-up, demo and checks; everything they need is installed into build/.
+# `make demo` shows everything, `make test` checks everything. What they need is installed into build/.
 DUCKDB_VERSIONS := 1.4.5 1.5.6 2.0.0
-DUCKDB_SHELL := 1.5.6
+SHELL_VERSION := 1.5.6
 PYTHON ?= python3
-VENV := build/venv
-EXTENSION := build/footfall.duckdb_extension
-DUCKDBS := $(DUCKDB_VERSIONS:%=build/duckdb/%)
 
-.PHONY: release demo test lint unit sql clients reference bench clean
+EXTENSION := build/footfall.duckdb_extension
+VENV := build/venv
+PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
+DUCKDBS := $(DUCKDB_VERSIONS:%=build/duckdb/%)
+DUCKDB_SHELL := build/shell/duckdb_cli/duckdb
+RUN_ON_ALL = --extension $(EXTENSION) $(DUCKDBS:%=--duckdb %)
+# Any file in the Taobao format; without one a synthetic shop is written in that format.
+EVENTS ?= build/demo_events.csv
+
+.PHONY: release demo test lint unit sql clients reference check-reference clean
 
 release: ; cargo build --release --workspace --locked && mkdir -p build && target/release/package-extension target/release/libfootfall_extension.so $(EXTENSION)
 
-test: lint unit sql
+demo: release $(DUCKDB_SHELL) $(filter build/demo_events.csv,$(EVENTS)) ; $(DUCKDB_SHELL) -unsigned -bail -box -cmd "LOAD '$(EXTENSION)'" -cmd "SET VARIABLE events = '$(EVENTS)'" -cmd ".maxwidth 160" -cmd ".echo on" < sql/pipeline.sql
+
+test: lint unit sql clients check-reference
 lint: ; cargo fmt --all --check && cargo clippy --release --workspace --all-targets --locked -- -D warnings
 unit: ; cargo test --release --workspace --locked
-sql: release $(DUCKDBS) ; $(PYTHON) tests/run_sql.py --extension $(EXTENSION) $(DUCKDBS:%=--duckdb %)
+sql: release $(DUCKDBS) ; $(VENV)/bin/python tests/run_sql.py $(RUN_ON_ALL)
+clients: release $(DUCKDBS) $(DUCKDB_SHELL) ; FOOTFALL_SHELL=$(DUCKDB_SHELL) $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL)
+reference: release $(DUCKDBS) ; $(VENV)/bin/python tests/reference.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
+check-reference: release $(DUCKDBS) ; $(VENV)/bin/python tests/reference.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION) --check
 
-$(VENV)/done: tests/requirements.txt ; $(PYTHON) -m venv $(VENV) && $(VENV)/bin/pip install -q -r $< && touch $@
-build/duckdb/%: | $(VENV)/done ; $(VENV)/bin/pip install -q --no-deps --target $@.new duckdb==$* && mv $@.new $@
+build/demo_events.csv: release $(DUCKDB_SHELL) ; $(DUCKDB_SHELL) -unsigned -c "LOAD '$(EXTENSION)'" -c "COPY (SELECT user_id, item_id, category_id, action, epoch(ts - INTERVAL 8 HOURS)::BIGINT FROM footfall.generate_events(users := 1000, seed := 42) ORDER BY ALL) TO '$@' (HEADER false)"
+
+$(VENV)/installed: tests/requirements.txt ; $(PYTHON) -m venv $(VENV) && $(PIP) install -r $< && touch $@
+build/duckdb/%: $(VENV)/installed ; rm -rf $@ && $(PIP) install --no-deps --target $@ duckdb==$*
+$(DUCKDB_SHELL): $(VENV)/installed ; rm -rf build/shell && $(PIP) install --no-deps --target build/shell duckdb-cli==$(SHELL_VERSION) && chmod +x $@ && touch $@
+
 clean: ; rm -rf build target

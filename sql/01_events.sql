@@ -9,7 +9,8 @@ CREATE MACRO footfall.main.check_option(is_allowed, function_name, argument_name
 CASE WHEN is_allowed
     THEN true
     ELSE CAST(error('footfall.' || function_name || ': argument ''' || argument_name || ''' is '
-        || coalesce('''' || CAST(given AS VARCHAR) || '''', 'NULL') || '; allowed: ' || allowed) AS BOOLEAN)
+        || coalesce(CASE typeof(given) WHEN 'VARCHAR' THEN '''' || CAST(given AS VARCHAR) || '''' ELSE CAST(given AS VARCHAR) END, 'NULL')
+        || '; allowed: ' || allowed) AS BOOLEAN)
 END;
 
 COMMENT ON MACRO footfall.main.check_option IS 'True, or the error that a macro gives for a wrong option.

@@ -53,7 +53,8 @@ Example:
 WITH packed AS (SELECT pack_sequences([{tokens: encode_actions([''buy'', ''pv''], [''pv'', ''buy'', ''pv'']), n_train: 3}], [''buy'', ''pv'']) AS dataset)
 SELECT train_start(dataset, {architecture: ''rnn'', hidden: 4}).complete AS complete FROM packed;';
 
-CREATE MACRO footfall.main.train_epoch(state, dataset, threads) AS system.main.train_epoch(state, dataset, threads);
+CREATE MACRO footfall.main.train_epoch(state, dataset, threads, progress := false) AS
+    system.main.train_epoch(state, dataset, threads, progress);
 COMMENT ON MACRO footfall.main.train_epoch IS 'Trains to the end of the epoch, or for about a second: the scalar under `footfall.train`.
 
 The result is a STRUCT: `state` to go on from (NULL after the last epoch), `complete` (an epoch ended with this call, and the fields after it are filled), `finished`, and the columns of `footfall.train`. When a call stops leaves no trace in the result.
@@ -62,6 +63,7 @@ Parameters:
 - state: BLOB, of `train_start` or the call before
 - dataset: BLOB, the same as in `train_start`
 - threads: BIGINT, 1 to 1024; changes the time and not the result
+- progress: BOOLEAN, whether to show a bar as `footfall.train` does
 
 Example:
 WITH packed AS (SELECT pack_sequences([{tokens: encode_actions([''buy'', ''pv''], [''pv'', ''buy'', ''pv'']), n_train: 3}], [''buy'', ''pv'']) AS dataset)
@@ -139,8 +141,8 @@ CREATE MACRO footfall.main.train(
     hidden := NULL,
     layers := NULL,
     dropout := NULL,
-    learning_rate := 0.003,
-    batch_size := 32,
+    learning_rate := 0.005,
+    batch_size := 16,
     gradient_clip := 5.0,
     class_weights := NULL,
     patience := NULL,
@@ -152,7 +154,8 @@ CREATE MACRO footfall.main.train(
     seed := 42,
     device := 'cpu',
     threads := NULL,
-    init := NULL
+    init := NULL,
+    progress := true
 ) AS TABLE
 WITH RECURSIVE
 ff_init AS MATERIALIZED (SELECT (init)::BLOB AS ff_model),
@@ -183,7 +186,9 @@ ff_run(ff_step, ff_result) AS (
     UNION ALL
     SELECT
         ff_step + 1,
-        train_epoch(ff_result.state, ff_dataset, coalesce((threads)::BIGINT, current_setting('threads')::BIGINT))
+        train_epoch(
+            ff_result.state, ff_dataset, coalesce((threads)::BIGINT, current_setting('threads')::BIGINT), (progress)::BOOLEAN
+        )
     FROM ff_run, ff_packed
     WHERE NOT ff_result.finished
 )
@@ -225,6 +230,7 @@ Parameters:
 - device: ''cpu'' or ''cuda''
 - threads: NULL takes the setting of DuckDB
 - init: a model to go on from
+- progress: true shows a bar on standard error when that is a terminal and the run takes longer than two seconds
 
 Example:
 WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: [''pv'', ''pv'', ''cart'', ''buy''][1 + (i + u) % 4]) FROM range(80) users(u))

@@ -17,6 +17,35 @@ WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambd
      run AS (FROM footfall.train(histories, actions, epochs := 3, hidden := 8, learning_rate := 0.05, user_id := u))
 SELECT predict_next(model, [''pv'', ''pv'', ''cart'']).action AS next FROM run ORDER BY epoch DESC LIMIT 1;';
 
+CREATE MACRO footfall.main.next_state(model, state, action) AS system.main.next_state(model, state, action);
+COMMENT ON MACRO footfall.main.next_state IS 'Reads one more action and predicts the one after it, in constant time.
+
+A live system keeps one small BLOB per user instead of the history: `state` goes into the next call, and `action`, `probability` and `probabilities` are what `predict_next` would give for the whole history. A state belongs to the model that made it.
+
+Parameters:
+- model: BLOB, of `footfall.train`
+- state: BLOB, of the call before; empty (''''''''::BLOB) before the first action
+- action: VARCHAR, what happened
+
+Example:
+WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: [''pv'', ''pv'', ''cart'', ''buy''][1 + (i + u) % 4]) FROM range(80) users(u)),
+     run AS (FROM footfall.train(histories, actions, epochs := 3, hidden := 8, learning_rate := 0.05, user_id := u))
+SELECT next_state(model, next_state(model, ''''::BLOB, ''pv'').state, ''cart'').action AS next FROM run ORDER BY epoch DESC LIMIT 1;';
+
+CREATE MACRO footfall.main.history_loss(model, actions) AS system.main.history_loss(model, actions);
+COMMENT ON MACRO footfall.main.history_loss IS 'Tells how much a history surprises a model.
+
+A STRUCT: `loss`, the sum over the actions 2 to n of minus the logarithm of the probability that the model gave them, in nats, and `n`, their number. Unusual customers stand out by `loss / n`; `footfall.compare_models` compares two models by it.
+
+Parameters:
+- model: BLOB, of `footfall.train`
+- actions: VARCHAR[], the history in time order
+
+Example:
+WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: [''pv'', ''pv'', ''cart'', ''buy''][1 + (i + u) % 4]) FROM range(80) users(u)),
+     run AS (FROM footfall.train(histories, actions, epochs := 3, hidden := 8, learning_rate := 0.05, user_id := u))
+SELECT h.n, h.loss < 5 AS is_usual FROM (SELECT history_loss(arg_max(model, epoch), [''pv'', ''pv'', ''cart'', ''buy'', ''pv'']) AS h FROM run);';
+
 CREATE MACRO footfall.main.model_info(model) AS system.main.model_info(model);
 COMMENT ON MACRO footfall.main.model_info IS 'Tells what a model is and how it was trained.
 
@@ -256,3 +285,71 @@ WITH histories(actions) AS (VALUES ([''pv'', ''pv'', ''buy'', ''pv'']), ([''pv''
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
 SELECT bin_from, round(confidence, 2) AS confidence, accuracy, n
 FROM footfall.reliability(histories, actions, (SELECT model FROM run), predictor := ''majority'') WHERE n > 0;';
+
+CREATE MACRO footfall.main.compare_models(
+    tbl,
+    actions,
+    model_a,
+    model_b,
+    part := 'all',
+    user_id := NULL
+) AS TABLE
+WITH
+ff_rows AS (
+    SELECT (actions)::VARCHAR[] AS ff_actions, (user_id)::VARCHAR AS ff_user FROM query_table(tbl)
+),
+ff_models AS MATERIALIZED (
+    SELECT (model_a)::BLOB AS ff_a, (model_b)::BLOB AS ff_b, model_info((model_a)::BLOB) AS ff_info
+),
+ff_losses AS (
+    SELECT history_loss(ff_a, ff_actions) AS ff_loss_a, history_loss(ff_b, ff_actions) AS ff_loss_b
+    FROM ff_rows, ff_models
+    WHERE ff_actions IS NOT NULL
+    AND CASE part
+        WHEN 'all' THEN true
+        WHEN 'validation' THEN held_out(
+            coalesce(ff_user, array_to_string(ff_actions, chr(31))), ff_info['validation'], ff_info['seed']
+        )
+        ELSE footfall.main.check_option(false, 'compare_models', 'part', part, '''all'', ''validation''')
+    END
+),
+ff_users AS MATERIALIZED (
+    SELECT ff_loss_a['loss'] AS ff_sum_a, ff_loss_b['loss'] AS ff_sum_b, ff_loss_a['n'] AS ff_n
+    FROM ff_losses
+    WHERE ff_loss_a['n'] > 0
+),
+ff_totals AS (
+    SELECT
+        count(*) AS ff_n_users,
+        sum(ff_n)::BIGINT AS ff_targets,
+        sum(ff_sum_a) / sum(ff_n) AS ff_mean_a,
+        sum(ff_sum_b) / sum(ff_n) AS ff_mean_b
+    FROM ff_users
+)
+SELECT
+    any_value(ff_mean_a) AS log_loss_a,
+    any_value(ff_mean_b) AS log_loss_b,
+    any_value(ff_mean_a - ff_mean_b) AS difference,
+    sqrt(
+        sum((ff_sum_a - ff_sum_b - (ff_mean_a - ff_mean_b) * ff_n) ** 2) * any_value(ff_n_users)
+        / nullif(any_value(ff_n_users) - 1, 0)
+    ) / any_value(ff_targets) AS standard_error,
+    any_value(ff_n_users) AS n_users,
+    any_value(ff_targets) AS n
+FROM ff_users, ff_totals;
+COMMENT ON MACRO TABLE footfall.main.compare_models IS 'Compares two models user by user, with the standard error of the difference.
+
+One row: `log_loss_a` and `log_loss_b`, mean negative log likelihoods in nats per target; `difference`, the first minus the second, above 0 when the second model is better; `standard_error` of the difference. Both models are judged on the same users, and it is users that were drawn at random and not targets, so the error is that of a ratio over users (Cochran, 1977, Sampling Techniques, section 6.4). A difference of two standard errors is worth believing.
+
+Parameters:
+- tbl: a table, view, CTE or file with one row per user
+- actions: VARCHAR[], the history in time order
+- model_a, model_b: BLOB, of `footfall.train`
+- part: ''all'' users, or ''validation'': those held back when model_a was trained
+- user_id: as given to `footfall.train`, for part ''validation''
+
+Example:
+WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: [''pv'', ''pv'', ''cart'', ''buy''][1 + (i + u) % 4]) FROM range(80) users(u)),
+     run AS (FROM footfall.train(histories, actions, epochs := 3, hidden := 8, learning_rate := 0.05, user_id := u))
+SELECT difference > 0 AS second_is_better, difference > 2 * standard_error AS beyond_chance, n
+FROM footfall.compare_models(histories, actions, (SELECT arg_min(model, epoch) FROM run), (SELECT arg_max(model, epoch) FROM run));';

@@ -1,7 +1,7 @@
 //! Where a network runs.
 
 use crate::error::Error;
-use crate::network::{Architecture, Engine, Plain};
+use crate::network::{Architecture, Engine, Fused, Plain};
 
 /// The devices of this binary, as `footfall_devices()` lists them.
 pub fn available() -> Vec<String> {
@@ -19,7 +19,7 @@ pub fn available() -> Vec<String> {
 /// is asked for is never replaced by another one.
 pub fn engine(device: &str, architecture: Architecture) -> Result<Box<dyn Engine>, Error> {
     match device {
-        "cpu" => Ok(Box::new(Plain::new(architecture, candle_core::Device::Cpu)?)),
+        "cpu" => Ok(Box::new(Fused::new(architecture)?)),
         "cuda" if !cfg!(feature = "cuda") => Err(Error::Device(
             "device 'cuda' is not in this binary; build it with `cargo build --release --workspace --features \
              footfall-extension/cuda` on a machine with the CUDA toolkit, or use device 'cpu'"

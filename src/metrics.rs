@@ -85,7 +85,7 @@ pub fn score(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Option<
     let mut bins = [(0u64, 0.0f64, 0u64); N_BINS];
     for (row, &target) in probabilities.chunks_exact(n_actions).zip(targets) {
         let target = usize::from(target);
-        log_loss -= f64::from(row[target]).max(FLOOR).ln();
+        log_loss -= log_probability(row[target]);
         let predicted = highest(row);
         confusion[target * n_actions + predicted] += 1;
         let better = row
@@ -137,6 +137,11 @@ pub fn score(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Option<
         confusion,
         reliability,
     })
+}
+
+/// ln p, with p taken as no smaller than 10⁻¹⁵.
+pub fn log_probability(p: f32) -> f64 {
+    f64::from(p).max(FLOOR).ln()
 }
 
 /// Position of the highest probability; the first of equals.

@@ -44,8 +44,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # The files of sql/ that call no function of the binary, and the folders of tests that need no more.
-RELATIONAL_SQL = ("01_events.sql", "03_reports.sql", "04_rfm.sql", "06_sequences.sql")
-RELATIONAL_TESTS = ("events", "reports", "rfm", "sequences")
+RELATIONAL_SQL = (
+    "01_events.sql",
+    "03_funnel.sql",
+    "03_reports.sql",
+    "04_retention.sql",
+    "04_rfm.sql",
+    "06_sequences.sql",
+)
+RELATIONAL_TESTS = ("events", "reports", "retention", "rfm", "sequences")
 SORTS = ("nosort", "rowsort", "valuesort")
 TOLERANCE = 1e-6
 
@@ -104,7 +111,8 @@ def unroll(records, variables):
                 raise Failure(record.line, "a loop without endloop")
             depth += {"foreach": 1, "loop": 1, "endloop": -1}.get(records[end].words[0], 0)
             end += 1
-        name, values = record.words[1], record.words[2:]
+        name = record.words[1]
+        values = [substitute(word, variables, record.line) for word in record.words[2:]]
         if record.words[0] == "loop":
             values = range(int(values[0]), int(values[1]))
         for value in values:
@@ -235,6 +243,7 @@ def run_record(session, record, variables, labels):
     fill = lambda text: substitute(text, variables, record.line)
     sql = fill(record.sql)
     expected = None if record.expected is None else [fill(line) for line in record.expected]
+    record = Record(record.line, [fill(word) for word in record.words], sql, expected)
     kind = record.words[0]
     if kind == "statement":
         run_statement(session, record, sql, expected)
@@ -254,7 +263,7 @@ def run_record(session, record, variables, labels):
             check_query(record, rows, ["\t".join(row) for row in first], types, None)
     elif kind in ("load", "restart"):
         if kind == "load":
-            session.path, session.readonly = fill(record.words[1]), "readonly" in record.words[2:]
+            session.path, session.readonly = record.words[1], "readonly" in record.words[2:]
         session.open()
     else:
         raise Failure(record.line, f"unknown directive {kind}")

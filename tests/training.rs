@@ -45,7 +45,7 @@ fn train(settings: Settings, threads: usize, stop_often: bool) -> (Vec<EpochRepo
     let mut reports: Vec<EpochReport> = Vec::new();
     while reports.last().is_none_or(|report| !report.finished) {
         let until = stop_often.then(Instant::now);
-        reports.extend(trainer.advance(&dataset, threads, until).unwrap());
+        reports.extend(trainer.advance(&dataset, threads, until, &mut |_| ()).unwrap());
         if stop_often {
             trainer = Trainer::from_bytes(&trainer.to_bytes().unwrap()).unwrap();
         }
@@ -110,7 +110,7 @@ fn a_model_can_be_continued() {
     let first = Model::from_bytes(&model).unwrap();
     let mut trainer = Trainer::start(&dataset, settings(json!({"epochs": 1})), Some(first.clone())).unwrap();
     assert_eq!(trainer.model().parameters, first.parameters);
-    let report = trainer.advance(&dataset, 1, None).unwrap().unwrap();
+    let report = trainer.advance(&dataset, 1, None, &mut |_| ()).unwrap().unwrap();
     assert_eq!((report.epoch, trainer.model().training.epochs), (1, 3));
     assert!(report.train_loss < reports[0].train_loss);
     let other = Trainer::start(&dataset, settings(json!({"hidden": 5})), Some(first));
@@ -145,4 +145,29 @@ fn a_missing_device_is_an_error_before_the_first_batch() {
     if !footfall::device::available().contains(&"cuda".to_owned()) {
         assert!(start("cuda").unwrap_err().to_string().contains("device 'cuda'"));
     }
+}
+
+#[test]
+fn every_batch_is_observed() {
+    let bytes = dataset();
+    let dataset = Dataset::from_bytes(&bytes).unwrap();
+    let mut trainer = Trainer::start(&dataset, settings(small()), None).unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let report = trainer
+            .advance(&dataset, 1, None, &mut |progress| seen.push(progress))
+            .unwrap()
+            .unwrap();
+        assert_eq!(seen.last().unwrap().train_loss, report.train_loss);
+    }
+    // 96 of 120 users train, eight at a time.
+    let places: Vec<_> = seen.iter().map(|progress| (progress.epoch, progress.batch)).collect();
+    let expected: Vec<_> = (1..=2)
+        .flat_map(|epoch| (1..=12).map(move |batch| (epoch, batch)))
+        .collect();
+    assert_eq!(places, expected);
+    assert!(seen
+        .iter()
+        .all(|progress| (progress.epochs, progress.n_batches) == (2, 12)));
+    assert!(seen.windows(2).all(|pair| pair[0].seconds <= pair[1].seconds));
 }

@@ -7,6 +7,7 @@
 mod functions;
 mod macros;
 mod models;
+mod progress;
 mod scalar;
 mod segments;
 mod tokens;

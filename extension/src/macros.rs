@@ -12,7 +12,12 @@ use std::error::Error;
 const FILES: &[(&str, &str)] = &[
     ("01_events.sql", include_str!("../../sql/01_events.sql")),
     ("02_features.sql", include_str!("../../sql/02_features.sql")),
+    ("03_funnel.sql", include_str!("../../sql/03_funnel.sql")),
+    ("03_reports.sql", include_str!("../../sql/03_reports.sql")),
+    ("04_retention.sql", include_str!("../../sql/04_retention.sql")),
+    ("04_rfm.sql", include_str!("../../sql/04_rfm.sql")),
     ("05_segments.sql", include_str!("../../sql/05_segments.sql")),
+    ("06_sequences.sql", include_str!("../../sql/06_sequences.sql")),
     ("07_training.sql", include_str!("../../sql/07_training.sql")),
     ("08_predictions.sql", include_str!("../../sql/08_predictions.sql")),
     ("09_about.sql", include_str!("../../sql/09_about.sql")),

@@ -9,8 +9,9 @@ use crate::vector::Chunk;
 use footfall::baseline::{Baseline, Predictor};
 use footfall::error::Error;
 use footfall::model::Model;
-use footfall::network::Engine;
+use footfall::network::{Example, Fused, Prepared};
 use once_cell::sync::Lazy;
+use siphasher::sip::SipHasher24;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Models that are kept decoded.
@@ -19,22 +20,26 @@ const KEPT: usize = 4;
 /// A model ready to predict.
 pub struct Decoded {
     pub model: Model,
-    pub engine: Box<dyn Engine>,
+    prepared: Prepared,
     /// The answer to an empty history: the training frequencies.
     frequencies: Vec<f32>,
+    /// Tells the states of one model from those of another.
+    fingerprint: u64,
 }
 
 impl Decoded {
     fn new(bytes: &[u8]) -> Result<Self, Error> {
         let model = Model::from_bytes(bytes)?;
-        let engine = footfall::device::engine("cpu", model.architecture)?;
+        let prepared = Fused::new(model.architecture)?.prepare(&model.parameters)?;
         let frequencies = Predictor::new(Baseline::Majority, &model.counts)
             .probabilities(&[])
             .to_vec();
+        let fingerprint = SipHasher24::new().hash(bytes);
         Ok(Self {
             model,
-            engine,
+            prepared,
             frequencies,
+            fingerprint,
         })
     }
 
@@ -45,13 +50,64 @@ impl Decoded {
     /// When the device fails.
     pub fn predict(&self, histories: &[&[u8]]) -> Result<Vec<f32>, Error> {
         // DuckDB runs chunks on all its threads already.
-        let mut probabilities = self.engine.predict(&self.model.parameters, histories, 1)?;
+        let mut probabilities = self.prepared.predict(histories, 1)?;
         for (row, history) in probabilities.chunks_exact_mut(self.frequencies.len()).zip(histories) {
             if history.is_empty() {
                 row.copy_from_slice(&self.frequencies);
             }
         }
         Ok(probabilities)
+    }
+
+    /// The state after one more action, and the distribution over the next
+    /// written to `probabilities`. A state is the model's fingerprint (8 bytes)
+    /// and its floats, all little-endian; before the first action it is empty.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] when the state is not one of this model.
+    pub fn advance(&self, state: &[u8], token: u8, probabilities: &mut [f32]) -> Result<Vec<u8>, Error> {
+        let n_state = self.model.architecture.n_state();
+        let mut floats = vec![0.0; n_state];
+        if !state.is_empty() {
+            let (fingerprint, words) = state.split_at(state.len().min(8));
+            if fingerprint != self.fingerprint.to_le_bytes() || words.len() != 4 * n_state {
+                let allowed = "an empty BLOB at the start, then the state that next_state gave with the same model";
+                return Err(Error::argument(
+                    "state",
+                    format!("a BLOB of {} bytes", state.len()),
+                    allowed,
+                ));
+            }
+            for (float, word) in floats.iter_mut().zip(words.chunks_exact(4)) {
+                *float = f32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+            }
+        }
+        self.prepared.advance(&mut floats, token, probabilities)?;
+        let mut state = Vec::with_capacity(8 + 4 * n_state);
+        state.extend_from_slice(&self.fingerprint.to_le_bytes());
+        state.extend(floats.iter().flat_map(|float| float.to_le_bytes()));
+        Ok(state)
+    }
+
+    /// The sum over the targets of a history, positions 2 to n, of -ln p, and
+    /// their number.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn loss(&self, history: &[u8]) -> Result<(f64, usize), Error> {
+        if history.len() < 2 {
+            return Ok((0.0, 0));
+        }
+        let example = Example {
+            tokens: history,
+            first_target: 1,
+            key: 0,
+        };
+        let probabilities = self.prepared.probabilities(&[example], false, 1)?;
+        let targets = &history[1..];
+        let rows = probabilities.chunks_exact(self.frequencies.len()).zip(targets);
+        let loss = rows.map(|(row, &target)| -footfall::metrics::log_probability(row[usize::from(target)]));
+        Ok((loss.sum(), targets.len()))
     }
 }
 
@@ -75,21 +131,33 @@ pub fn decode(bytes: &[u8]) -> Result<Arc<Decoded>, Error> {
     Ok(decoded)
 }
 
+/// The rows of a chunk that share a model.
+pub struct ModelRows {
+    pub decoded: Arc<Decoded>,
+    pub rows: Vec<usize>,
+}
+
 /// The rows of each model in the argument at `index`, rows with a NULL argument
 /// left out. Rows whose BLOB is the same piece of memory share a model without
 /// a look at their bytes.
 ///
 /// # Errors
 /// As [`decode`].
-pub fn of_rows(input: &Chunk, index: usize) -> Result<Vec<(Arc<Decoded>, Vec<usize>)>, Error> {
+pub fn of_rows(input: &Chunk, index: usize) -> Result<Vec<ModelRows>, Error> {
     let column = input.column(index);
-    let mut groups: Vec<(&[u8], Arc<Decoded>, Vec<usize>)> = Vec::new();
+    let mut groups: Vec<(&[u8], ModelRows)> = Vec::new();
     for row in (0..input.len()).filter(|&row| !input.any_null(row)) {
         let bytes = column.bytes(row);
-        match groups.iter_mut().rev().find(|(known, ..)| std::ptr::eq(*known, bytes)) {
-            Some((.., rows)) => rows.push(row),
-            None => groups.push((bytes, decode(bytes)?, vec![row])),
+        match groups.iter_mut().rev().find(|(known, _)| std::ptr::eq(*known, bytes)) {
+            Some((_, group)) => group.rows.push(row),
+            None => {
+                let group = ModelRows {
+                    decoded: decode(bytes)?,
+                    rows: vec![row],
+                };
+                groups.push((bytes, group));
+            }
         }
     }
-    Ok(groups.into_iter().map(|(_, decoded, rows)| (decoded, rows)).collect())
+    Ok(groups.into_iter().map(|(_, group)| group).collect())
 }

@@ -8,4 +8,4 @@ mod settings;
 mod trainer;
 
 pub use settings::{ClassWeights, Settings};
-pub use trainer::{EpochReport, Trainer};
+pub use trainer::{EpochReport, Progress, Trainer};

@@ -39,6 +39,21 @@ pub struct EpochReport {
     pub finished: bool,
 }
 
+/// Where a run stands, for whoever shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The epoch under way, counted from 1, and how many there are at most.
+    pub epoch: u32,
+    pub epochs: u32,
+    /// Batches done in it, and how many it has.
+    pub batch: usize,
+    pub n_batches: usize,
+    /// Mean training loss of the epoch so far.
+    pub train_loss: f64,
+    /// Wall time of the run so far.
+    pub seconds: f64,
+}
+
 /// Progress within a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Run {
@@ -52,6 +67,8 @@ struct Run {
     loss: f64,
     weight: f64,
     seconds: f64,
+    /// Wall time of the epochs before.
+    seconds_before: f64,
     steps: u64,
     best_validation_loss: Option<f64>,
     epochs_since_best: u32,
@@ -147,7 +164,8 @@ impl Trainer {
     }
 
     /// Trains on until the epoch is complete, or `until` has passed (after at
-    /// least one batch); `None` says that the epoch goes on.
+    /// least one batch); `None` says that the epoch goes on. `observe` is called
+    /// after every batch.
     ///
     /// # Errors
     /// When the device fails, or the loss is no longer finite.
@@ -156,6 +174,7 @@ impl Trainer {
         dataset: &Dataset,
         threads: usize,
         until: Option<Instant>,
+        observe: &mut dyn FnMut(Progress),
     ) -> Result<Option<EpochReport>, Error> {
         let started = Instant::now();
         let settings = &self.run.settings;
@@ -208,6 +227,14 @@ impl Trainer {
             self.run.loss += sum.loss;
             self.run.weight += sum.weight;
             self.run.batch += 1;
+            observe(Progress {
+                epoch: self.run.epochs_done + 1,
+                epochs: settings.epochs,
+                batch: self.run.batch,
+                n_batches: batches.len(),
+                train_loss: self.run.loss / self.run.weight,
+                seconds: self.run.seconds_before + self.run.seconds + started.elapsed().as_secs_f64(),
+            });
             if until.is_some_and(|until| Instant::now() >= until) && self.run.batch < batches.len() {
                 self.run.seconds += started.elapsed().as_secs_f64();
                 return Ok(None);
@@ -252,6 +279,7 @@ impl Trainer {
             seconds: run.seconds + started.elapsed().as_secs_f64(),
             finished: out_of_patience || run.epochs_done >= run.settings.epochs,
         };
+        run.seconds_before += report.seconds;
         (run.batch, run.loss, run.weight, run.seconds) = (0, 0.0, 0.0, 0.0);
         let training = &mut self.model.training;
         training.epochs = run.epochs_before + run.epochs_done;

@@ -88,13 +88,8 @@ fn reports(decoded: &Decoded, dataset: &Dataset, threads: usize) -> Result<Value
         let allowed = format!("one of the model's actions, {}", model.vocabulary.actions().join(", "));
         return Err(Failure::argument("dataset", received, allowed).into());
     }
-    let network = evaluate::network(
-        dataset,
-        decoded.engine.as_ref(),
-        &model.parameters,
-        Part::HeldOut,
-        threads,
-    )?;
+    let engine = footfall::device::engine("cpu", model.architecture)?;
+    let network = evaluate::network(dataset, engine.as_ref(), &model.parameters, Part::HeldOut, threads)?;
     let mut all = vec![("model", network)];
     for baseline in Baseline::ALL {
         all.push((

@@ -1,5 +1,6 @@
 //! The scalar and table functions, one file each, named as in SQL.
 
+mod distribution;
 mod encode_actions;
 mod evaluate_model;
 mod footfall_devices;
@@ -8,11 +9,13 @@ mod generate_events;
 mod gmm;
 mod gmm_assign;
 mod held_out;
+mod history_loss;
 mod kmeans;
 mod kmeans_assign;
 mod kmeans_choose;
 mod kmeans_distance;
 mod model_info;
+mod next_state;
 mod pack_sequences;
 mod predict_next;
 mod time_features;
@@ -40,11 +43,13 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<gmm::Gmm>(connection)?;
     scalar::register::<gmm_assign::GmmAssign>(connection)?;
     scalar::register::<held_out::HeldOut>(connection)?;
+    scalar::register::<history_loss::HistoryLoss>(connection)?;
     scalar::register::<kmeans::Kmeans>(connection)?;
     scalar::register::<kmeans_assign::KmeansAssign>(connection)?;
     scalar::register::<kmeans_choose::KmeansChoose>(connection)?;
     scalar::register::<kmeans_distance::KmeansDistance>(connection)?;
     scalar::register::<model_info::ModelInfo>(connection)?;
+    scalar::register::<next_state::NextState>(connection)?;
     scalar::register::<pack_sequences::PackSequences>(connection)?;
     scalar::register::<predict_next::PredictNext>(connection)?;
     scalar::register::<time_features::TimeFeatures>(connection)?;

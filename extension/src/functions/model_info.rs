@@ -21,9 +21,9 @@ impl Scalar for ModelInfo {
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         let mut rows = vec![Value::Null; input.len()];
-        for (decoded, of) in models::of_rows(input, 0)? {
-            for row in of {
-                rows[row] = info(&decoded.model);
+        for group in models::of_rows(input, 0)? {
+            for row in group.rows {
+                rows[row] = info(&group.decoded.model);
             }
         }
         output.write(&returns(), &rows)

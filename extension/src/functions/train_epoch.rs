@@ -1,9 +1,10 @@
-//! `train_epoch(state, dataset, threads)`: trains on to the end of the epoch, or
+//! `train_epoch(state, dataset, threads[, progress])`: trains on to the end of the epoch, or
 //! for about a second.
 //!
 //! DuckDB can be interrupted between two calls and not within one, so a long
 //! epoch is spread over several.
 
+use crate::progress::Display;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
@@ -21,10 +22,19 @@ impl Scalar for TrainEpoch {
     const NAME: &'static str = "train_epoch";
 
     fn signatures() -> Vec<Signature> {
-        vec![Signature {
-            parameters: vec![Type::Blob, Type::Blob, Type::Bigint],
-            returns: returns(),
-        }]
+        let parameters = vec![Type::Blob, Type::Blob, Type::Bigint];
+        let mut with_progress = parameters.clone();
+        with_progress.push(Type::Boolean);
+        vec![
+            Signature {
+                parameters,
+                returns: returns(),
+            },
+            Signature {
+                parameters: with_progress,
+                returns: returns(),
+            },
+        ]
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
@@ -36,8 +46,10 @@ impl Scalar for TrainEpoch {
                 let mut trainer = Trainer::from_bytes(input.column(0).bytes(row))?;
                 let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
                 let threads = super::threads(input.column(2).values::<i64>()[row])?;
-                let report = trainer.advance(&dataset, threads, Some(Instant::now() + SLICE))?;
-                progress(&trainer, report)
+                let mut display = Display::new(input.width() == 4 && input.column(3).values::<u8>()[row] != 0);
+                let until = Some(Instant::now() + SLICE);
+                let report = trainer.advance(&dataset, threads, until, &mut |progress| display.show(progress))?;
+                step(&trainer, report)
             })
             .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
         output.write(&returns(), &rows)
@@ -66,7 +78,7 @@ pub fn returns() -> Type {
 }
 
 /// A value of [`returns`].
-pub fn progress(trainer: &Trainer, report: Option<EpochReport>) -> Result<Value, Box<dyn Error>> {
+pub fn step(trainer: &Trainer, report: Option<EpochReport>) -> Result<Value, Box<dyn Error>> {
     let state = match &report {
         // Nothing goes on from a finished run.
         Some(report) if report.finished => Value::Null,

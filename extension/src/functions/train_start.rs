@@ -1,6 +1,6 @@
 //! `train_start(dataset, settings[, init])`: a training run before its first batch.
 
-use super::train_epoch::{progress, returns};
+use super::train_epoch::{returns, step};
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
@@ -39,7 +39,7 @@ impl Scalar for TrainStart {
                     3 => Some(Model::from_bytes(input.column(2).bytes(row))?),
                     _ => None,
                 };
-                progress(&Trainer::start(&dataset, settings, init)?, None)
+                step(&Trainer::start(&dataset, settings, init)?, None)
             })
             .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
         output.write(&returns(), &rows)

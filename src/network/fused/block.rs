@@ -1,31 +1,21 @@
 //! The passes over one block of sequences, and the buffers of one thread.
 //!
-//! A block is a few sequences sorted by length, longest first. Its steps are packed
-//! time-major without padding: the rows of step t are the first n_t sequences, those
-//! with more than t steps, and the rows of step t + 1 follow. The sequences that go on
-//! are always the first of those that were active.
+//! A block is packed as a [`Tree`] of prefixes; its rows are the rows of every buffer here.
 
 use std::ops::Range;
 
 use super::buffer::Buffer;
+use super::gradients::{GradientPlaces, Gradients};
 use super::kernels::{saved_gates, Backward, Forward, Inputs, Kernels, Matrix, MatrixMut, Onto};
-use super::weights::{BackwardWeights, GradientPlaces, Weights};
+use super::product::padded;
+use super::tree::{Member, Sequence, Tree};
+use super::weights::{BackwardWeights, Weights};
 use crate::network::dropout::Dropout;
 use crate::network::{Architecture, Cell, LossSum};
 
 /// Steps of a window in prediction, where nothing is kept: few, so that the buffers stay
-/// in the first-level cache, yet enough for one product of the inputs of upper layers.
+/// small, yet enough for one product of the inputs of upper layers.
 const PREDICTION_WINDOW: usize = 4;
-
-/// One sequence of a block.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sequence<'a> {
-    pub tokens: &'a [u8],
-    /// How many of the tokens are fed.
-    pub n_steps: usize,
-    pub first_target: usize,
-    pub key: u64,
-}
 
 /// A sequence whose distributions at positions `first_target..=n_steps` are wanted, and
 /// the place for them.
@@ -42,17 +32,17 @@ pub(super) struct Training<'a> {
     pub backward: &'a BackwardWeights,
     pub places: &'a GradientPlaces,
     pub class_weights: Option<&'a [f32]>,
+    /// Set when there is dropout between the layers.
     pub dropout_seed: Option<u64>,
     pub window: usize,
 }
 
-/// What one layer keeps of the steps of a window, one row for each active sequence and
-/// step.
+/// What one layer keeps of the steps of a window.
 #[derive(Default)]
 struct LayerBuffers {
     /// (rows, saved gates · H).
     gates: Buffer,
-    /// h and c before the step; behind the window's rows those that go on.
+    /// h and c before the step; behind the window's rows those of the step behind it.
     h: Buffer,
     c: Buffer,
     /// h after the step, with dropout what the layer above was given. On the way back it
@@ -64,28 +54,17 @@ struct LayerBuffers {
 /// The buffers of one thread.
 #[derive(Default)]
 pub(super) struct Workspace {
+    tree: Tree,
     layers: Vec<LayerBuffers>,
-    /// First row of each step of the window, and the end of the last.
-    starts: Vec<usize>,
-    /// Sequences that go on behind the window.
-    n_carried: usize,
-    /// The token of each row.
-    tokens: Vec<u32>,
-    /// The target of each row and its class weight, 0 for a row that does not count.
-    targets: Vec<u32>,
-    target_weights: Vec<f32>,
+    /// For each row the class weights of the targets behind it, by token: (rows, V).
+    target_weights: Buffer,
     /// (rows, V).
     logits: Buffer,
     /// Outputs whose distributions are wanted, (rows, H).
     picked: Buffer,
-    /// Gradients of h and c between two steps, (sequences, H).
-    h_gradient: Buffer,
-    c_gradient: Buffer,
-}
-
-/// How many of the sequences have more than `t` steps.
-fn n_active(sequences: &[Sequence], t: usize) -> usize {
-    sequences.partition_point(|sequence| sequence.n_steps > t)
+    /// Gradients of h and c of the rows of a step, and of the step before.
+    h_gradient: [Buffer; 2],
+    c_gradient: [Buffer; 2],
 }
 
 /// The floats of a buffer from row `row` on; none of a buffer that the cell does not use.
@@ -94,14 +73,6 @@ fn rows_from(buffer: &mut Buffer, row: usize, width: usize) -> &mut [f32] {
 }
 
 impl Workspace {
-    fn n_rows(&self) -> usize {
-        self.starts.last().copied().unwrap_or(0)
-    }
-
-    fn rows(&self, t: usize) -> Range<usize> {
-        self.starts[t]..self.starts[t + 1]
-    }
-
     /// Packs the steps `window` of the sequences and makes room for them. The state
     /// before the first is the one carried out of the window before, or zero.
     fn lay_out(&mut self, weights: &Weights, sequences: &[Sequence], window: Range<usize>, carried: bool) {
@@ -110,19 +81,9 @@ impl Workspace {
             hidden,
             ..
         } = *weights;
-        let carried_rows = carried.then(|| self.n_rows()..self.n_rows() + self.n_carried);
-        self.starts.clear();
-        self.tokens.clear();
-        for t in window.clone() {
-            self.starts.push(self.tokens.len());
-            let active = &sequences[..n_active(sequences, t)];
-            self.tokens
-                .extend(active.iter().map(|sequence| u32::from(sequence.tokens[t])));
-        }
-        self.starts.push(self.tokens.len());
-        self.n_carried = n_active(sequences, window.end);
-
-        let (n_rows, n_first) = (self.n_rows(), self.rows(0).len());
+        let before = self.tree.n_rows() * hidden;
+        self.tree.place(sequences, window);
+        let (n_rows, n_first, n_carried) = (self.tree.n_rows(), self.tree.rows(0).len(), self.tree.n_carried());
         self.layers
             .resize_with(layers.max(self.layers.len()), LayerBuffers::default);
         for layer in &mut self.layers[..layers] {
@@ -132,17 +93,18 @@ impl Workspace {
                 layer.tanh_c.grow(n_rows * hidden);
             }
             for state in [&mut layer.h, &mut layer.c].into_iter().take(cell.states()) {
-                state.grow((n_rows + self.n_carried) * hidden);
-                match &carried_rows {
-                    Some(rows) => state.copy_within(rows.start * hidden..rows.end * hidden, 0),
-                    None => state[..n_first * hidden].fill(0.0),
+                state.grow((n_rows + n_carried) * hidden);
+                if carried {
+                    state.copy_within(before..before + n_first * hidden, 0);
+                } else {
+                    state[..n_first * hidden].fill(0.0);
                 }
             }
         }
     }
 
-    /// Runs all layers over the steps `window`, at least one, of sequences of which at
-    /// least one is active.
+    /// Runs all layers over the steps `window`, at least one, of the sequences that the
+    /// tree was begun with.
     fn forward(
         &mut self,
         kernels: &Kernels,
@@ -165,42 +127,36 @@ impl Workspace {
             hidden,
             ..
         } = *weights;
-        let (n_rows, width) = (self.n_rows(), saved_gates(cell) * hidden);
+        let (n_rows, width) = (self.tree.n_rows(), saved_gates(cell) * hidden);
         for layer in 0..layers {
             let (below, above) = self.layers.split_at_mut(layer);
             let (buffers, packed) = (&mut above[0], &weights.layers[layer]);
             if let Some(below) = below.last() {
                 kernels.product(
                     (n_rows, cell.gates() * hidden, hidden),
-                    Matrix {
-                        values: &below.outputs,
-                        stride: hidden,
-                    },
+                    Matrix(&below.outputs, hidden),
                     &packed.input,
                     Onto::Row(&packed.input_bias),
-                    MatrixMut {
-                        values: &mut buffers.gates,
-                        stride: width,
-                    },
+                    MatrixMut(&mut buffers.gates, width),
                 );
             }
-            for t in 0..window.len() {
-                let rows = self.starts[t]..self.starts[t + 1];
-                let inputs = if layer == 0 {
-                    Inputs::Table(&weights.table, &self.tokens[rows.clone()])
-                } else {
-                    Inputs::Gates
-                };
+            for t in 0..self.tree.n_steps() {
+                let rows = self.tree.rows(t);
+                let tokens = &self.tree.tokens()[rows.clone()];
                 kernels.forward(
                     cell,
                     Forward {
                         n_rows: rows.len(),
-                        n_next: self.starts.get(t + 2).map_or(self.n_carried, |end| end - rows.end),
+                        children: self.tree.children(t),
                         state_is_zero: t == 0 && !carried,
                         hidden,
                         weights: &packed.recurrent,
                         bias: &packed.recurrent_bias,
-                        inputs,
+                        inputs: if layer == 0 {
+                            Inputs::Table(&weights.table, tokens)
+                        } else {
+                            Inputs::Gates
+                        },
                         gates: rows_from(&mut buffers.gates, rows.start, width),
                         h: rows_from(&mut buffers.h, rows.start, hidden),
                         c: rows_from(&mut buffers.c, rows.start, hidden),
@@ -209,14 +165,15 @@ impl Workspace {
                     },
                 );
             }
-            if let (Some(seed), true) = (dropout_seed, layer + 1 < layers && dropout > 0.0) {
+            if let (Some(seed), true) = (dropout_seed, layer + 1 < layers) {
                 let dropout = Dropout::new(seed, layer, dropout);
                 self.drop(kernels, &dropout, layer, sequences, window.start, n_units);
             }
         }
     }
 
-    /// Applies the masks of a layer's outputs to them or to their gradients.
+    /// Applies the masks of a layer's outputs to them or to their gradients. With dropout
+    /// every row belongs to one sequence.
     fn drop(
         &mut self,
         kernels: &Kernels,
@@ -226,74 +183,83 @@ impl Workspace {
         first_step: usize,
         n_units: usize,
     ) {
-        let hidden = super::product::padded(n_units);
-        let mut outputs = self.layers[layer].outputs.chunks_exact_mut(hidden);
-        for (t, ends) in self.starts.windows(2).enumerate() {
-            for (sequence, row) in sequences[..ends[1] - ends[0]].iter().zip(&mut outputs) {
-                kernels.drop(dropout, sequence.key, first_step + t, &mut row[..n_units]);
+        let hidden = padded(n_units);
+        for t in 0..self.tree.n_steps() {
+            for member in self.tree.members(t) {
+                let row = &mut self.layers[layer].outputs[member.row * hidden..][..n_units];
+                kernels.drop(dropout, sequences[member.sequence].key, first_step + t, row);
             }
         }
     }
 
     /// Adds the gradient of the loss sum of `sequences` (sorted, each with at least one
     /// step) to `gradient` and gives the sums.
-    pub(super) fn train(&mut self, training: &Training, sequences: &[Sequence], gradient: &mut [f32]) -> LossSum {
+    pub(super) fn train(&mut self, training: &Training, sequences: &[Sequence], gradient: &mut Gradients) -> LossSum {
+        let Training {
+            kernels,
+            weights,
+            dropout_seed,
+            ..
+        } = *training;
+        let Architecture {
+            hidden: n_units,
+            dropout,
+            ..
+        } = weights.architecture;
         let mut sum = LossSum::default();
-        let n_steps = sequences.first().map_or(0, |longest| longest.n_steps);
+        let n_steps = sequences.iter().map(|sequence| sequence.n_steps).max().unwrap_or(0);
+        self.tree.begin(sequences, dropout_seed.is_none());
         for start in (0..n_steps).step_by(training.window) {
             let window = start..n_steps.min(start.saturating_add(training.window));
-            let Training {
-                kernels,
-                weights,
-                dropout_seed,
-                ..
-            } = *training;
-            self.forward(kernels, weights, sequences, window.clone(), start > 0, dropout_seed);
-            self.set_targets(training, sequences, window.clone());
-            if self.target_weights.iter().all(|&weight| weight == 0.0) {
+            self.forward(kernels, weights, sequences, window, start > 0, dropout_seed);
+            let weight = self.set_targets(training, sequences, start);
+            if weight == 0.0 {
                 continue;
             }
-            sum.weight += self.target_weights.iter().map(|&weight| f64::from(weight)).sum::<f64>();
+            sum.weight += weight;
             sum.loss += self.head(training, gradient);
             for layer in (0..weights.layers.len()).rev() {
                 self.backward(training, layer, start > 0, gradient);
                 if layer > 0 {
                     self.backward_inputs(training, layer, gradient);
-                    let Architecture {
-                        hidden: n_units,
-                        dropout,
-                        ..
-                    } = weights.architecture;
-                    if let (Some(seed), true) = (dropout_seed, dropout > 0.0) {
+                    if let Some(seed) = dropout_seed {
                         let dropout = Dropout::new(seed, layer - 1, dropout);
                         self.drop(kernels, &dropout, layer - 1, sequences, start, n_units);
                     }
+                }
+            }
+            gradient.has_matrices = true;
+        }
+        sum
+    }
+
+    /// Adds up the class weights of the targets behind each row and gives their sum.
+    fn set_targets(&mut self, training: &Training, sequences: &[Sequence], first_step: usize) -> f64 {
+        let width = training.weights.vocabulary;
+        let n_rows = self.tree.n_rows();
+        self.target_weights.grow(n_rows * width);
+        self.target_weights[..n_rows * width].fill(0.0);
+        let mut sum = 0.0;
+        for step in 0..self.tree.n_steps() {
+            let position = first_step + step + 1;
+            for member in self.tree.members(step) {
+                let Sequence {
+                    tokens, first_target, ..
+                } = sequences[member.sequence];
+                if position >= first_target {
+                    let target = usize::from(tokens[position]);
+                    let weight = training.class_weights.map_or(1.0, |weights| weights[target]);
+                    self.target_weights[member.row * width + target] += weight;
+                    sum += f64::from(weight);
                 }
             }
         }
         sum
     }
 
-    /// Lists the target and the class weight of each row.
-    fn set_targets(&mut self, training: &Training, sequences: &[Sequence], window: Range<usize>) {
-        self.targets.clear();
-        self.target_weights.clear();
-        for t in window {
-            for sequence in &sequences[..n_active(sequences, t)] {
-                let target = sequence.tokens[t + 1];
-                let weight = training
-                    .class_weights
-                    .map_or(1.0, |weights| weights[usize::from(target)]);
-                self.targets.push(target.into());
-                self.target_weights
-                    .push(if t + 1 < sequence.first_target { 0.0 } else { weight });
-            }
-        }
-    }
-
     /// The loss sum of the window; adds the head's gradient and turns the last layer's
     /// outputs into their gradients.
-    fn head(&mut self, training: &Training, gradient: &mut [f32]) -> f64 {
+    fn head(&mut self, training: &Training, gradient: &mut Gradients) -> f64 {
         let Training {
             kernels,
             weights,
@@ -302,63 +268,50 @@ impl Workspace {
             ..
         } = *training;
         let Weights {
-            architecture,
+            architecture:
+                Architecture {
+                    layers,
+                    vocabulary: n_tokens,
+                    ..
+                },
             hidden,
             vocabulary,
             ..
-        } = weights;
-        let (hidden, vocabulary, n_tokens) = (*hidden, *vocabulary, architecture.vocabulary);
-        let n_rows = self.n_rows();
-        let outputs = &mut self.layers[architecture.layers - 1].outputs;
+        } = *weights;
+        let n_rows = self.tree.n_rows();
+        let outputs = &mut self.layers[layers - 1].outputs;
         self.logits.grow(n_rows * vocabulary);
         let logits = &mut self.logits[..n_rows * vocabulary];
         kernels.product(
             (n_rows, vocabulary, hidden),
-            Matrix {
-                values: outputs,
-                stride: hidden,
-            },
+            Matrix(outputs, hidden),
             &weights.head,
             Onto::Row(&weights.head_bias),
-            MatrixMut {
-                values: logits,
-                stride: vocabulary,
-            },
+            MatrixMut(logits, vocabulary),
         );
-        let bias = &mut gradient[places.head_bias.clone()];
-        let loss = kernels.cross_entropy(logits, &self.targets, &self.target_weights, bias);
-        let logits = Matrix {
-            values: logits,
-            stride: vocabulary,
-        };
-        kernels.add_outer_products(
+        let bias = &mut gradient.values[places.head_bias.clone()];
+        let loss = kernels.cross_entropy(logits, &self.target_weights, bias);
+        let logits = Matrix(logits, vocabulary);
+        kernels.outer_products(
             (n_tokens, hidden, n_rows),
             logits,
-            Matrix {
-                values: outputs,
-                stride: hidden,
-            },
-            MatrixMut {
-                values: &mut gradient[places.head.clone()],
-                stride: hidden,
-            },
+            Matrix(outputs, hidden),
+            Onto::Result,
+            MatrixMut(&mut gradient.values[places.head.clone()], hidden),
         );
         kernels.product(
             (n_rows, hidden, n_tokens),
             logits,
             &backward.head,
             Onto::Zero,
-            MatrixMut {
-                values: outputs,
-                stride: hidden,
-            },
+            MatrixMut(outputs, hidden),
         );
         loss
     }
 
     /// Turns the saved gates of a layer into the gradients of their sums, back through
     /// time, and adds the gradients of the recurrent weights and of the biases.
-    fn backward(&mut self, training: &Training, layer: usize, carried: bool, gradient: &mut [f32]) {
+    fn backward(&mut self, training: &Training, layer: usize, carried: bool, gradient: &mut Gradients) {
         let Training {
             kernels,
             weights,
@@ -375,14 +328,21 @@ impl Workspace {
         let (n_gates, saved) = (cell.gates() * hidden, saved_gates(cell) * hidden);
         // The gates of the recurrent weights are the last of the saved ones.
         let recurrent = saved - n_gates;
-        let buffers = &mut self.layers[layer];
-        let n_first = self.starts[1];
-        for state in [&mut self.h_gradient, &mut self.c_gradient] {
-            state.grow(n_first * hidden);
-            state[..n_first * hidden].fill(0.0);
+        let Workspace {
+            layers,
+            tree,
+            h_gradient: [h, h_before],
+            c_gradient: [c, c_before],
+            ..
+        } = self;
+        let buffers = &mut layers[layer];
+        let last = tree.rows(tree.n_steps() - 1).len() * hidden;
+        for state in [&mut *h, &mut *h_before, &mut *c, &mut *c_before] {
+            state.grow(tree.widest() * hidden);
+            state[..last].fill(0.0);
         }
-        for t in (0..self.starts.len() - 1).rev() {
-            let rows = self.starts[t]..self.starts[t + 1];
+        for t in (0..tree.n_steps()).rev() {
+            let rows = tree.rows(t);
             kernels.backward(
                 cell,
                 Backward {
@@ -393,52 +353,50 @@ impl Workspace {
                     c: rows_from(&mut buffers.c, rows.start, hidden),
                     tanh_c: rows_from(&mut buffers.tanh_c, rows.start, hidden),
                     outputs: rows_from(&mut buffers.outputs, rows.start, hidden),
-                    h_gradient: &mut self.h_gradient,
-                    c_gradient: &mut self.c_gradient,
-                    sums: &mut gradient[places.sums.clone()],
-                    index: (layer == 0).then(|| &self.tokens[rows.clone()]),
+                    h_gradient: h,
+                    c_gradient: c,
+                    sums: &mut gradient.values[places.sums.clone()],
+                    index: (layer == 0).then(|| &tree.tokens()[rows.clone()]),
                 },
             );
             if t > 0 {
                 kernels.product(
                     (rows.len(), hidden, n_gates),
-                    Matrix {
-                        values: &buffers.gates[rows.start * saved + recurrent..],
-                        stride: saved,
-                    },
+                    Matrix(&buffers.gates[rows.start * saved + recurrent..], saved),
                     &backward.layers[layer].recurrent,
                     if cell == Cell::Gru { Onto::Result } else { Onto::Zero },
-                    MatrixMut {
-                        values: &mut self.h_gradient,
-                        stride: hidden,
-                    },
+                    MatrixMut(h, hidden),
                 );
+                kernels.sum_children(tree.children(t - 1), h, h_before, hidden);
+                std::mem::swap(h, h_before);
+                if cell == Cell::Lstm {
+                    kernels.sum_children(tree.children(t - 1), c, c_before, hidden);
+                    std::mem::swap(c, c_before);
+                }
             }
         }
         // A zero state gives the weights no gradient.
-        let rows = if carried { 0 } else { n_first }..self.starts.last().copied().unwrap_or(0);
+        let rows = if carried { 0 } else { tree.rows(0).end }..tree.n_rows();
         if !rows.is_empty() {
-            kernels.add_outer_products(
+            kernels.outer_products(
                 (n_gates, hidden, rows.len()),
-                Matrix {
-                    values: &buffers.gates[rows.start * saved + recurrent..],
-                    stride: saved,
+                Matrix(&buffers.gates[rows.start * saved + recurrent..], saved),
+                Matrix(&buffers.h[rows.start * hidden..], hidden),
+                if gradient.has_matrices {
+                    Onto::Result
+                } else {
+                    Onto::Zero
                 },
-                Matrix {
-                    values: &buffers.h[rows.start * hidden..],
-                    stride: hidden,
-                },
-                MatrixMut {
-                    values: &mut gradient[places.recurrent.clone()],
-                    stride: hidden,
-                },
+                MatrixMut(&mut gradient.values[places.recurrent.clone()], hidden),
             );
+        } else if !gradient.has_matrices {
+            gradient.values[places.recurrent.clone()].fill(0.0);
         }
     }
 
     /// Adds the gradient of a layer's input weights and turns the outputs of the layer
     /// below into their gradients.
-    fn backward_inputs(&mut self, training: &Training, layer: usize, gradient: &mut [f32]) {
+    fn backward_inputs(&mut self, training: &Training, layer: usize, gradient: &mut Gradients) {
         let Training {
             kernels,
             weights,
@@ -451,58 +409,56 @@ impl Workspace {
             hidden,
             ..
         } = *weights;
-        let (n_rows, n_gates) = (self.n_rows(), cell.gates() * hidden);
+        let (n_rows, n_gates) = (self.tree.n_rows(), cell.gates() * hidden);
         let (below, above) = self.layers.split_at_mut(layer);
         let outputs = &mut below[layer - 1].outputs;
-        let gates = Matrix {
-            values: &above[0].gates,
-            stride: saved_gates(cell) * hidden,
-        };
-        kernels.add_outer_products(
+        let gates = Matrix(&above[0].gates, saved_gates(cell) * hidden);
+        kernels.outer_products(
             (n_gates, hidden, n_rows),
             gates,
-            Matrix {
-                values: outputs,
-                stride: hidden,
+            Matrix(outputs, hidden),
+            if gradient.has_matrices {
+                Onto::Result
+            } else {
+                Onto::Zero
             },
-            MatrixMut {
-                values: &mut gradient[places.layers[layer].input.clone()],
-                stride: hidden,
-            },
+            MatrixMut(&mut gradient.values[places.layers[layer].input.clone()], hidden),
         );
         kernels.product(
             (n_rows, hidden, n_gates),
             gates,
             &backward.layers[layer].input,
             Onto::Zero,
-            MatrixMut {
-                values: outputs,
-                stride: hidden,
-            },
+            MatrixMut(outputs, hidden),
         );
     }
 
-    /// Writes the wanted distributions of sequences sorted by steps, each with at least
-    /// one.
+    /// Writes the wanted distributions of sorted sequences, each with at least one step.
     pub(super) fn distributions(&mut self, kernels: &Kernels, weights: &Weights, wanted: &mut [Wanted]) {
         let sequences: Vec<Sequence> = wanted.iter().map(|wanted| wanted.sequence).collect();
         let n_tokens = weights.architecture.vocabulary;
-        let n_steps = sequences.first().map_or(0, |longest| longest.n_steps);
+        let n_steps = sequences.iter().map(|sequence| sequence.n_steps).max().unwrap_or(0);
+        let (mut rows, mut places) = (Vec::new(), Vec::new());
+        self.tree.begin(&sequences, true);
         for start in (0..n_steps).step_by(PREDICTION_WINDOW) {
             let window = start..n_steps.min(start + PREDICTION_WINDOW);
             self.forward(kernels, weights, &sequences, window.clone(), start > 0, None);
-            let rows: Vec<(usize, usize)> = window
-                .flat_map(|t| (0..n_active(&sequences, t)).map(move |row| (t, row)))
-                .filter(|&(t, row)| t + 1 >= sequences[row].first_target)
-                .collect();
-            let packed = rows
-                .iter()
-                .map(|&(t, row)| self.starts[t - start] + row)
-                .collect::<Vec<_>>();
-            self.softmax(kernels, weights, &packed);
-            for (&(t, row), probabilities) in rows.iter().zip(self.logits.chunks_exact(weights.vocabulary)) {
-                let place = (t + 1 - sequences[row].first_target) * n_tokens;
-                wanted[row].distributions[place..place + n_tokens].copy_from_slice(&probabilities[..n_tokens]);
+            rows.clear();
+            places.clear();
+            for position in window.start + 1..=window.end {
+                for &Member { sequence, row } in self.tree.members(position - 1 - start) {
+                    if let Some(place) = position.checked_sub(sequences[sequence].first_target) {
+                        if rows.last() != Some(&row) {
+                            rows.push(row);
+                        }
+                        places.push((rows.len() - 1, sequence, place * n_tokens));
+                    }
+                }
+            }
+            self.softmax(kernels, weights, &rows);
+            for &(index, sequence, place) in &places {
+                let distribution = &self.logits[index * weights.vocabulary..][..n_tokens];
+                wanted[sequence].distributions[place..place + n_tokens].copy_from_slice(distribution);
             }
         }
     }
@@ -519,16 +475,10 @@ impl Workspace {
         let logits = &mut self.logits[..rows.len() * vocabulary];
         kernels.product(
             (rows.len(), vocabulary, hidden),
-            Matrix {
-                values: &self.picked,
-                stride: hidden,
-            },
+            Matrix(&self.picked, hidden),
             &weights.head,
             Onto::Row(&weights.head_bias),
-            MatrixMut {
-                values: logits,
-                stride: vocabulary,
-            },
+            MatrixMut(logits, vocabulary),
         );
         kernels.softmax(logits, vocabulary);
     }
@@ -542,7 +492,7 @@ impl Workspace {
                     cell,
                     layers,
                     hidden: n_units,
-                    vocabulary,
+                    vocabulary: n_tokens,
                     ..
                 },
             hidden,
@@ -550,34 +500,33 @@ impl Workspace {
         } = *weights;
         // The state is put where a window before of no steps would have left it. The
         // sequence is said to have a second step, so that its state is carried out.
-        self.starts.clear();
-        self.n_carried = 1;
-        self.layers
-            .resize_with(layers.max(self.layers.len()), LayerBuffers::default);
-        let buffers = self
-            .layers
-            .iter_mut()
-            .flat_map(|layer| [&mut layer.h, &mut layer.c].into_iter().take(cell.states()));
-        for (buffer, state) in buffers.zip(state.chunks_exact(n_units)) {
-            buffer.grow(hidden);
-            buffer[..hidden].fill(0.0);
-            buffer[..n_units].copy_from_slice(state);
-        }
         let sequence = Sequence {
             tokens: &[token],
             n_steps: 2,
             first_target: 1,
             key: 0,
         };
+        self.tree.begin(&[sequence], false);
+        self.layers
+            .resize_with(layers.max(self.layers.len()), LayerBuffers::default);
+        let states = self
+            .layers
+            .iter_mut()
+            .flat_map(|layer| [&mut layer.h, &mut layer.c].into_iter().take(cell.states()));
+        for (padded, state) in states.zip(state.chunks_exact(n_units)) {
+            padded.grow(hidden);
+            padded[..hidden].fill(0.0);
+            padded[..n_units].copy_from_slice(state);
+        }
         self.forward(kernels, weights, &[sequence], 0..1, true, None);
-        let buffers = self
+        let states = self
             .layers
             .iter()
             .flat_map(|layer| [&layer.h, &layer.c].into_iter().take(cell.states()));
-        for (buffer, state) in buffers.zip(state.chunks_exact_mut(n_units)) {
-            state.copy_from_slice(&buffer[hidden..][..n_units]);
+        for (padded, state) in states.zip(state.chunks_exact_mut(n_units)) {
+            state.copy_from_slice(&padded[hidden..][..n_units]);
         }
         self.softmax(kernels, weights, &[0]);
-        &self.logits[..vocabulary]
+        &self.logits[..n_tokens]
     }
 }

@@ -12,8 +12,8 @@ use super::vector::{sigmoid, tanh, Vector};
 #[derive(Clone, Copy)]
 pub(super) struct Forward {
     pub n_rows: usize,
-    /// The first `n_next` rows go on after this step.
-    pub n_next: usize,
+    /// The rows of the next step that follow row r are `children[r]..children[r + 1]`.
+    pub children: *const u32,
     /// Length of the product: H, or 0 when the state is zero.
     pub n_k: usize,
     pub hidden: usize,
@@ -31,7 +31,7 @@ pub(super) struct Forward {
     /// that both the gates of the input weights and those of the recurrent weights are
     /// neighbours.
     pub gates: *mut f32,
-    /// h and c before the step, (n_rows, H); the rows that go on are written behind them.
+    /// h and c before the step, (n_rows, H); behind them those of the next step are written.
     pub h: *mut f32,
     pub c: *mut f32,
     /// h after the step and tanh of c after it, (n_rows, H).
@@ -50,13 +50,19 @@ impl Forward {
         self.inputs.add(row * self.inputs_stride)
     }
 
-    /// Writes h of one vector of units, and behind the states when the sequence goes on.
+    /// Writes one vector of a row's new state to the rows that follow it.
+    #[inline(always)]
+    unsafe fn put_next<V: Vector>(&self, state: *mut f32, row: usize, unit: usize, value: V) {
+        for child in *self.children.add(row)..*self.children.add(row + 1) {
+            value.store(state.add((self.n_rows + child as usize) * self.hidden + unit));
+        }
+    }
+
+    /// Writes h of one vector of units, to the outputs and to the rows that follow.
     #[inline(always)]
     unsafe fn put_h<V: Vector>(&self, row: usize, unit: usize, h: V) {
         h.store(self.outputs.add(row * self.hidden + unit));
-        if row < self.n_next {
-            h.store(self.h.add((self.n_rows + row) * self.hidden + unit));
-        }
+        self.put_next(self.h, row, unit, h);
     }
 }
 
@@ -167,9 +173,7 @@ impl<V: Vector> Ends<V, 4> for Lstm<'_> {
             g.store(gates.add(2 * step.hidden));
             o.store(gates.add(3 * step.hidden));
             tanh_c.store(step.tanh_c.add(at));
-            if row < step.n_next {
-                c.store(step.c.add(at + step.n_rows * step.hidden));
-            }
+            step.put_next(step.c, row, unit, c);
             step.put_h(row, unit, o.mul(tanh_c));
         }
     }
@@ -344,6 +348,23 @@ pub(super) unsafe fn lstm_backward<V: Vector>(step: &Backward) {
                 sums.add(3 * hidden),
             );
             dc.mul(f).store(step.c_gradient.add(at));
+        }
+    }
+}
+
+/// Sets row r of `parents` to the sum of the rows `children[r]..children[r + 1]`.
+///
+/// # Safety
+/// As for [`rnn_forward`].
+#[inline(always)]
+pub(super) unsafe fn sum_children<V: Vector>(children: &[u32], rows: *const f32, parents: *mut f32, width: usize) {
+    for (parent, ends) in children.windows(2).enumerate() {
+        for column in (0..width).step_by(V::LANES) {
+            let mut sum = V::splat(0.0);
+            for child in ends[0]..ends[1] {
+                sum = sum.add(V::load(rows.add(child as usize * width + column)));
+            }
+            sum.store(parents.add(parent * width + column));
         }
     }
 }

@@ -18,17 +18,29 @@ use super::vector::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::vector::{Avx2, Avx512};
 
-/// A part of a row-major matrix: rows `stride` floats apart, from the slice's start.
+/// A part of a row-major matrix: its floats, and how far apart the rows are.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
-    pub values: &'a [f32],
-    pub stride: usize,
+pub(super) struct Matrix<'a>(pub &'a [f32], pub usize);
+
+impl<'a> Matrix<'a> {
+    /// The part from row `row` on.
+    pub(super) fn from_row(self, row: usize) -> Matrix<'a> {
+        Matrix(&self.0[row * self.1..], self.1)
+    }
+
+    /// Whether it holds (n_rows, n_columns), at least one row.
+    fn holds(&self, n_rows: usize, n_columns: usize) -> bool {
+        self.1 >= n_columns && self.0.len() >= (n_rows - 1) * self.1 + n_columns
+    }
 }
 
 /// The same, written to.
-pub(super) struct MatrixMut<'a> {
-    pub values: &'a mut [f32],
-    pub stride: usize,
+pub(super) struct MatrixMut<'a>(pub &'a mut [f32], pub usize);
+
+impl MatrixMut<'_> {
+    fn holds(&self, n_rows: usize, n_columns: usize) -> bool {
+        Matrix(self.0, self.1).holds(n_rows, n_columns)
+    }
 }
 
 /// What a product is added to.
@@ -39,6 +51,20 @@ pub(super) enum Onto<'a> {
     Row(&'a [f32]),
     /// What the result holds.
     Result,
+}
+
+impl Onto<'_> {
+    /// For a result of `n` columns.
+    fn checked(self, n: usize) -> product::Onto {
+        match self {
+            Onto::Zero => product::Onto::Zero,
+            Onto::Result => product::Onto::Result,
+            Onto::Row(row) => {
+                assert!(row.len() >= n);
+                product::Onto::Row(row.as_ptr())
+            }
+        }
+    }
 }
 
 /// Where the input part of the gates comes from.
@@ -53,7 +79,8 @@ pub(super) enum Inputs<'a> {
 /// One forward step; the fields of [`cells::Forward`], safely.
 pub(super) struct Forward<'a> {
     pub n_rows: usize,
-    pub n_next: usize,
+    /// The rows of the next step that follow row r are `children[r]..children[r + 1]`.
+    pub children: &'a [u32],
     pub state_is_zero: bool,
     /// H, a multiple of `PAD`.
     pub hidden: usize,
@@ -61,7 +88,7 @@ pub(super) struct Forward<'a> {
     pub bias: &'a [f32],
     pub inputs: Inputs<'a>,
     pub gates: &'a mut [f32],
-    /// h before the step, and behind it room for the rows that go on.
+    /// h before the step, and behind it room for the rows of the next step.
     pub h: &'a mut [f32],
     /// LSTM: c, likewise.
     pub c: &'a mut [f32],
@@ -95,11 +122,13 @@ pub(super) struct Kernels {
     lanes: usize,
     registers: usize,
     product: unsafe fn(&Product),
-    add_outer_products: unsafe fn(&OuterProducts),
+    outer_products: unsafe fn(&OuterProducts),
+    put_columns: unsafe fn((usize, usize), *const f32, usize, *mut f32, usize),
     forward: [ForwardStep; 3],
     backward: [BackwardStep; 3],
     softmax: unsafe fn(*mut f32, usize, usize),
-    cross_entropy: unsafe fn(*mut f32, usize, usize, *const u32, *const f32, *mut f32) -> f64,
+    cross_entropy: unsafe fn(*mut f32, usize, usize, *const f32, *mut f32) -> f64,
+    sum_children: unsafe fn(&[u32], *const f32, *mut f32, usize),
     drop: unsafe fn(&Dropout, u64, usize, &mut [f32]),
     add: unsafe fn(&mut [f32], &[f32]),
 }
@@ -129,8 +158,18 @@ macro_rules! compile {
                 product::product::<$V>(p)
             }
             $(#[target_feature(enable = $feature)])?
-            unsafe fn add_outer_products(p: &OuterProducts) {
-                product::add_outer_products::<$V>(p)
+            unsafe fn outer_products(p: &OuterProducts) {
+                product::outer_products::<$V>(p)
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn put_columns(
+                shape: (usize, usize),
+                from: *const f32,
+                from_stride: usize,
+                to: *mut f32,
+                to_stride: usize,
+            ) {
+                product::put_columns::<$V>(shape, from, from_stride, to, to_stride)
             }
             $(#[target_feature(enable = $feature)])?
             unsafe fn rnn_forward(step: &cells::Forward) {
@@ -165,11 +204,14 @@ macro_rules! compile {
                 logits: *mut f32,
                 n_rows: usize,
                 width: usize,
-                targets: *const u32,
                 weights: *const f32,
                 sums: *mut f32,
             ) -> f64 {
-                softmax::cross_entropy::<$V>(logits, n_rows, width, targets, weights, sums)
+                softmax::cross_entropy::<$V>(logits, n_rows, width, weights, sums)
+            }
+            $(#[target_feature(enable = $feature)])?
+            unsafe fn sum_children(children: &[u32], rows: *const f32, parents: *mut f32, width: usize) {
+                cells::sum_children::<$V>(children, rows, parents, width)
             }
             $(#[target_feature(enable = $feature)])?
             unsafe fn drop(dropout: &Dropout, key: u64, position: usize, row: &mut [f32]) {
@@ -184,11 +226,13 @@ macro_rules! compile {
                 lanes: <$V>::LANES,
                 registers: <$V>::REGISTERS,
                 product,
-                add_outer_products,
+                outer_products,
+                put_columns,
                 forward: [rnn_forward, gru_forward, lstm_forward],
                 backward: [rnn_backward, gru_backward, lstm_backward],
                 softmax,
                 cross_entropy,
+                sum_children,
                 drop,
                 add,
             };
@@ -244,6 +288,11 @@ impl Kernels {
         BEST.get_or_init(|| Kernels::available()[0])
     }
 
+    /// Floats of a vector; every panel is a multiple wide.
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes
+    }
+
     /// Columns of a full panel of a packed right operand.
     pub(super) fn panel(&self) -> usize {
         panel_vectors(self.registers) * self.lanes
@@ -267,70 +316,76 @@ impl Kernels {
             return;
         }
         assert!(n.is_multiple_of(PAD) && right.len() >= n * k);
-        assert!(left.stride >= k && left.values.len() >= (m - 1) * left.stride + k);
-        assert!(result.stride >= n && result.values.len() >= (m - 1) * result.stride + n);
-        let onto = match onto {
-            Onto::Zero => product::Onto::Zero,
-            Onto::Result => product::Onto::Result,
-            Onto::Row(row) => {
-                assert!(row.len() >= n);
-                product::Onto::Row(row.as_ptr())
-            }
-        };
+        assert!(left.holds(m, k) && result.holds(m, n));
         let product = Product {
             m,
             n,
             k,
-            left: left.values.as_ptr(),
-            left_stride: left.stride,
+            left: left.0.as_ptr(),
+            left_stride: left.1,
             right: right.as_ptr(),
-            result: result.values.as_mut_ptr(),
-            result_stride: result.stride,
-            onto,
+            result: result.0.as_mut_ptr(),
+            result_stride: result.1,
+            onto: onto.checked(n),
         };
         // SAFETY: the lengths were checked above, the borrows keep the result apart from
         // the operands, and `available` vouches for the processor.
         unsafe { (self.product)(&product) }
     }
 
-    /// result (m, n) += leftᵀ · right for left (k, m) and right (k, n).
-    pub(super) fn add_outer_products(
+    /// result (m, n) = onto + leftᵀ · right for left (k, m) and right (k, n).
+    pub(super) fn outer_products(
         &self,
         (m, n, k): (usize, usize, usize),
         left: Matrix,
         right: Matrix,
+        onto: Onto,
         result: MatrixMut,
     ) {
         if m == 0 || n == 0 || k == 0 {
             return;
         }
         assert!(n.is_multiple_of(PAD));
-        assert!(left.stride >= m && left.values.len() >= (k - 1) * left.stride + m);
-        assert!(right.stride >= n && right.values.len() >= (k - 1) * right.stride + n);
-        assert!(result.stride >= n && result.values.len() >= (m - 1) * result.stride + n);
+        assert!(left.holds(k, m) && right.holds(k, n) && result.holds(m, n));
         let products = OuterProducts {
             m,
             n,
             k,
-            left: left.values.as_ptr(),
-            left_stride: left.stride,
-            right: right.values.as_ptr(),
-            right_stride: right.stride,
-            result: result.values.as_mut_ptr(),
-            result_stride: result.stride,
+            left: left.0.as_ptr(),
+            left_stride: left.1,
+            right: right.0.as_ptr(),
+            right_stride: right.1,
+            result: result.0.as_mut_ptr(),
+            result_stride: result.1,
+            onto: onto.checked(n),
         };
         // SAFETY: as in `product`.
-        unsafe { (self.add_outer_products)(&products) }
+        unsafe { (self.outer_products)(&products) }
+    }
+
+    /// Packs the (n_rows, n_k) `rows` as columns `stride` floats apart in `packed`.
+    pub(super) fn put_columns(&self, (n_rows, n_k): (usize, usize), rows: Matrix, packed: &mut [f32], stride: usize) {
+        if n_rows == 0 || n_k == 0 {
+            return;
+        }
+        assert!(rows.holds(n_rows, n_k));
+        assert!(stride >= n_rows && packed.len() >= (n_k - 1) * stride + n_rows);
+        // SAFETY: as in `product`.
+        unsafe { (self.put_columns)((n_rows, n_k), rows.0.as_ptr(), rows.1, packed.as_mut_ptr(), stride) }
     }
 
     /// One step of a cell.
     pub(super) fn forward(&self, cell: Cell, step: Forward) {
         let Forward {
-            n_rows, n_next, hidden, ..
+            n_rows,
+            children,
+            hidden,
+            ..
         } = step;
+        let n_next = children[..=n_rows].iter().fold(0, |most, &child| most.max(child)) as usize;
         let (width, block) = (n_rows * hidden, (n_rows + n_next) * hidden);
         let lstm = cell == Cell::Lstm;
-        assert!(hidden.is_multiple_of(PAD) && n_next <= n_rows);
+        assert!(hidden.is_multiple_of(PAD));
         assert!(step.weights.len() >= cell.gates() * hidden * hidden);
         assert!(cell != Cell::Gru || step.bias.len() >= hidden);
         assert!(step.gates.len() >= saved_gates(cell) * width);
@@ -349,7 +404,7 @@ impl Kernels {
         };
         let operands = cells::Forward {
             n_rows,
-            n_next,
+            children: children.as_ptr(),
             n_k: if step.state_is_zero { 0 } else { hidden },
             hidden,
             weights: step.weights.as_ptr(),
@@ -412,18 +467,27 @@ impl Kernels {
         unsafe { (self.softmax)(logits.as_mut_ptr(), logits.len() / width, width) }
     }
 
-    /// Replaces rows of logits by the gradient of the weighted cross entropy, adds them to
-    /// `sums`, whose length is the width of a row, and gives the weighted cross entropy's
-    /// sum.
-    pub(super) fn cross_entropy(&self, logits: &mut [f32], targets: &[u32], weights: &[f32], sums: &mut [f32]) -> f64 {
+    /// Replaces rows of logits by the gradients of cross entropies with a weight for each
+    /// token, adds them to `sums`, whose length is the width of a row, and gives the sum of
+    /// the cross entropies.
+    pub(super) fn cross_entropy(&self, logits: &mut [f32], weights: &[f32], sums: &mut [f32]) -> f64 {
         let width = sums.len();
         assert!(width.is_multiple_of(PAD) && width > 0);
+        assert!(weights.len() >= logits.len());
         let n_rows = logits.len() / width;
-        assert!(weights.len() >= n_rows);
-        assert!(targets[..n_rows].iter().all(|&target| (target as usize) < width));
-        let (targets, weights) = (targets.as_ptr(), weights.as_ptr());
-        // SAFETY: as in `softmax`; targets and weights were checked above.
-        unsafe { (self.cross_entropy)(logits.as_mut_ptr(), n_rows, width, targets, weights, sums.as_mut_ptr()) }
+        // SAFETY: as in `softmax`; the weights were checked above.
+        unsafe { (self.cross_entropy)(logits.as_mut_ptr(), n_rows, width, weights.as_ptr(), sums.as_mut_ptr()) }
+    }
+
+    /// Sets row r of `parents` to the sum of the rows `children[r]..children[r + 1]` of
+    /// `rows`, all of them `width` long.
+    pub(super) fn sum_children(&self, children: &[u32], rows: &[f32], parents: &mut [f32], width: usize) {
+        assert!(width.is_multiple_of(PAD));
+        let n_children = children.iter().fold(0, |most, &child| most.max(child)) as usize;
+        let n_parents = children.len().saturating_sub(1);
+        assert!(rows.len() >= n_children * width && parents.len() >= n_parents * width);
+        // SAFETY: the lengths were checked above, and `available` vouches for the processor.
+        unsafe { (self.sum_children)(children, rows.as_ptr(), parents.as_mut_ptr(), width) }
     }
 
     /// [`Dropout::apply`].

@@ -46,26 +46,29 @@ struct Plain {
 
 impl<V: Vector, const C: usize> Ends<V, C> for Plain {
     #[inline(always)]
-    unsafe fn start<const R: usize>(&self, row: usize) -> [[V; C]; R] {
+    unsafe fn start<const R: usize>(&self, _row: usize) -> [[V; C]; R] {
         let mut tile = [[V::splat(0.0); C]; R];
-        for (r, sums) in tile.iter_mut().enumerate() {
-            for (c, sum) in sums.iter_mut().enumerate() {
-                let column = self.column + c * V::LANES;
-                match self.onto {
-                    Onto::Zero => {}
-                    Onto::Row(values) => *sum = V::load(values.add(column)),
-                    Onto::Result => *sum = V::load(self.result.add((row + r) * self.stride + column)),
+        if let Onto::Row(values) = self.onto {
+            for sums in &mut tile {
+                for (c, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(values.add(self.column + c * V::LANES));
                 }
             }
         }
         tile
     }
 
+    /// What the result holds is added here and not at the start, where the whole tile would
+    /// wait for it to come from a distant cache.
     #[inline(always)]
     unsafe fn finish<const R: usize>(&self, row: usize, tile: [[V; C]; R]) {
         for (r, sums) in tile.iter().enumerate() {
-            for (c, sum) in sums.iter().enumerate() {
-                sum.store(self.result.add((row + r) * self.stride + self.column + c * V::LANES));
+            for (c, &sum) in sums.iter().enumerate() {
+                let to = self.result.add((row + r) * self.stride + self.column + c * V::LANES);
+                match self.onto {
+                    Onto::Result => V::load(to).add(sum).store(to),
+                    Onto::Zero | Onto::Row(_) => sum.store(to),
+                }
             }
         }
     }
@@ -146,7 +149,7 @@ pub(super) unsafe fn product<V: Vector>(p: &Product) {
     }
 }
 
-/// The operands of `add_outer_products`: result (m, n) += leftᵀ (m, k) · right (k, n).
+/// The operands of `outer_products`: result (m, n) = onto + leftᵀ (m, k) · right (k, n).
 #[derive(Clone, Copy)]
 pub(super) struct OuterProducts {
     pub m: usize,
@@ -159,15 +162,17 @@ pub(super) struct OuterProducts {
     pub right_stride: usize,
     pub result: *mut f32,
     pub result_stride: usize,
+    pub onto: Onto,
 }
 
 /// # Safety
 /// As for [`product`].
 #[inline(always)]
-pub(super) unsafe fn add_outer_products<V: Vector>(p: &OuterProducts) {
+pub(super) unsafe fn outer_products<V: Vector>(p: &OuterProducts) {
     let panel = panel_vectors(V::REGISTERS) * V::LANES;
     for from in (0..p.k).step_by(BLOCK_K) {
         let n_k = BLOCK_K.min(p.k - from);
+        let onto = if from == 0 { p.onto } else { Onto::Result };
         let left = Left::<true> {
             start: p.left.add(from * p.left_stride),
             stride: p.left_stride,
@@ -179,9 +184,39 @@ pub(super) unsafe fn add_outer_products<V: Vector>(p: &OuterProducts) {
                 result: p.result,
                 stride: p.result_stride,
                 column,
-                onto: Onto::Result,
+                onto,
             };
             with_vectors!(V, width, C => sweep::<V, C, true>(p.m, n_k, left, right, p.right_stride, &ends));
+        }
+    }
+}
+
+/// Packs rows of a matrix as columns: `to[k · to_stride + r] = from[r · from_stride + k]`
+/// for (n_rows, n_k).
+///
+/// # Safety
+/// As for [`product`].
+#[inline(always)]
+pub(super) unsafe fn put_columns<V: Vector>(
+    (n_rows, n_k): (usize, usize),
+    from: *const f32,
+    from_stride: usize,
+    to: *mut f32,
+    to_stride: usize,
+) {
+    for row in (0..n_rows).step_by(V::LANES) {
+        for k in (0..n_k).step_by(V::LANES) {
+            let (from, to) = (from.add(row * from_stride + k), to.add(k * to_stride + row));
+            let (rows, columns) = (n_rows - row, n_k - k);
+            if rows >= V::LANES && columns >= V::LANES {
+                V::transpose(from, from_stride, to, to_stride);
+            } else {
+                for row in 0..rows.min(V::LANES) {
+                    for column in 0..columns.min(V::LANES) {
+                        *to.add(column * to_stride + row) = *from.add(row * from_stride + column);
+                    }
+                }
+            }
         }
     }
 }

@@ -2,34 +2,9 @@
 
 use super::vector::{exp, Vector};
 
-/// The logit of a column that is no token: its probability is 0, and a difference of two
-/// logits is never infinite.
+/// The logit of a column that is no token: its probability is nearly 0, and a difference of
+/// two logits is never infinite.
 pub(super) const NO_TOKEN: f32 = -1e30;
-
-/// Replaces a row by its exponentials relative to the largest logit. Gives the largest
-/// logit and the sum of the exponentials.
-#[inline(always)]
-unsafe fn exponentials<V: Vector>(row: *mut f32, width: usize) -> (f32, f32) {
-    let mut largest = V::load(row);
-    for column in (V::LANES..width).step_by(V::LANES) {
-        largest = largest.max(V::load(row.add(column)));
-    }
-    let largest = largest.largest();
-    let mut sum = V::splat(0.0);
-    for column in (0..width).step_by(V::LANES) {
-        let e = exp(V::load(row.add(column)).sub(V::splat(largest)));
-        e.store(row.add(column));
-        sum = sum.add(e);
-    }
-    (largest, sum.sum())
-}
-
-#[inline(always)]
-unsafe fn multiply<V: Vector>(row: *mut f32, width: usize, factor: f32) {
-    for column in (0..width).step_by(V::LANES) {
-        V::load(row.add(column)).mul(V::splat(factor)).store(row.add(column));
-    }
-}
 
 /// Replaces rows of logits by probabilities.
 ///
@@ -40,37 +15,73 @@ unsafe fn multiply<V: Vector>(row: *mut f32, width: usize, factor: f32) {
 pub(super) unsafe fn softmax<V: Vector>(logits: *mut f32, n_rows: usize, width: usize) {
     for row in 0..n_rows {
         let row = logits.add(row * width);
-        let (_, sum) = exponentials::<V>(row, width);
-        multiply::<V>(row, width, 1.0 / sum);
+        let mut largest = V::load(row);
+        for column in (V::LANES..width).step_by(V::LANES) {
+            largest = largest.max(V::load(row.add(column)));
+        }
+        let largest = V::splat(largest.largest());
+        let mut sum = V::splat(0.0);
+        for column in (0..width).step_by(V::LANES) {
+            let e = exp(V::load(row.add(column)).sub(largest));
+            e.store(row.add(column));
+            sum = sum.add(e);
+        }
+        let factor = V::splat(1.0 / sum.sum());
+        for column in (0..width).step_by(V::LANES) {
+            V::load(row.add(column)).mul(factor).store(row.add(column));
+        }
     }
 }
 
-/// Replaces rows of logits by the gradient of the weighted cross entropy, weight · (p -
-/// onehot(target)), adds the rows to `sums`, and gives the sum of weight · -ln p(target).
+/// Replaces rows of logits by the gradients of weighted cross entropies, adds the rows to
+/// `sums`, and gives the sum of the cross entropies. A row of `weights` has a weight for
+/// each token w_v, so that the cross entropy is Σ w_v · -ln p_v and its gradient
+/// (Σ w) · p - w.
 ///
 /// # Safety
-/// As for [`softmax`]; `targets` and `weights` have `n_rows` values, each target below
-/// `width`, and `sums` is good for `width` floats.
+/// As for [`softmax`]; `weights` has the shape of `logits`, and `sums` is good for `width`
+/// floats.
 #[inline(always)]
 pub(super) unsafe fn cross_entropy<V: Vector>(
     logits: *mut f32,
     n_rows: usize,
     width: usize,
-    targets: *const u32,
     weights: *const f32,
     sums: *mut f32,
 ) -> f64 {
     let mut loss = 0.0;
-    for index in 0..n_rows {
-        let row = logits.add(index * width);
-        let target = row.add(*targets.add(index) as usize);
-        let weight = *weights.add(index);
-        let logit = *target;
-        let (largest, sum) = exponentials::<V>(row, width);
-        multiply::<V>(row, width, weight / sum);
-        *target -= weight;
-        if weight != 0.0 {
-            loss += f64::from(weight) * f64::from(sum.ln() - (logit - largest));
+    // The logarithms are calls, before which all vector registers are saved: a few rows at
+    // a time first without and then with them.
+    let mut terms = [(0.0f32, 0.0f32, 0.0f32); 32];
+    for first in (0..n_rows).step_by(terms.len()) {
+        let n_terms = terms.len().min(n_rows - first);
+        for (index, term) in (first..).zip(&mut terms[..n_terms]) {
+            let row = logits.add(index * width);
+            let weights = weights.add(index * width);
+            let mut largest = V::load(row);
+            for column in (V::LANES..width).step_by(V::LANES) {
+                largest = largest.max(V::load(row.add(column)));
+            }
+            let largest = V::splat(largest.largest());
+            let (mut sum, mut weight, mut margin) = (V::splat(0.0), V::splat(0.0), V::splat(0.0));
+            for column in (0..width).step_by(V::LANES) {
+                let below = V::load(row.add(column)).sub(largest);
+                let w = V::load(weights.add(column));
+                let e = exp(below);
+                e.store(row.add(column));
+                sum = sum.add(e);
+                weight = weight.add(w);
+                margin = w.mul_add(below, margin);
+            }
+            *term = (sum.sum(), weight.sum(), margin.sum());
+            let factor = V::splat(term.1 / term.0);
+            for column in (0..width).step_by(V::LANES) {
+                let w = V::load(weights.add(column));
+                V::load(row.add(column)).mul(factor).sub(w).store(row.add(column));
+            }
+        }
+        for &(sum, weight, margin) in &terms[..n_terms] {
+            loss += f64::from(weight * sum.ln() - margin);
         }
     }
     for column in (0..width).step_by(V::LANES) {

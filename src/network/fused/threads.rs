@@ -12,10 +12,9 @@ impl<T> Default for Pool<T> {
     }
 }
 
-impl<T: Default> Pool<T> {
-    /// A kept one, or a new one.
-    pub(super) fn take(&self) -> T {
-        lock(&self.0).pop().unwrap_or_default()
+impl<T> Pool<T> {
+    pub(super) fn take(&self) -> Option<T> {
+        lock(&self.0).pop()
     }
 
     pub(super) fn put(&self, item: T) {
@@ -29,26 +28,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Does the jobs on at most `threads` threads, this one among them, each with something
-/// from the pool. The answers come in the order of the jobs, whichever thread did them.
-pub(super) fn do_all<J: Send, A: Send, T: Default + Send>(
-    threads: usize,
-    pool: &Pool<T>,
-    jobs: Vec<J>,
-    work: impl Fn(&mut T, J) -> A + Sync,
-) -> Vec<A> {
+/// Does the jobs on at most `threads` threads, this one among them. The answers come in the
+/// order of the jobs, whichever thread did them.
+pub(super) fn do_all<J: Send, A: Send>(threads: usize, jobs: Vec<J>, work: impl Fn(J) -> A + Sync) -> Vec<A> {
     let n_helpers = threads.min(jobs.len()).saturating_sub(1);
+    if n_helpers == 0 {
+        return jobs.into_iter().map(work).collect();
+    }
     let queue = Mutex::new(jobs.into_iter().enumerate());
     let run = || {
-        let mut tools = pool.take();
         let mut answers = Vec::new();
         loop {
             // Its own statement: the lock is released before the work.
             let next = lock(&queue).next();
             let Some((number, job)) = next else { break };
-            answers.push((number, work(&mut tools, job)));
+            answers.push((number, work(job)));
         }
-        pool.put(tools);
         answers
     };
     let mut answers = std::thread::scope(|scope| {
@@ -69,14 +64,10 @@ mod tests {
 
     #[test]
     fn answers_keep_the_order_of_the_jobs() {
-        let pool = Pool::<u32>::default();
         for threads in [1, 2, 7, 100] {
-            let answers = do_all(threads, &pool, (0..50).collect(), |count, job: u64| {
-                *count += 1;
-                job * job
-            });
+            let answers = do_all(threads, (0..50).collect(), |job: u64| job * job);
             assert_eq!(answers, (0..50).map(|job| job * job).collect::<Vec<_>>());
         }
-        assert!(do_all(3, &pool, Vec::<u8>::new(), |_, job| job).is_empty());
+        assert!(do_all(3, Vec::<u8>::new(), |job| job).is_empty());
     }
 }

@@ -24,12 +24,11 @@ pub(super) trait Vector: Copy {
     unsafe fn mul_add(self, factor: Self, term: Self) -> Self;
     /// term - self · factor.
     unsafe fn neg_mul_add(self, factor: Self, term: Self) -> Self;
-    /// The nearest integers.
-    unsafe fn round(self) -> Self;
-    /// Into [-126, 126]; a NaN stays a NaN, so that a diverged network shows.
-    unsafe fn clamp_exponent(self) -> Self;
-    /// self · 2^power for integers in [-126, 126].
-    unsafe fn scale(self, power: Self) -> Self;
+    /// 2^self with a relative error of 2e-7 in [-64, 64], and what is beyond as at the
+    /// limit or nearer to the truth: so the powers have a reciprocal, and products of a
+    /// few of them are no denormal numbers, which are slow. A NaN stays a NaN, so that a
+    /// diverged network shows.
+    unsafe fn exp2(self) -> Self;
     /// 1 / self, to about 1 unit in the last place, for values of at least 1.
     unsafe fn reciprocal(self) -> Self;
     /// The sum of the lanes.
@@ -38,39 +37,57 @@ pub(super) trait Vector: Copy {
     unsafe fn max(self, other: Self) -> Self;
     /// The largest lane.
     unsafe fn largest(self) -> f32;
+
+    /// Writes a block of LANES × LANES floats transposed; rows lie the strides apart.
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for row in 0..Self::LANES {
+            for column in 0..Self::LANES {
+                *to.add(column * to_stride + row) = *from.add(row * from_stride + column);
+            }
+        }
+    }
 }
 
-/// 2^x to 2 units in the last place: 2^x = 2^n · 2^r with |r| <= 1/2, and for 2^r the
-/// polynomial of degree 5 with the smallest largest relative error, 7.5e-8.
+/// The coefficients of r^5 … r^0 in the polynomial nearest to 2^r for |r| <= 1/2 by the
+/// relative error, which is at most 7.5e-8.
+const EXP2_AROUND_ZERO: [f32; 6] = [
+    1.327_647_2e-3,
+    9.675_541e-3,
+    5.550_713_3e-2,
+    2.402_212e-1,
+    6.931_469_7e-1,
+    1.0,
+];
+
+/// The polynomial with these coefficients.
 #[inline(always)]
-unsafe fn exp2<V: Vector>(x: V) -> V {
-    let x = x.clamp_exponent();
-    let n = x.round();
-    let r = x.sub(n);
-    let mut p = V::splat(1.327_647_2e-3);
-    for coefficient in [9.675_541e-3, 5.550_713_3e-2, 2.402_212e-1, 6.931_469_7e-1, 1.0] {
-        p = p.mul_add(r, V::splat(coefficient));
+unsafe fn polynomial<V: Vector>(coefficients: [f32; 6], x: V) -> V {
+    let [first, rest @ ..] = coefficients;
+    let mut sum = V::splat(first);
+    for coefficient in rest {
+        sum = sum.mul_add(x, V::splat(coefficient));
     }
-    p.scale(n)
+    sum
 }
 
 /// e^x.
 #[inline(always)]
 pub(super) unsafe fn exp<V: Vector>(x: V) -> V {
-    exp2(x.mul(V::splat(std::f32::consts::LOG2_E)))
+    x.mul(V::splat(std::f32::consts::LOG2_E)).exp2()
 }
 
 /// 1 / (1 + e^-x).
 #[inline(always)]
 pub(super) unsafe fn sigmoid<V: Vector>(x: V) -> V {
-    let e = exp2(x.mul(V::splat(-std::f32::consts::LOG2_E)));
+    let e = x.mul(V::splat(-std::f32::consts::LOG2_E)).exp2();
     e.add(V::splat(1.0)).reciprocal()
 }
 
 /// tanh x = 1 - 2 / (1 + e^2x); the error is absolute, about 1e-7, near 0 too.
 #[inline(always)]
 pub(super) unsafe fn tanh<V: Vector>(x: V) -> V {
-    let e = exp2(x.mul(V::splat(2.0 * std::f32::consts::LOG2_E)));
+    let e = x.mul(V::splat(2.0 * std::f32::consts::LOG2_E)).exp2();
     e.add(V::splat(1.0))
         .reciprocal()
         .neg_mul_add(V::splat(2.0), V::splat(1.0))
@@ -136,20 +153,17 @@ impl Vector for Portable {
         self.zip(factor, |a, b| a * b).zip(term, |a, b| b - a)
     }
     #[inline(always)]
-    unsafe fn round(self) -> Self {
-        self.map(|x| (x + ROUNDER) - ROUNDER)
-    }
-    #[inline(always)]
-    unsafe fn clamp_exponent(self) -> Self {
-        self.map(|x| if x > 126.0 { 126.0 } else { x })
-            .map(|x| if x < -126.0 { -126.0 } else { x })
-    }
-    #[inline(always)]
-    unsafe fn scale(self, power: Self) -> Self {
-        // The low bits of power + ROUNDER are the integer; shifted into the exponent and
-        // moved by the bias they are 2^power.
-        self.zip(power, |x, n| {
-            x * f32::from_bits((n + ROUNDER).to_bits().wrapping_shl(23).wrapping_add(1.0f32.to_bits()))
+    unsafe fn exp2(self) -> Self {
+        let x = self
+            .map(|x| if x > 64.0 { 64.0 } else { x })
+            .map(|x| if x < -64.0 { -64.0 } else { x });
+        let shifted = x.map(|x| x + ROUNDER);
+        let r = x.zip(shifted, |x, shifted| x - (shifted - ROUNDER));
+        // The low bits of `shifted` are the nearest integer; moved into the exponent and
+        // by its bias they are the power of two.
+        // SAFETY: plain Rust, whatever the processor.
+        unsafe { polynomial(EXP2_AROUND_ZERO, r) }.zip(shifted, |p, shifted| {
+            p * f32::from_bits(shifted.to_bits().wrapping_shl(23).wrapping_add(1.0f32.to_bits()))
         })
     }
     #[inline(always)]
@@ -177,7 +191,7 @@ pub(super) use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::Vector;
+    use super::{polynomial, Vector, EXP2_AROUND_ZERO};
     use std::arch::x86_64::*;
 
     /// Sixteen lanes.
@@ -224,18 +238,23 @@ mod x86 {
             Avx512(unsafe { _mm512_fnmadd_ps(self.0, factor.0, term.0) })
         }
         #[inline(always)]
-        unsafe fn round(self) -> Self {
-            Avx512(unsafe { _mm512_roundscale_ps(self.0, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC) })
-        }
-        #[inline(always)]
-        unsafe fn clamp_exponent(self) -> Self {
-            // With a NaN in either operand the result is the second one.
-            let below = unsafe { _mm512_min_ps(_mm512_set1_ps(126.0), self.0) };
-            Avx512(unsafe { _mm512_max_ps(_mm512_set1_ps(-126.0), below) })
-        }
-        #[inline(always)]
-        unsafe fn scale(self, power: Self) -> Self {
-            Avx512(unsafe { _mm512_scalef_ps(self.0, power.0) })
+        unsafe fn exp2(self) -> Self {
+            // The fraction above the next lower integer, and a power that takes that
+            // integer itself: one instruction each.
+            const ABOVE_INTEGER: [f32; 6] = [
+                1.877_576_7e-3,
+                8.989_34e-3,
+                5.582_631_8e-2,
+                2.401_536_2e-1,
+                6.931_531e-1,
+                9.999_999_3e-1,
+            ];
+            // With a NaN in either operand the minimum is the second one.
+            unsafe {
+                let x = _mm512_min_ps(_mm512_set1_ps(64.0), self.0);
+                let r = _mm512_reduce_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(x);
+                Avx512(_mm512_scalef_ps(polynomial(ABOVE_INTEGER, Avx512(r)).0, x))
+            }
         }
         #[inline(always)]
         unsafe fn reciprocal(self) -> Self {
@@ -257,6 +276,45 @@ mod x86 {
         #[inline(always)]
         unsafe fn largest(self) -> f32 {
             unsafe { _mm512_reduce_max_ps(self.0) }
+        }
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+            unsafe {
+                // Each round swaps blocks of 1, 2, 4 and 8 floats between pairs of rows that
+                // lie as far apart: first within quarters of a register, then quarters.
+                let mut rows = [_mm512_setzero_ps(); 16];
+                for (index, row) in rows.iter_mut().enumerate() {
+                    *row = _mm512_loadu_ps(from.add(index * from_stride));
+                }
+                let mut next = rows;
+                for four in (0..16).step_by(4) {
+                    let [a, b, c, d] = [rows[four], rows[four + 1], rows[four + 2], rows[four + 3]];
+                    let (ab_low, ab_high) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+                    let (cd_low, cd_high) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+                    next[four] = _mm512_shuffle_ps::<0b01_00_01_00>(ab_low, cd_low);
+                    next[four + 1] = _mm512_shuffle_ps::<0b11_10_11_10>(ab_low, cd_low);
+                    next[four + 2] = _mm512_shuffle_ps::<0b01_00_01_00>(ab_high, cd_high);
+                    next[four + 3] = _mm512_shuffle_ps::<0b11_10_11_10>(ab_high, cd_high);
+                }
+                // next[4 q + j] holds, in its quarter p, column 4 p + j of the rows 4 q to
+                // 4 q + 3.
+                for j in 0..4 {
+                    let [a, b, c, d] = [next[j], next[4 + j], next[8 + j], next[12 + j]];
+                    let ab_even = _mm512_shuffle_f32x4::<0b10_00_10_00>(a, b);
+                    let ab_odd = _mm512_shuffle_f32x4::<0b11_01_11_01>(a, b);
+                    let cd_even = _mm512_shuffle_f32x4::<0b10_00_10_00>(c, d);
+                    let cd_odd = _mm512_shuffle_f32x4::<0b11_01_11_01>(c, d);
+                    let columns = [
+                        _mm512_shuffle_f32x4::<0b10_00_10_00>(ab_even, cd_even),
+                        _mm512_shuffle_f32x4::<0b10_00_10_00>(ab_odd, cd_odd),
+                        _mm512_shuffle_f32x4::<0b11_01_11_01>(ab_even, cd_even),
+                        _mm512_shuffle_f32x4::<0b11_01_11_01>(ab_odd, cd_odd),
+                    ];
+                    for (p, column) in columns.into_iter().enumerate() {
+                        _mm512_storeu_ps(to.add((4 * p + j) * to_stride), column);
+                    }
+                }
+            }
         }
     }
 
@@ -317,23 +375,17 @@ mod x86 {
             Avx2(unsafe { _mm256_fnmadd_ps(self.0, factor.0, term.0) })
         }
         #[inline(always)]
-        unsafe fn round(self) -> Self {
-            Avx2(unsafe { _mm256_round_ps(self.0, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC) })
-        }
-        #[inline(always)]
-        unsafe fn clamp_exponent(self) -> Self {
-            // With a NaN in either operand the result is the second one.
-            let below = unsafe { _mm256_min_ps(_mm256_set1_ps(126.0), self.0) };
-            Avx2(unsafe { _mm256_max_ps(_mm256_set1_ps(-126.0), below) })
-        }
-        #[inline(always)]
-        unsafe fn scale(self, power: Self) -> Self {
-            // 2^power by its exponent field; an integer conversion of a NaN does no harm,
-            // because the product keeps the NaN of `self`.
+        unsafe fn exp2(self) -> Self {
+            // With a NaN in either operand minimum and maximum are the second one; and the
+            // conversion of a NaN does no harm, because the polynomial keeps it.
             unsafe {
-                let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(power.0), _mm256_set1_epi32(127));
+                let x = _mm256_min_ps(_mm256_set1_ps(64.0), self.0);
+                let x = _mm256_max_ps(_mm256_set1_ps(-64.0), x);
+                let n = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x);
+                let p = polynomial(EXP2_AROUND_ZERO, Avx2(_mm256_sub_ps(x, n)));
+                let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
                 Avx2(_mm256_mul_ps(
-                    self.0,
+                    p.0,
                     _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent)),
                 ))
             }
@@ -362,7 +414,7 @@ pub(super) use arm::Neon;
 
 #[cfg(target_arch = "aarch64")]
 mod arm {
-    use super::Vector;
+    use super::{polynomial, Vector, EXP2_AROUND_ZERO};
     use std::arch::aarch64::*;
 
     /// Four lanes.
@@ -408,19 +460,14 @@ mod arm {
             Neon(unsafe { vfmsq_f32(term.0, self.0, factor.0) })
         }
         #[inline(always)]
-        unsafe fn round(self) -> Self {
-            Neon(unsafe { vrndnq_f32(self.0) })
-        }
-        #[inline(always)]
-        unsafe fn clamp_exponent(self) -> Self {
-            // vmin and vmax keep a NaN.
-            Neon(unsafe { vmaxq_f32(vdupq_n_f32(-126.0), vminq_f32(vdupq_n_f32(126.0), self.0)) })
-        }
-        #[inline(always)]
-        unsafe fn scale(self, power: Self) -> Self {
+        unsafe fn exp2(self) -> Self {
+            // Minimum and maximum keep a NaN, and so does the polynomial.
             unsafe {
-                let exponent = vaddq_s32(vcvtq_s32_f32(power.0), vdupq_n_s32(127));
-                Neon(vmulq_f32(self.0, vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent))))
+                let x = vmaxq_f32(vdupq_n_f32(-64.0), vminq_f32(vdupq_n_f32(64.0), self.0));
+                let n = vrndnq_f32(x);
+                let p = polynomial(EXP2_AROUND_ZERO, Neon(vsubq_f32(x, n)));
+                let exponent = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
+                Neon(vmulq_f32(p.0, vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent))))
             }
         }
         #[inline(always)]

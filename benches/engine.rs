@@ -1,0 +1,136 @@
+//! The engines at the work that `engine.py` hands out on standard input, one line each:
+//!
+//! ```text
+//! train  <engine> <cell> <embedding> <hidden> <layers> <dropout> <threads> <file>
+//! predict <engine> <cell> <embedding> <hidden> <layers> <dropout> <threads> <file>
+//! one    <engine> <cell> <embedding> <hidden> <layers> <dropout> <threads> <file>
+//! ```
+//!
+//! The file holds a sequence a line, one digit a token, with an empty line behind each
+//! batch. The answer is one line: the seconds of one pass over the file.
+
+use std::io::BufRead;
+use std::time::Instant;
+
+use candle_core::Device;
+use footfall::network::{Architecture, Cell, Engine, Example, Fused, Plain, Step};
+
+const VOCABULARY: usize = 5;
+
+type Batches = Vec<Vec<Vec<u8>>>;
+
+fn read(file: &str) -> Batches {
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let batches = text
+        .split("\n\n")
+        .map(|batch| batch.lines().map(|line| line.bytes().map(|b| b - b'0').collect()));
+    batches
+        .map(Iterator::collect)
+        .filter(|batch: &Vec<_>| !batch.is_empty())
+        .collect()
+}
+
+/// Seconds of one pass of losses and gradients over the batches.
+fn train(engine: &dyn Engine, batches: &Batches, threads: usize) -> f64 {
+    let parameters = engine.architecture().initial_parameters(1);
+    let mut gradient = vec![0.0; parameters.len()];
+    let started = Instant::now();
+    for (number, batch) in batches.iter().enumerate() {
+        let examples: Vec<Example> = batch
+            .iter()
+            .zip(0..)
+            .map(|(tokens, key)| Example {
+                tokens,
+                first_target: 1,
+                key,
+            })
+            .collect();
+        let dropout = engine.architecture().dropout > 0.0;
+        let step = Step {
+            class_weights: None,
+            dropout_seed: dropout.then_some(number as u64),
+            window: 256,
+            threads,
+        };
+        gradient.fill(0.0);
+        let sum = engine
+            .loss_and_gradient(&parameters, &examples, &step, &mut gradient)
+            .expect("a valid batch");
+        assert!(sum.loss.is_finite());
+    }
+    started.elapsed().as_secs_f64()
+}
+
+/// Seconds of predicting the token after each sequence, a batch at a time.
+fn predict(architecture: Architecture, batches: &Batches, threads: usize) -> f64 {
+    let engine = Fused::new(architecture).expect("a valid architecture");
+    let prepared = engine
+        .prepare(&architecture.initial_parameters(1))
+        .expect("the right length");
+    let started = Instant::now();
+    for batch in batches {
+        let sequences: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
+        let rows = prepared.predict(&sequences, threads).expect("a valid batch");
+        assert_eq!(rows.len(), sequences.len() * VOCABULARY);
+    }
+    started.elapsed().as_secs_f64()
+}
+
+/// Median seconds of one prediction, over every sequence of the file alone.
+fn predict_one(architecture: Architecture, batches: &Batches) -> f64 {
+    let engine = Fused::new(architecture).expect("a valid architecture");
+    let prepared = engine
+        .prepare(&architecture.initial_parameters(1))
+        .expect("the right length");
+    let mut seconds: Vec<f64> = batches
+        .iter()
+        .flatten()
+        .map(|sequence| {
+            let started = Instant::now();
+            let row = prepared.predict(&[sequence], 1).expect("a valid sequence");
+            assert_eq!(row.len(), VOCABULARY);
+            started.elapsed().as_secs_f64()
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
+}
+
+fn main() {
+    // `cargo test` runs benches too, with this argument: there is nothing to test.
+    if std::env::args().any(|argument| argument == "--test") {
+        return;
+    }
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("standard input");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [task, engine, cell, embedding, hidden, layers, dropout, threads, file] = words[..] else {
+            panic!("not a task: {line}");
+        };
+        let number = |word: &str| word.parse::<usize>().expect("a whole number");
+        let architecture = Architecture {
+            cell: match cell {
+                "rnn" => Cell::Rnn,
+                "gru" => Cell::Gru,
+                _ => Cell::Lstm,
+            },
+            vocabulary: VOCABULARY,
+            embedding: number(embedding),
+            hidden: number(hidden),
+            layers: number(layers),
+            dropout: dropout.parse().expect("a probability"),
+        };
+        let (batches, threads) = (read(file), number(threads));
+        let seconds = match (task, engine) {
+            ("train", "plain") => train(
+                &Plain::new(architecture, Device::Cpu).expect("valid"),
+                &batches,
+                threads,
+            ),
+            ("train", _) => train(&Fused::new(architecture).expect("valid"), &batches, threads),
+            ("predict", _) => predict(architecture, &batches, threads),
+            _ => predict_one(architecture, &batches),
+        };
+        println!("{seconds}");
+    }
+}

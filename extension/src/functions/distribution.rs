@@ -1,0 +1,73 @@
+//! The fields that every prediction has: `action`, `probability`, `probabilities`.
+
+use crate::models::Decoded;
+use crate::value::Type;
+use duckdb::core::{Inserter, StructVector};
+use footfall::metrics::highest;
+use std::error::Error;
+use std::sync::Arc;
+
+/// A distribution over the actions of a model.
+#[derive(Clone)]
+pub struct Prediction {
+    pub model: Arc<Decoded>,
+    pub probabilities: Vec<f32>,
+}
+
+/// The fields, to be put into the STRUCT of a result.
+pub fn fields() -> Vec<(&'static str, Type)> {
+    vec![
+        ("action", Type::Varchar),
+        ("probability", Type::Float),
+        ("probabilities", Type::map(Type::Varchar, Type::Float)),
+    ]
+}
+
+/// Writes one prediction per row into the fields of `result` that begin at
+/// `first`; a row without one becomes NULL.
+///
+/// # Errors
+/// When DuckDB cannot reserve the space.
+pub fn write(
+    result: &mut StructVector,
+    first: usize,
+    predictions: &[Option<Prediction>],
+) -> Result<(), Box<dyn Error>> {
+    let rows = predictions.len();
+    let mut action = result.child(first, rows);
+    let mut probability = result.child(first + 1, rows);
+    let mut map = result.list_vector_child(first + 2);
+    let total = predictions
+        .iter()
+        .flatten()
+        .map(|prediction| prediction.probabilities.len())
+        .sum();
+    map.try_set_len(total)?;
+    let pairs = map.struct_child(total);
+    let (keys, values) = (pairs.child(0, total), pairs.child(1, total));
+    let mut element = 0;
+    for (row, prediction) in predictions.iter().enumerate() {
+        let Some(Prediction { model, probabilities }) = prediction else {
+            map.set_entry(row, element, 0);
+            map.set_null(row);
+            action.set_null(row);
+            probability.set_null(row);
+            result.set_null(row);
+            continue;
+        };
+        let names = model.model.vocabulary.actions();
+        let best = highest(probabilities);
+        action.insert(row, names[best].as_str());
+        map.set_entry(row, element, probabilities.len());
+        for (name, &value) in names.iter().zip(probabilities) {
+            keys.insert(element, name.as_str());
+            // SAFETY: the child is FLOAT, as `fields` registers it, and
+            // `element` stays below the reserved `total`.
+            unsafe { values.as_mut_ptr::<f32>().add(element).write(value) };
+            element += 1;
+        }
+        // SAFETY: the child is FLOAT, and `row` is a row of the chunk.
+        unsafe { probability.as_mut_ptr::<f32>().add(row).write(probabilities[best]) };
+    }
+    Ok(())
+}
