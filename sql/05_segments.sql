@@ -80,7 +80,8 @@ The mixture is a STRUCT: `k`, `weights` (the share of each component, largest fi
 the units of the points), `covariances` (DOUBLE[][][]; of the logarithms with `log`), `log_likelihood` (mean over
 the points), `bic` (Bayesian information criterion: lower is better, and of several k the one with the lowest is
 a good choice), `iterations`, `n_points` it was fitted to, `seed` and `log`.
-It starts from the clusters that kmeans finds with the same options. Up to 65536 different points all of them
+It starts from the clusters that kmeans finds with the same options and from those of its single starts, `n_init`
+in all, and goes on with the most likely. Up to 65536 different points all of them
 are used, above that a sample of 65536, drawn with the seed. Where kmeans cuts space into cells, a mixture tells
 groups apart that overlap or differ in spread; `gmm_assign` gives the probabilities.
 NULL and wrong points as for kmeans.
