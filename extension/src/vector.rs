@@ -130,11 +130,6 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// Number of rows.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// Whether row `row` is NULL.
     pub fn is_null(&self, row: usize) -> bool {
         assert!(row < self.len, "row {row} of {}", self.len);
