@@ -12,7 +12,7 @@ RUN_ON_ALL = --extension $(EXTENSION) $(DUCKDBS:%=--duckdb %)
 # Any file in the Taobao format; without one a synthetic shop is written in that format.
 EVENTS ?= build/demo_events.csv
 
-.PHONY: release demo test lint unit sql clients reference check-reference clean
+.PHONY: release demo test lint unit sql clients reference check-reference test-peers bench clean
 
 release: ; cargo build --release --workspace --locked && mkdir -p build && target/release/package-extension target/release/libfootfall_extension.so $(EXTENSION)
 
@@ -25,6 +25,15 @@ sql: release $(DUCKDBS) ; $(VENV)/bin/python tests/run_sql.py $(RUN_ON_ALL)
 clients: release $(DUCKDBS) $(DUCKDB_SHELL) ; FOOTFALL_SHELL=$(DUCKDB_SHELL) $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL)
 reference: release $(DUCKDBS) ; $(VENV)/bin/python tests/reference.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 check-reference: release $(DUCKDBS) ; $(VENV)/bin/python tests/reference.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION) --check
+
+# What needs PyTorch, scikit-learn, pandas and Polars (gigabytes): not part of `make test`.
+test-peers: release build/peers/installed ; FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python tests/peers/test_torch.py
+bench: release build/peers/installed $(DUCKDBS)
+	cargo build --release --benches --locked
+	build/peers/bin/python benches/engine.py
+	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python benches/quality.py
+	build/peers/bin/python benches/relational.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
+build/peers/installed: tests/peers/requirements.txt ; $(PYTHON) -m venv build/peers && build/peers/bin/pip --quiet install -r $< && touch $@
 
 build/demo_events.csv: release $(DUCKDB_SHELL) ; $(DUCKDB_SHELL) -unsigned -c "LOAD '$(EXTENSION)'" -c "COPY (SELECT user_id, item_id, category_id, action, epoch(ts - INTERVAL 8 HOURS)::BIGINT FROM footfall.generate_events(users := 1000, seed := 42) ORDER BY ALL) TO '$@' (HEADER false)"
 

@@ -9,7 +9,13 @@ CREATE MACRO footfall.main.check_option(is_allowed, function_name, argument_name
 CASE WHEN is_allowed
     THEN true
     ELSE CAST(error('footfall.' || function_name || ': argument ''' || argument_name || ''' is '
-        || coalesce(CASE typeof(given) WHEN 'VARCHAR' THEN '''' || CAST(given AS VARCHAR) || '''' ELSE CAST(given AS VARCHAR) END, 'NULL')
+        || coalesce(
+            CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END
+                -- An error is one line that can be read, whatever was given.
+                || regexp_replace(regexp_replace(CAST(given AS VARCHAR), '[\n\r]+', ' ', 'g'), '^(.{200}).+$', '\1...')
+                || CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END,
+            'NULL'
+        )
         || '; allowed: ' || allowed) AS BOOLEAN)
 END;
 
@@ -51,7 +57,7 @@ SELECT footfall.check_cleaning(''clean_events'', DATE ''2017-11-25'', NULL, [''p
 CREATE MACRO footfall.main.local_time(function_name, argument_name, moment) AS
 CASE WHEN typeof(moment) IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS', 'DATE')
     THEN TRY_CAST(moment AS TIMESTAMP)
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || typeof(moment)
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(moment), 200)
         || '; allowed: TIMESTAMP, TIMESTAMP_S, TIMESTAMP_MS, TIMESTAMP_NS, DATE, in the shop''s local time')
 END;
 

@@ -260,7 +260,7 @@ SELECT
 FROM best_groups
 LEFT JOIN user_counts ON user_counts.event_group = best_groups.event_group
 WHERE (SELECT footfall.main.check_option(
-    coalesce(top >= 1, true), 'conversion', 'top', top, 'a number from 1, or NULL for all groups'
+    coalesce(top >= 1 AND top = CAST(top AS BIGINT), true), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
 ))
 ORDER BY n_purchases DESC, n_views DESC, group_value;
 

@@ -25,8 +25,15 @@ returns AS MATERIALIZED (
     GROUP BY first_slot, distance
 ),
 sizes AS (
-    SELECT first_slot, n_users AS n_members, unnest(range((SELECT max(slot) FROM user_slots) - first_slot + 1)) AS distance
+    SELECT
+        first_slot,
+        n_users AS n_members,
+        unnest(range(CASE WHEN last_slot - first_slot < 100000 THEN last_slot - first_slot + 1
+            ELSE CAST(error('footfall.cohorts: argument ''ts'' spans ' || last_slot - first_slot + 1
+                || ' periods; allowed: 100000, so clean the times first, or take a longer period') AS BIGINT)
+        END)) AS distance
     FROM returns
+    CROSS JOIN (SELECT max(slot) AS last_slot FROM user_slots)
     WHERE distance = 0
 )
 SELECT
@@ -51,7 +58,7 @@ One row per cohort and period, up to the last period in the data: `cohort` (the 
 which its users have their first row; weeks start on Monday), `period` (0 is the cohort''s own, 1 the next, and
 so on), `users` of the cohort with a row in that period, and `share` of the cohort; period 0 has all of it.
 Rows with a NULL user, or with a NULL or infinite time, are left out. The first and last period may be
-cut off by the data, which lowers their numbers.
+cut off by the data, which lowers their numbers. Times more than 100000 periods apart are an error.
 
 Parameters:
 - tbl: the events or purchases: a table, view, CTE or file.

@@ -75,7 +75,7 @@ measured AS NOT MATERIALIZED (
     WHERE buyer IS NOT NULL AND CASE WHEN isfinite(total) IS NOT false
         THEN n_purchases > 0
         ELSE CAST(error('footfall.rfm: argument ''amount'' adds up to ' || total || ' for customer '
-            || CAST(buyer AS VARCHAR) || '; allowed: finite numbers and NULL') AS BOOLEAN)
+            || left(CAST(buyer AS VARCHAR), 200) || '; allowed: finite numbers and NULL') AS BOOLEAN)
     END
 ),
 -- A value's score depends on how many customers have worse ones and how many have the same, so each

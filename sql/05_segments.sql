@@ -80,7 +80,8 @@ The mixture is a STRUCT: `k`, `weights` (the share of each component, largest fi
 the units of the points), `covariances` (DOUBLE[][][]; of the logarithms with `log`), `log_likelihood` (mean over
 the points), `bic` (Bayesian information criterion: lower is better, and of several k the one with the lowest is
 a good choice), `iterations`, `n_points` it was fitted to, `seed` and `log`.
-It starts from the clusters that kmeans finds with the same options. Up to 65536 different points all of them
+It starts from the clusters that kmeans finds with the same options and from those of its single starts, `n_init`
+in all, and goes on with the most likely. Up to 65536 different points all of them
 are used, above that a sample of 65536, drawn with the seed. Where kmeans cuts space into cells, a mixture tells
 groups apart that overlap or differ in spread; `gmm_assign` gives the probabilities.
 NULL and wrong points as for kmeans.
@@ -128,7 +129,9 @@ SELECT
     system.main.kmeans_distance(clustering, place) AS distance
 FROM customers
 CROSS JOIN learned
-WHERE (SELECT footfall.main.check_option(CAST(k AS BIGINT) BETWEEN 1 AND 10000, 'segment', 'k', k, '1 to 10000'));
+WHERE (SELECT footfall.main.check_option(
+    CAST(k AS BIGINT) BETWEEN 1 AND 10000 AND k = CAST(k AS BIGINT), 'segment', 'k', k, 'a whole number from 1 to 10000'
+));
 
 COMMENT ON MACRO TABLE footfall.main.segment IS 'Groups customers into k segments of similar customers by k-means.
 
@@ -174,9 +177,12 @@ SELECT
     choice.chosen AS chosen
 FROM choices
 WHERE (SELECT
-    footfall.main.check_option(CAST(k_from AS BIGINT) >= 1, 'choose_k', 'k_from', k_from, '1 or more')
+    footfall.main.check_option(
+        CAST(k_from AS BIGINT) >= 1 AND k_from = CAST(k_from AS BIGINT), 'choose_k', 'k_from', k_from, 'a whole number from 1'
+    )
     AND footfall.main.check_option(
-        CAST(k_to AS BIGINT) BETWEEN CAST(k_from AS BIGINT) AND 10000, 'choose_k', 'k_to', k_to, 'k_from to 10000'
+        CAST(k_to AS BIGINT) BETWEEN CAST(k_from AS BIGINT) AND 10000 AND k_to = CAST(k_to AS BIGINT),
+        'choose_k', 'k_to', k_to, 'a whole number from k_from to 10000'
     )
 )
 ORDER BY choice.k;

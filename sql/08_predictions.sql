@@ -310,7 +310,6 @@ ff_losses AS (
         WHEN 'validation' THEN held_out(
             coalesce(ff_user, array_to_string(ff_actions, chr(31))), ff_info['validation'], ff_info['seed']
         )
-        ELSE footfall.main.check_option(false, 'compare_models', 'part', part, '''all'', ''validation''')
     END
 ),
 ff_users AS MATERIALIZED (
@@ -336,7 +335,10 @@ SELECT
     ) / any_value(ff_targets) AS standard_error,
     any_value(ff_n_users) AS n_users,
     any_value(ff_targets) AS n
-FROM ff_users, ff_totals;
+FROM ff_users, ff_totals
+WHERE (SELECT footfall.main.check_option(
+    part IN ('all', 'validation'), 'compare_models', 'part', part, '''all'', ''validation'''
+));
 COMMENT ON MACRO TABLE footfall.main.compare_models IS 'Compares two models user by user, with the standard error of the difference.
 
 One row: `log_loss_a` and `log_loss_b`, mean negative log likelihoods in nats per target; `difference`, the first minus the second, above 0 when the second model is better; `standard_error` of the difference. Both models are judged on the same users, and it is users that were drawn at random and not targets, so the error is that of a ratio over users (Cochran, 1977, Sampling Techniques, section 6.4). A difference of two standard errors is worth believing.

@@ -43,11 +43,16 @@ SELECT label AS weekday, n_days, events, purchases, round(events_per_day, 1) AS 
 FROM footfall.activity(events, user_id, action, ts, by := 'weekday');
 
 -- 3. Did the promotion of 2 and 3 December do anything? Per action, against the same weekdays outside it.
+SELECT action, per_day_inside, per_day_outside, round(lift, 3) AS lift, users_per_day_inside, users_per_day_outside
 FROM footfall.promotion_effect(events, user_id, action, ts, DATE '2017-12-02', DATE '2017-12-04');
 
 -- 4. What converts, and where are buyers lost?
+SELECT
+    group_value AS category_id, views, carts, purchases, viewers, buyers,
+    round(purchases_per_view, 4) AS purchases_per_view, round(buyers_per_viewer, 4) AS buyers_per_viewer
 FROM footfall.conversion(events, user_id, category_id, action, top := 10);
 
+SELECT step, action, users, round(rate_from_start, 3) AS rate_from_start, round(rate_from_previous, 3) AS rate_from_previous, median_time_from_previous, users_in_any_order
 FROM footfall.funnel(events, user_id, action, ts, steps := ['pv', 'cart', 'buy']);
 
 -- 5. Who are the customers? Recency and frequency scores; these events carry no money, so there is no M.
@@ -56,9 +61,11 @@ CREATE OR REPLACE VIEW purchases AS FROM events WHERE action = 'buy';
 CREATE OR REPLACE TABLE customers AS
 FROM footfall.rfm(purchases, user_id, ts);
 
+SELECT segment, customers, round(share, 3) AS share, round(mean_recency_days, 2) AS mean_recency_days, round(mean_frequency, 2) AS mean_frequency
 FROM footfall.rfm_summary(purchases, user_id, ts);
 
 -- 6. Which groups do they fall into? k with its evidence, then segments named by their numbers.
+SELECT k, round(inertia, 1) AS inertia, round(silhouette, 3) AS silhouette, round(davies_bouldin, 3) AS davies_bouldin, chosen
 FROM footfall.choose_k(customers, [recency_days, frequency], k_from := 2, k_to := 8);
 
 CREATE OR REPLACE TABLE segments AS
@@ -66,6 +73,7 @@ SELECT customers.*, assigned.segment AS cluster
 FROM footfall.segment(customers, customer_id, [recency_days, frequency], k := 3) AS assigned
 JOIN customers ON customers.customer_id = assigned.id;
 
+SELECT segment, customers, round(share, 3) AS share, round(mean_recency, 2) AS mean_recency, round(mean_frequency, 2) AS mean_frequency, label
 FROM footfall.segment_profile(segments, cluster, recency_days, frequency);
 
 -- 7. What comes next? One history per user; two networks, the same users held back from both.

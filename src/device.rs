@@ -6,7 +6,8 @@ use crate::network::{Architecture, Engine, Fused, Plain};
 /// The devices of this binary, as `footfall_devices()` lists them.
 pub fn available() -> Vec<String> {
     let mut devices = vec!["cpu".to_owned()];
-    if candle_core::utils::cuda_is_available() {
+    // Asking for it is the only way to know: a build with the feature may run where no GPU is.
+    if candle_core::Device::new_cuda(0).is_ok() {
         devices.push("cuda".to_owned());
     }
     devices

@@ -6,6 +6,7 @@ use footfall::random::Random;
 use footfall::segment::blocks::{Blocks, LANES};
 use footfall::segment::choose::choose;
 use footfall::segment::error::SegmentError;
+use footfall::segment::gmm::{self, Membership};
 use footfall::segment::kmeans::{fit, Assigner, Model, Options};
 use footfall::segment::lloyd::{inertia, labels, Lloyd};
 use footfall::segment::points::Points;
@@ -14,7 +15,7 @@ use footfall::segment::scale::Scaling;
 use footfall::segment::start::Start;
 use linfa::traits::Fit;
 use linfa::DatasetBase;
-use linfa_clustering::KMeans;
+use linfa_clustering::{GaussianMixtureModel, KMeans};
 use ndarray::Array2;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -25,6 +26,14 @@ struct Recorded {
     dimensions: usize,
     points: Vec<f64>,
     results: Vec<Expected>,
+    mixtures: Vec<ExpectedMixture>,
+}
+
+#[derive(Deserialize)]
+struct ExpectedMixture {
+    k: usize,
+    log_likelihood: f64,
+    weights: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -111,6 +120,106 @@ fn linfa_ends_where_lloyd_stays() {
             }
         }
     }
+}
+
+#[test]
+fn mixtures_agree_with_scikit_learn() {
+    for set in recorded() {
+        let points = Points::new(&set.points, set.dimensions, 1).unwrap();
+        let scaling = Scaling::fit(&points, true, false, 1).unwrap();
+        let log_scale: f64 = scaling.deviations.iter().map(|scale| scale.ln()).sum();
+        for expected in &set.mixtures {
+            let options = Options {
+                max_iterations: 10_000,
+                ..Options::default()
+            };
+            let mixture = gmm::fit(&points, expected.k, &options).unwrap();
+            // scikit-learn's density is per standard deviation.
+            let found = mixture.log_likelihood + log_scale;
+            assert!(
+                found >= expected.log_likelihood - 1e-5,
+                "k = {}: {found} below {}",
+                expected.k,
+                expected.log_likelihood
+            );
+            if (found - expected.log_likelihood).abs() < 1e-5 {
+                for (a, b) in mixture.weights.iter().zip(&expected.weights) {
+                    assert!((a - b).abs() < 1e-3, "k = {}: {:?}", expected.k, mixture.weights);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn mixtures_agree_with_linfa_where_it_works() {
+    let mut random = Random::new(8);
+    let values: Vec<f64> = (0..600)
+        .flat_map(|i| {
+            let (x, y) = (random.normal(), random.normal());
+            if i % 3 == 0 {
+                [8.0 + 2.0 * x, 1.5 * x + y]
+            } else {
+                [x, 6.0 + 0.3 * y]
+            }
+        })
+        .collect();
+    let points = Points::new(&values, 2, 1).unwrap();
+    let options = Options {
+        standardise: false,
+        ..Options::default()
+    };
+    let ours = gmm::fit(&points, 2, &options).unwrap();
+    let data = DatasetBase::from(Array2::from_shape_vec((600, 2), values).unwrap());
+    let theirs = GaussianMixtureModel::params(2).tolerance(1e-9).fit(&data).unwrap();
+    let order = if theirs.weights()[0] > theirs.weights()[1] {
+        [0, 1]
+    } else {
+        [1, 0]
+    };
+    for (j, &theirs_j) in order.iter().enumerate() {
+        assert!((ours.weights[j] - theirs.weights()[theirs_j]).abs() < 1e-4);
+        for a in 0..2 {
+            assert!((ours.means[j * 2 + a] - theirs.means()[[theirs_j, a]]).abs() < 1e-3);
+            for b in 0..2 {
+                let found = ours.covariances[(j * 2 + a) * 2 + b];
+                assert!((found - theirs.covariances()[[theirs_j, a, b]]).abs() < 1e-3);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_mixture_survives_a_customer_far_from_all_others() {
+    let mut values = customers(9, 500, 1);
+    values.push(1e9);
+    let points = Points::new(&values, 1, 1).unwrap();
+    let mixture = gmm::fit(&points, 3, &Options::default()).unwrap();
+    assert!(mixture.log_likelihood.is_finite());
+    let membership = Membership::from_parts(&mixture.weights, &mixture.means, &mixture.covariances, false).unwrap();
+    for value in [0.0, 4.0, 1e9, -1e9, 1e300] {
+        let probabilities = membership.probabilities(&[value]);
+        assert!(
+            (probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-12,
+            "{probabilities:?}"
+        );
+    }
+}
+
+#[test]
+fn mixtures_do_not_depend_on_row_order_or_threads() {
+    let values = customers(12, 5000, 3);
+    let fit = |values: &[f64], threads| {
+        let points = Points::new(values, 3, threads).unwrap();
+        let options = Options {
+            threads,
+            max_iterations: 20,
+            n_init: 2,
+            ..Options::default()
+        };
+        format!("{:?}", gmm::fit(&points, 4, &options).unwrap())
+    };
+    assert_eq!(fit(&values, 1), fit(&shuffled(&values, 3, 1), 3));
 }
 
 /// Customers with days, counts and (in the third column) money.

@@ -84,6 +84,20 @@ fn panic_message(payload: &Box<dyn std::any::Any + Send>) -> &str {
         .unwrap_or("panic without a message")
 }
 
+/// The longest message in characters: one that holds a value of a megabyte is
+/// of no use to a reader.
+const LONGEST_MESSAGE: usize = 1000;
+
+/// The message on one line; of one that is too long the start, which names the
+/// argument, and the end, which tells what is allowed.
 fn one_line(message: &str) -> String {
-    message.split_whitespace().collect::<Vec<_>>().join(" ")
+    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let n_chars = line.chars().count();
+    if n_chars <= LONGEST_MESSAGE {
+        return line;
+    }
+    let half = LONGEST_MESSAGE / 2;
+    let start: String = line.chars().take(half).collect();
+    let end: String = line.chars().skip(n_chars - half).collect();
+    format!("{start} ... {end}")
 }

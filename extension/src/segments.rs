@@ -279,7 +279,7 @@ impl<'a> Rows<'a> {
 /// A damaged model; a point of another length or with a coordinate that is not
 /// finite.
 pub fn assign(input: &Chunk, mut found: impl FnMut(usize, usize, f64)) -> Result<(), SegmentError> {
-    let mut models = Models::new(input.column(0));
+    let mut models = Models::new(input.column(0), input.len());
     let points = input.column(1);
     let coordinates = points.child();
     let values = coordinates.values::<f64>();
@@ -341,6 +341,7 @@ fn check(values: &[f64], log: bool) -> Result<(), SegmentError> {
 /// once: its rows have equal (offset, length) pairs.
 struct Models<'a> {
     model: &'a Column<'a>,
+    rows: usize,
     centroids: Column<'a>,
     scale: Column<'a>,
     log: Column<'a>,
@@ -348,9 +349,10 @@ struct Models<'a> {
 }
 
 impl<'a> Models<'a> {
-    fn new(model: &'a Column<'a>) -> Self {
+    fn new(model: &'a Column<'a>, rows: usize) -> Self {
         Self {
             model,
+            rows,
             centroids: model.field(CENTROIDS),
             scale: model.field(SCALE),
             log: model.field(LOG),
@@ -369,9 +371,7 @@ impl<'a> Models<'a> {
                 && logs[at] == logs[row]
                 && (self.model.all_valid() || !self.model.is_null(at))
         };
-        (row..self.model.len())
-            .find(|&at| !same(at))
-            .unwrap_or(self.model.len())
+        (row..self.rows).find(|&at| !same(at)).unwrap_or(self.rows)
     }
 
     fn decode(&mut self, row: usize) -> Result<&Assigner, SegmentError> {

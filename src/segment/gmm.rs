@@ -3,7 +3,9 @@
 //! Each component has a weight, a mean and a full covariance; a point belongs to
 //! every component with a probability. Fitted by expectation and maximisation
 //! (Dempster, Laird and Rubin, "Maximum likelihood from incomplete data via the
-//! EM algorithm", 1977) from the clusters that k-means finds.
+//! EM algorithm", 1977). The first of `n_init` starts are the clusters that
+//! k-means finds, the others those of single starts of k-means; each is iterated
+//! [`TRIAL`] times, and the most likely one goes on.
 //!
 //! The iterations are our own and not linfa-clustering's: that crate takes the
 //! logarithm of a sum of densities that underflow for a point some forty
@@ -34,6 +36,8 @@ pub const MAX_DIMENSIONS: usize = 100;
 const RIDGE: f64 = 1e-6;
 /// Iterations end when the mean log likelihood gains less than this.
 const TOLERANCE: f64 = 1e-8;
+/// Iterations after which starts are compared.
+pub const TRIAL: usize = 30;
 /// Points handled by one task.
 const CHUNK: usize = 1 << 11;
 
@@ -99,20 +103,31 @@ pub fn fit(points: &Points, k: usize, options: &Options) -> Result<Mixture, Segm
         sample = points.sample(FITTED_POINTS as u64, offset);
         &sample
     };
-    let clusters = Prepared::new(some, options)?.fit(k)?;
-    let scaling = Scaling::fit(some, options.standardise, options.log, options.threads)?;
-    let mut em = Em::new(some, &scaling, &Assigner::new(&clusters)?, options.threads);
-    let mut before = f64::NEG_INFINITY;
-    let mut iterations = 0;
-    loop {
-        let (sums, log_likelihood) = em.expect()?;
-        if iterations == options.max_iterations || log_likelihood - before < TOLERANCE {
-            return Ok(em.finish(&scaling, log_likelihood, iterations, options));
+    let prepared = Prepared::new(some, options)?;
+    let best_clusters = Assigner::new(&prepared.fit(k)?)?;
+    let mut runs = Vec::new();
+    for start in 0..options.n_init {
+        let mut labels = vec![0; some.len()];
+        if start == 0 {
+            best_clusters.assign_rows(some.values(), |row, cluster, _| labels[row] = cluster);
+        } else {
+            prepared.one_start(k, start, &mut labels);
         }
-        before = log_likelihood;
-        iterations += 1;
-        em.components.maximise(&sums);
+        let mut em = Em::new(some, &prepared.scaling, k, &labels, options.threads);
+        let last = options.max_iterations.min(TRIAL);
+        em.run(last)?;
+        runs.push(em);
     }
+    let best = runs.into_iter().reduce(|best, next| {
+        if next.log_likelihood > best.log_likelihood {
+            next
+        } else {
+            best
+        }
+    });
+    let mut em = best.unwrap_or_else(|| unreachable!("the settings ask for at least one start"));
+    em.run(options.max_iterations)?;
+    Ok(em.finish(&prepared.scaling, options))
 }
 
 /// The fit in scaled coordinates.
@@ -124,6 +139,10 @@ struct Em {
     weights: Vec<f64>,
     total: u64,
     components: Components,
+    /// Mean over the points, in scaled coordinates.
+    log_likelihood: f64,
+    iterations: usize,
+    converged: bool,
 }
 
 /// Weights, means and covariances of all components, as in [`Mixture`].
@@ -181,14 +200,14 @@ impl Sums {
 }
 
 impl Em {
-    fn new(points: &Points, scaling: &Scaling, clusters: &Assigner, threads: usize) -> Self {
+    /// Starts from a cluster per point.
+    fn new(points: &Points, scaling: &Scaling, k: usize, labels: &[usize], threads: usize) -> Self {
         let dimensions = points.dimensions();
         let values = points.values().iter().enumerate();
         let places: Vec<f64> = values
             .map(|(index, &value)| scaling.forward(index % dimensions, value))
             .collect();
         let weights: Vec<f64> = points.weights().iter().map(|&weight| weight as f64).collect();
-        let k = clusters.k();
         let mut components = Components {
             dimensions,
             weights: vec![1.0 / k as f64; k],
@@ -196,9 +215,9 @@ impl Em {
             covariances: vec![0.0; k * dimensions * dimensions],
         };
         let mut sums = Sums::new(k, dimensions);
-        clusters.assign_rows(points.values(), |row, cluster, _| {
-            sums.insert(cluster, weights[row], &places[row * dimensions..][..dimensions]);
-        });
+        for ((place, &label), &weight) in places.chunks_exact(dimensions).zip(labels).zip(&weights) {
+            sums.insert(label, weight, place);
+        }
         components.maximise(&sums);
         Self {
             threads,
@@ -207,7 +226,28 @@ impl Em {
             weights,
             total: points.total(),
             components,
+            log_likelihood: f64::NEG_INFINITY,
+            iterations: 0,
+            converged: false,
         }
+    }
+
+    /// Iterates until the likelihood gains no more, or `max_iterations` have
+    /// been done in all.
+    fn run(&mut self, max_iterations: usize) -> Result<(), SegmentError> {
+        let mut before = f64::NEG_INFINITY;
+        while !self.converged {
+            let (sums, log_likelihood) = self.expect()?;
+            self.converged = log_likelihood - before < TOLERANCE;
+            self.log_likelihood = log_likelihood;
+            before = log_likelihood;
+            if self.converged || self.iterations >= max_iterations {
+                break;
+            }
+            self.iterations += 1;
+            self.components.maximise(&sums);
+        }
+        Ok(())
     }
 
     /// The moments under the present components, and the mean log likelihood.
@@ -243,7 +283,7 @@ impl Em {
     }
 
     /// The mixture in the units of the points, components by weight.
-    fn finish(self, scaling: &Scaling, log_likelihood: f64, iterations: usize, options: &Options) -> Mixture {
+    fn finish(self, scaling: &Scaling, options: &Options) -> Mixture {
         let (k, d) = (self.components.weights.len(), self.dimensions);
         let means = scaling.backward(&self.components.means);
         let mean = |j: usize| &means[j * d..][..d];
@@ -264,7 +304,7 @@ impl Em {
                 .collect::<Vec<f64>>()
         };
         // The density per unit of the points, not per standard deviation.
-        let log_likelihood = log_likelihood - scaling.deviations.iter().map(|scale| scale.ln()).sum::<f64>();
+        let log_likelihood = self.log_likelihood - scaling.deviations.iter().map(|scale| scale.ln()).sum::<f64>();
         let n_parameters = (k - 1 + k * d + k * d * (d + 1) / 2) as f64;
         let total = self.total as f64;
         Mixture {
@@ -274,7 +314,7 @@ impl Em {
             covariances: order.iter().flat_map(|&j| covariance(j)).collect(),
             log_likelihood,
             bic: n_parameters * total.ln() - 2.0 * total * log_likelihood,
-            iterations,
+            iterations: self.iterations,
             n_points: self.total,
             seed: options.seed,
         }

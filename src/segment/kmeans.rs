@@ -138,7 +138,7 @@ impl Model {
 pub struct Prepared<'a> {
     points: &'a Points,
     options: Options,
-    scaling: Scaling,
+    pub(super) scaling: Scaling,
     blocks: Blocks,
 }
 
@@ -190,6 +190,18 @@ impl<'a> Prepared<'a> {
 }
 
 impl Prepared<'_> {
+    /// The clusters of one start and nothing more.
+    pub(super) fn one_start(&self, k: usize, start: usize, clusters: &mut [usize]) {
+        let (blocks, threads) = (&self.blocks, self.options.threads);
+        let seed = hash(self.options.seed, &[start as u64]);
+        let mut lloyd = Lloyd::new(blocks, self.options.start.draw(blocks, k, seed, threads), threads);
+        lloyd.run(self.options.max_iterations);
+        let labels = lloyd::labels(blocks, lloyd.centroids(), threads);
+        for (cluster, label) in clusters.iter_mut().zip(labels) {
+            *cluster = usize::from(label);
+        }
+    }
+
     /// Scaled centroids in original units. Without logarithms they are the means
     /// of their points, so that whole numbers with a whole mean have that mean.
     fn in_units(&self, centroids: &[f64]) -> Vec<f64> {

@@ -88,9 +88,15 @@ impl Settings {
     /// [`Error::Argument`] for an unknown option (with the known ones), a value
     /// of the wrong type or out of range.
     pub fn from_json(mut json: serde_json::Value) -> Result<Self, Error> {
-        if let Some(object) = json.as_object_mut() {
-            object.retain(|_, value| !value.is_null());
-        }
+        // A list would be read as the fields in their order.
+        let Some(object) = json.as_object_mut() else {
+            return Err(Error::argument(
+                "settings",
+                json,
+                "a STRUCT such as {hidden: 64, epochs: 5}",
+            ));
+        };
+        object.retain(|_, value| !value.is_null());
         let settings: Self = serde_path_to_error::deserialize(json).map_err(|error| {
             let path = error.path().to_string();
             let received = if path == "." {

@@ -5,7 +5,8 @@
 The customers are made here from a seeded generator: whole days, whole counts and money in
 cents, so the numbers in the file are exact. Coordinates are standardised with StandardScaler.
 Per data set and k: the lowest inertia that 200 starts of KMeans reach with tol=0, and for the
-labels of that run the silhouette of all points and the Davies-Bouldin index.
+labels of that run the silhouette of all points and the Davies-Bouldin index. For the groups
+also the mean log likelihood of GaussianMixture with one to five components (tol=1e-9).
 """
 
 import json
@@ -14,6 +15,7 @@ import pathlib
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import davies_bouldin_score, silhouette_score
+from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
 
@@ -58,8 +60,18 @@ for name, points in sets.items():
                 "davies_bouldin": davies_bouldin_score(scaled, model.labels_) if several else None,
             }
         )
+    mixtures = []
+    for k in range(1, 6) if name == "groups" else []:
+        model = GaussianMixture(k, tol=1e-9, max_iter=10_000, n_init=3, random_state=1).fit(scaled)
+        mixtures.append({"k": k, "log_likelihood": model.score(scaled), "weights": sorted(model.weights_, reverse=True)})
     recorded.append(
-        {"name": name, "dimensions": points.shape[1], "points": points.ravel().tolist(), "results": results}
+        {
+            "name": name,
+            "dimensions": points.shape[1],
+            "points": points.ravel().tolist(),
+            "results": results,
+            "mixtures": mixtures,
+        }
     )
 path = pathlib.Path(__file__).with_name("segments.json")
 path.write_text(json.dumps(recorded, separators=(",", ":")) + "\n")

@@ -1,0 +1,455 @@
+"""Every function with every bad input: a value, NULL or an error, and the connection goes on.
+
+The functions and their parameters come from DuckDB's catalogue; CALLS below holds one valid call of
+each, and a function that is missing there fails the test. In every call one argument at a time is
+replaced by each bad value. Our scalar functions get the bad value in three ways: as a constant, as a
+column, and as a column between valid values and NULLs.
+
+A function has a process of its own, so that a crash is the failure of that function alone.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+import duckdb
+
+from client import connect
+
+# A cell of tiny data takes milliseconds; this is what a hang looks like on a busy machine.
+CELL_LIMIT_S = 8
+FUNCTION_LIMIT_S = 240
+# An error that is longer was not made for reading.
+LONGEST_ERROR = 2000
+# What our errors must not show: a contained panic, a defect of DuckDB, the machine that built us.
+FORBIDDEN = re.compile("panicked|internal error|/root", re.IGNORECASE)
+
+SETUP = """
+    SET threads = 1;
+    CREATE TYPE mood AS ENUM ('pv', 'sad');
+    CREATE TABLE shop AS
+    SELECT
+        i % 6 + 1 AS user_id, i % 4 AS item_id, i % 2 AS category_id,
+        ['pv', 'cart', 'pv', 'buy', 'fav'][i % 5 + 1] AS action,
+        TIMESTAMP '2017-11-25 08:00:00' + to_hours(CAST(7 * i AS INTEGER)) AS ts,
+        i + 0.5 AS price, NULL AS nothing, NULL::BIGINT AS no_number, NULL::VARCHAR AS no_text,
+        NULL::TIMESTAMP AS no_time, NULL::VARCHAR[] AS no_list
+    FROM range(30) numbers(i);
+    CREATE TABLE shop_empty AS FROM shop LIMIT 0;
+    CREATE TABLE shop_one AS FROM shop LIMIT 1;
+    CREATE TABLE shop_short AS SELECT price FROM shop;
+    CREATE TABLE shop_null AS
+    FROM shop UNION ALL BY NAME SELECT NULL AS price FROM range(3);
+    DELETE FROM shop_null WHERE price IS NOT NULL;
+    CREATE TABLE shop_utf8 AS SELECT * REPLACE ('買う🛒' || action AS action) FROM shop;
+    CREATE TABLE shop_infinite AS SELECT * REPLACE (
+        (['infinity', '-infinity', '290309-12-22 (BC) 00:00:00', '294247-01-10 04:00:54'])[item_id + 1]::TIMESTAMP AS ts,
+        (['nan', 'inf', '-inf', '1e308'])[item_id + 1]::DOUBLE AS price) FROM shop;
+    CREATE TABLE histories AS
+    SELECT user_id, list(action ORDER BY ts) AS actions, list(ts ORDER BY ts) AS times, NULL::VARCHAR[] AS no_list
+    FROM shop GROUP BY user_id;
+    CREATE TABLE histories_empty AS FROM histories LIMIT 0;
+    CREATE TABLE histories_one AS FROM histories LIMIT 1;
+    CREATE TABLE histories_short AS SELECT user_id FROM histories;
+    CREATE TABLE histories_null AS SELECT * REPLACE (NULL AS user_id, NULL AS actions, NULL AS times) FROM histories;
+    CREATE TABLE histories_utf8 AS SELECT * REPLACE (['買う🛒', '', 'e\u0301', chr(8238)] AS actions) FROM histories;
+    CREATE TABLE histories_infinite AS
+    SELECT * REPLACE ([TIMESTAMP 'infinity' FOR t IN times] AS times) FROM histories;
+    CREATE TABLE chains AS SELECT user_id AS event_user, ts AS reached_at, ts AS started_at, 1 AS step_number FROM shop;
+    CREATE TABLE candidates AS SELECT user_id AS event_user, action AS event_action, ts AS event_time FROM shop;
+    COPY (SELECT 1, 10, 100, 'pv', 1511614800) TO '{folder}/events.csv' (HEADER false);
+    SET VARIABLE dataset = (SELECT dataset FROM footfall.training_set(histories, actions, validation := 0.5));
+    SET VARIABLE state = (SELECT train_start(getvariable('dataset'), {{hidden: 2, embedding: 2, epochs: 1}}).state);
+    SET VARIABLE model = (SELECT model FROM footfall.train(histories, actions, epochs := 1, hidden := 2, embedding := 2));
+    SET VARIABLE clustering = (SELECT kmeans([[1, 2], [3, 4], [9, 9]]::DOUBLE[][], 2));
+    SET VARIABLE mixture = (SELECT gmm([[1, 2], [3, 4], [9, 9], [8, 8]]::DOUBLE[][], 2));
+"""
+
+MODEL = "getvariable('model')"
+DATASET = "getvariable('dataset')"
+CLEANING = {"valid_from": "DATE '2017-11-25'", "valid_until": "DATE '2017-12-04'", "actions": "['pv', 'cart']"}
+QUALITY = {"part": "'all'", "user_id": "user_id", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'", "threads": "1"}
+OPTIONS = {"options": "{'seed': 1, 'n_init': 2}"}
+# One valid call of each function: the arguments by position, then those by name.
+CALLS = {
+    "activity": (["shop", "user_id", "action", "ts"], {"by": "'hour'", "purchase": "'buy'"}),
+    "check_cleaning": (["'clean_events'", "DATE '2017-11-25'", "DATE '2017-12-04'", "['pv']"], {}),
+    "check_option": (["true", "'rfm'", "'bins'", "5", "'2 to 9'"], {}),
+    "choose_k": (
+        ["shop", "[item_id, price]"],
+        {"k_from": "2", "k_to": "3", "seed": "1", "standardise": "true", "log": "false"},
+    ),
+    "class_report": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
+    "clean_events": (["shop", "user_id", "item_id", "category_id", "action", "ts"], CLEANING),
+    "cleaning_report": (["shop", "user_id", "item_id", "category_id", "action", "ts"], CLEANING),
+    "cohorts": (["shop", "user_id", "ts"], {"period": "'day'"}),
+    "compare_models": (["histories", "actions", MODEL, MODEL], {"part": "'all'", "user_id": "user_id"}),
+    "confusion": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
+    "conversion": (
+        ["shop", "user_id", "category_id", "action"],
+        {"view": "'pv'", "purchase": "'buy'", "top": "3", "cart": "'cart'", "favourite": "'fav'"},
+    ),
+    "encode_actions": (["['buy', 'pv']", "['pv', 'buy']"], {}),
+    "evaluate": (["histories", "actions", MODEL], QUALITY),
+    "evaluate_model": ([MODEL, DATASET, "1"], {}),
+    "evaluation": (["histories", "actions", MODEL], QUALITY),
+    "event_reason": (["1", "2", "3", "'pv'", "TIMESTAMP '2017-11-26'"], CLEANING),
+    "footfall_devices": ([], {}),
+    "footfall_version": ([], {}),
+    "funnel": (
+        ["shop", "user_id", "action", "ts"],
+        {"steps": "['pv', 'buy']", "within": "INTERVAL 2 DAY", "strict_increase": "false"},
+    ),
+    "funnel_step": (["chains", "candidates", "'buy'", "INTERVAL 2 DAY", "false"], {}),
+    "generate_events": ([], {"users": "2", "days": "2", "seed": "1", "start": "DATE '2017-11-25'"}),
+    "gmm": (["[[1, 2], [3, 4], [9, 9], [8, 8]]", "2"], OPTIONS),
+    "gmm_assign": (["getvariable('mixture')", "[1, 2]"], {}),
+    "held_out": (["'user'", "0.1", "42"], {}),
+    "history_loss": ([MODEL, "['pv', 'buy']"], {}),
+    "kmeans": (["[[1, 2], [3, 4], [9, 9]]", "2"], OPTIONS),
+    "kmeans_assign": (["getvariable('clustering')", "[1, 2]"], {}),
+    "kmeans_choose": (["[[1, 2], [3, 4], [9, 9]]", "1", "3"], OPTIONS),
+    "kmeans_distance": (["getvariable('clustering')", "[1, 2]"], {}),
+    "local_time": (["'activity'", "'ts'", "TIMESTAMP '2017-11-25'"], {}),
+    "model_info": ([MODEL], {}),
+    "next_state": ([MODEL, "''::BLOB", "'pv'"], {}),
+    "pack_sequences": (["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"], {}),
+    "predict_next": ([MODEL, "['pv', 'buy']"], {}),
+    "promotion_effect": (["shop", "user_id", "action", "ts", "DATE '2017-11-27'", "DATE '2017-11-29'"], {}),
+    "read_taobao": (["'{folder}/events.csv'"], {"utc_offset": "INTERVAL 8 HOUR", "skip_malformed": "false"}),
+    "reliability": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
+    "repeat_purchase": (["shop", "user_id", "ts"], {}),
+    "rfm": (["shop", "user_id", "ts"], {"amount": "price", "as_of": "DATE '2017-12-01'", "bins": "5"}),
+    "rfm_segment": (["3", "4"], {"bins": "5"}),
+    "rfm_summary": (["shop", "user_id", "ts"], {"amount": "price", "as_of": "DATE '2017-12-01'", "bins": "5"}),
+    "segment": (
+        ["shop", "user_id", "[item_id, price]"],
+        {"k": "2", "seed": "1", "standardise": "true", "log": "false"},
+    ),
+    "segment_label": (["0.5", "1.2"], {"monetary_index": "2.0"}),
+    "segment_profile": (["shop", "user_id", "item_id", "category_id"], {"monetary": "price"}),
+    "sequences": (["shop", "user_id", "action", "ts"], {"tie_break": "item_id"}),
+    "time_features": (["TIMESTAMP '2017-11-25 21:00:00'"], {}),
+    "train": (
+        ["histories", "actions"],
+        {
+            "architecture": "'gru'", "epochs": "1", "embedding": "2", "hidden": "2", "layers": "1", "dropout": "0.0",
+            "learning_rate": "0.01", "batch_size": "2", "gradient_clip": "5.0", "class_weights": "'balanced'",
+            "patience": "1", "validation": "0.3", "user_id": "user_id", "times": "times", "validation_from": "NULL",
+            "max_length": "8", "seed": "1", "device": "'cpu'", "threads": "1", "init": "NULL", "progress": "false",
+        },
+    ),
+    "train_epoch": (["getvariable('state')", DATASET, "1"], {"progress": "false"}),
+    "train_start": ([DATASET, "{hidden: 2, embedding: 2, epochs: 1}"], {"init": MODEL}),
+    "training_set": (
+        ["histories", "actions"],
+        {
+            "vocabulary": "['buy', 'cart', 'fav', 'pv']", "user_id": "user_id", "times": "times", "validation": "0.5",
+            "validation_from": "TIMESTAMP '2017-11-27'", "seed": "1",
+        },
+    ),
+}  # fmt: skip
+# These hand most arguments on to a function that gets all bad values, and are slow to plan; they get one
+# in so many, each argument different ones.
+SAMPLED = {"class_report": 5, "confusion": 5, "evaluate": 5, "reliability": 5, "rfm_summary": 5, "train": 3}
+RELATIONS = ("shop", "histories", "chains", "candidates")
+
+BAD_VALUES = """
+    NULL
+    NULL::BOOLEAN
+    NULL::BIGINT
+    NULL::DOUBLE
+    NULL::VARCHAR
+    NULL::BLOB
+    NULL::TIMESTAMP
+    NULL::VARCHAR[]
+    NULL::DOUBLE[][]
+    true
+    -1
+    0
+    2
+    255
+    1.5
+    9223372036854775807
+    -9223372036854775808
+    170141183460469231731687303715884105727
+    1e308
+    5e-324
+    -0.0::DOUBLE
+    'nan'::DOUBLE
+    'inf'::DOUBLE
+    '-inf'::DOUBLE
+    'nan'::FLOAT
+    99999999999999999.99::DECIMAL(38, 2)
+    ''
+    'no such thing'
+    '買う🛒'
+    E'two\\nlines'
+    repeat('x', 1000000)
+    'pv'::mood
+    uuid()
+    INTERVAL 1 MONTH
+    INTERVAL (-9223372036854775807) MICROSECOND
+    TIME '12:00:00'
+    DATE '2017-11-25'
+    'infinity'::DATE
+    '5881580-07-10'::DATE
+    TIMESTAMP 'infinity'
+    TIMESTAMP '-infinity'
+    TIMESTAMP '290309-12-22 (BC) 00:00:00'
+    TIMESTAMP_S '294247-01-10 04:00:54'
+    TIMESTAMP_MS '2017-11-25 21:00:00'
+    TIMESTAMP_NS '2017-11-25 21:00:00'
+    TIMESTAMPTZ '2017-11-25 21:00:00+00'
+    []
+    [NULL]
+    ['pv', NULL]
+    ['買う🛒', '']
+    [repeat('x', 1000000)]
+    ['action ' || i FOR i IN range(1000)]
+    [1.0, NULL]
+    ['nan'::DOUBLE, 1]
+    ['inf'::DOUBLE, 1e308]
+    [TIMESTAMP 'infinity', NULL]
+    [[]]
+    [[], []]
+    [[1, 2], [3]]
+    [[1, 2], NULL]
+    [[1, NULL], [3, 4]]
+    [['nan'::DOUBLE, 1], [1, 2]]
+    [['inf'::DOUBLE, 1], [1, 2]]
+    [[1e308, -1e308], [-1e308, 1e308], [0, 5e-324]]
+    [[1, 1], [1, 1], [1, 1]]
+    [[i::DOUBLE] FOR i IN range(200)]
+    [range(200)]
+    {'unknown': 1}
+    {'seed': NULL}
+    {'seed': 'x'}
+    {'hidden': 9223372036854775807}
+    {'hidden': -1, 'epochs': 1e308}
+    {'threads': -1}
+    {'n_init': 9223372036854775807}
+    {'max_iterations': 0}
+    {'learning_rate': 'nan'::DOUBLE}
+    MAP {'pv': 'nan'::DOUBLE}
+    MAP {'買う': -1}
+    [{'tokens': NULL, 'n_train': NULL}]
+    [{'tokens': '\\xFF'::BLOB, 'n_train': -1}]
+    [{'tokens': '\\x00\\x01'::BLOB, 'n_train': 9223372036854775807}, NULL]
+    ''::BLOB
+    '\\x00\\xFF\\xC3\\x28random'::BLOB
+    '\\xFF\\xFF\\xFF\\xFF\\xFF\\xFF\\xFF\\x7F{}'::BLOB
+    getvariable('model')
+    getvariable('model')[:100]
+    getvariable('model')[:-2]
+    getvariable('model') || '\\x00'::BLOB
+    getvariable('dataset')
+    getvariable('dataset')[:20]
+    getvariable('dataset')[:-2]
+    getvariable('state')
+    getvariable('state')[:-2]
+    getvariable('state')[:16]
+"""
+# Where a function takes a value with a structure of its own, that structure is broken from within.
+CLUSTERINGS = """
+    {'k': 2, 'centroids': [[1, 2], [3]], 'scale': [1, 1], 'sizes': [1, 1], 'inertia': 0, 'iterations': 1, 'seed': 1, 'log': false}
+    {'k': 9223372036854775807, 'centroids': [], 'scale': [], 'sizes': [], 'inertia': 0, 'iterations': 1, 'seed': 1, 'log': false}
+    {'k': -1, 'centroids': [[]], 'scale': [], 'sizes': [0], 'inertia': 0, 'iterations': 1, 'seed': 1, 'log': true}
+    {'k': 1, 'centroids': [['nan'::DOUBLE, 'inf'::DOUBLE]], 'scale': [0, -1], 'sizes': [-1], 'inertia': 0, 'iterations': 1, 'seed': 1, 'log': NULL}
+    {'k': NULL, 'centroids': NULL, 'scale': NULL, 'sizes': NULL, 'inertia': NULL, 'iterations': NULL, 'seed': NULL, 'log': NULL}
+    {'k': 1, 'centroids': [NULL], 'scale': [NULL, 1], 'sizes': [NULL], 'inertia': 0, 'iterations': 1, 'seed': 1, 'log': false}
+"""
+MIXTURES = "\n".join(
+    "{{'k': {}, 'weights': {}, 'means': {}, 'covariances': {}, 'log_likelihood': 0, 'bic': 0, 'iterations': 1, 'n_points': 3,"
+    " 'seed': 1, 'log': {}}}".format(*fields)
+    for fields in [
+        ("2", "[0.5]", "[[1, 2]]", "[[[1, 0], [0, 1]]]", "false"),
+        ("1", "[1]", "[[1, 2]]", "[[[1, 0], [0]]]", "false"),
+        ("1", "[1]", "[[1, 2]]", "[[[0, 0], [0, 0]]]", "false"),
+        ("1", "[1]", "[[1, 2]]", "[[[-1, 5], [5, -1]]]", "false"),
+        ("1", "['nan'::DOUBLE]", "[['inf'::DOUBLE, 2]]", "[[['nan'::DOUBLE, 0], [0, 1]]]", "true"),
+        ("-1", "[]", "[]", "[]", "NULL"),
+        ("NULL", "NULL", "NULL", "NULL", "NULL"),
+        ("1", "[NULL]", "[NULL]", "[[NULL]]", "false"),
+    ]
+)
+OWN_VALUES = {
+    ("kmeans_assign", "model"): CLUSTERINGS,
+    ("kmeans_distance", "model"): CLUSTERINGS,
+    ("gmm_assign", "mixture"): MIXTURES,
+}
+# In place of a relation, and in place of a column.
+BAD_RELATIONS = "{0}_empty {0}_one {0}_null {0}_short {0}_utf8 {0}_infinite nowhere 'nowhere.parquet' '' NULL 42 [1]".split()
+BAD_COLUMNS = "no_such_column nothing no_number no_text no_time no_list".split()
+
+
+def lines(text):
+    return [line.strip() for line in text.strip().splitlines()]
+
+
+def catalogue(connection):
+    """Our functions, each with its type and the names of its parameters."""
+    return {
+        name: (function_type, parameters)
+        for name, function_type, parameters in connection.execute(
+            "SELECT function_name, function_type, parameters FROM duckdb_functions() WHERE database_name = 'footfall'"
+        ).fetchall()
+    }
+
+
+def scalars(connection):
+    """The names of our functions that are written in Rust and return one value."""
+    return {
+        name
+        for (name,) in connection.execute(
+            "SELECT function_name FROM duckdb_functions() WHERE database_name = 'system' AND function_type = 'scalar'"
+            " AND function_name IN (SELECT function_name FROM duckdb_functions() WHERE database_name = 'footfall')"
+        ).fetchall()
+    }
+
+
+def cells(name, function_type, parameters, is_rust):
+    """The label and the SQL of every cell of a function, the valid call first."""
+    positional, named = CALLS[name]
+    valid = dict(zip(parameters, positional)) | named
+    is_table = function_type == "table_macro"
+
+    def call(arguments):
+        written = [arguments[parameter] for parameter in parameters[: len(positional)]]
+        written += [f'"{parameter}" := {arguments[parameter]}' for parameter in parameters[len(positional) :]]
+        call = f"footfall.{name}({', '.join(written)})"
+        # As text, because Python has no infinite dates, and every value is looked at.
+        # The limit ends a training of 9223372036854775807 epochs.
+        return f"SELECT CAST(t AS VARCHAR) FROM (FROM {call} LIMIT 3) AS t" if is_table else f"SELECT CAST({call} AS VARCHAR)"
+
+    yield "valid", call(valid)
+    for index, parameter in enumerate(parameters):
+        base = valid[parameter]
+        bad_values = lines(BAD_VALUES) + lines(OWN_VALUES.get((name, parameter), ""))
+        if base in RELATIONS:
+            bad_values = [relation.format(base) for relation in BAD_RELATIONS]
+        else:
+            bad_values = bad_values[index % SAMPLED.get(name, 1) :: SAMPLED.get(name, 1)]
+            bad_values += BAD_COLUMNS if is_table else []
+        for bad in bad_values:
+            yield f"{parameter} = {bad}", call(valid | {parameter: bad})
+            if is_rust:
+                arguments = valid | {parameter: "v"}
+                columns = f"system.main.{name}({', '.join(arguments[p] for p in parameters)})"
+                yield (
+                    f"{parameter} = column of {bad}",
+                    f"SELECT CAST({columns} AS VARCHAR) FROM (SELECT {bad} AS v FROM range(3))",
+                )
+                yield (
+                    f"{parameter} = column with {bad}",
+                    f"SELECT CAST({columns} AS VARCHAR) FROM (SELECT {base} AS v UNION ALL SELECT {bad}"
+                    f" UNION ALL SELECT NULL UNION ALL SELECT {base})",
+                )
+
+
+def complaint(error, names):
+    """What is wrong with an error, or None."""
+    message = str(error).split("\n\nLINE ")[0].strip()
+    if isinstance(error, (duckdb.FatalException, duckdb.InternalException)) or FORBIDDEN.search(message):
+        return "forbidden"
+    if isinstance(error, duckdb.InterruptException):
+        return f"took longer than {CELL_LIMIT_S} s"
+    # DuckDB's own errors, such as a cast that fails, know nothing of the function.
+    if re.match("Invalid Input Error: (Failed to cast value: |Could not cast value .* to named parameter )", message, re.DOTALL):
+        return None
+    ours = re.match(r"(?:Invalid Input|Binder) Error: (?:footfall\.)?(\w+): ", message)
+    if ours and ours[1] in names or isinstance(error, duckdb.InvalidInputException):
+        if not ours or ours[1] not in names:
+            return "names no function"
+        if "\n" in message:
+            return "more than one line"
+        if len(message) > LONGEST_ERROR:
+            return f"{len(message)} characters long"
+    return None
+
+
+def run_cells(name, folder):
+    """Runs the cells of a function and prints what came out; the last label names a cell that crashed."""
+    connection = connect()
+    connection.execute(SETUP.format(folder=folder))
+    functions = catalogue(connection)
+    counts = dict.fromkeys(["values", "NULLs", "errors"], 0)
+    for label, sql in cells(name, *functions[name], name in scalars(connection)):
+        print(f"CELL {label}", flush=True)
+        timer = threading.Timer(CELL_LIMIT_S, connection.interrupt)
+        timer.start()
+        try:
+            rows = connection.execute(sql.replace("{folder}", folder)).fetchall()
+            counts["NULLs" if rows and all(row[0] is None for row in rows) else "values"] += 1
+        except Exception as error:
+            counts["errors"] += 1
+            problem = "not valid" if label == "valid" else complaint(error, functions)
+            if problem:
+                print(f"FAIL {label}: {problem}: {type(error).__name__} {str(error)[:300]!r}")
+        finally:
+            timer.cancel()
+            timer.join()
+        if connection.execute("SELECT 42").fetchall() != [(42,)]:
+            print(f"FAIL {label}: the connection does not answer")
+    print("DONE " + " ".join(str(count) for count in counts.values()), flush=True)
+
+
+class Matrix(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with connect() as connection:
+            cls.functions = catalogue(connection)
+
+    def test_every_function_has_a_valid_call(self):
+        self.assertEqual(
+            {name: parameters for name, (_, parameters) in self.functions.items()},
+            {
+                name: self.functions.get(name, (None, []))[1][: len(positional)] + list(named)
+                for name, (positional, named) in CALLS.items()
+            },
+        )
+
+    def test_matrix(self):
+        totals = [0, 0, 0]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for name, (output, failures) in zip(self.functions, pool.map(self.run_function, self.functions)):
+                with self.subTest(function=name):
+                    totals = [total + int(count) for total, count in zip(totals, output or [0, 0, 0])]
+                    if failures:
+                        self.fail("\n".join(failures))
+        values, nulls, errors = totals
+        print(f"\nmatrix: {len(self.functions)} functions, {sum(totals)} cells: {values} values, {nulls} NULLs, {errors} errors")
+
+    @staticmethod
+    def run_function(name):
+        """The counts of a function, or None, and its failures."""
+        try:
+            process = subprocess.run(
+                [sys.executable, __file__, "--function", name],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", timeout=FUNCTION_LIMIT_S,
+            )  # fmt: skip
+            stdout, stderr, code = process.stdout, process.stderr, process.returncode
+        except subprocess.TimeoutExpired as error:
+            stdout, stderr, code = (error.stdout or b"").decode(errors="replace"), "", f"none after {FUNCTION_LIMIT_S} s"
+        output = stdout.splitlines()
+        failures = [line for line in output if line.startswith("FAIL ")]
+        done = next((line.split()[1:] for line in output if line.startswith("DONE ")), None)
+        if done is None or code != 0:
+            last = [line for line in output if line.startswith("CELL ")][-1:]
+            failures.append(f"exit code {code} at {last}: {stderr[-500:]}")
+        # A panic that is caught is one nevertheless.
+        failures += [line for line in stderr.splitlines() if "panicked" in line]
+        return done, failures
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--function"]:
+        with tempfile.TemporaryDirectory() as folder:
+            run_cells(sys.argv[2], folder)
+    else:
+        unittest.main()
