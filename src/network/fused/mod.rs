@@ -109,12 +109,13 @@ use weights::{BackwardWeights, Weights};
 
 use super::{check, Architecture, Engine, Example, LossSum, NetworkError, Step};
 
-/// Gradients are summed in at most this many parts, so at most this many threads help.
+/// Gradients are summed in at most this many parts, so at most this many threads help. The
+/// parts are a power of two, so that as many threads have equal shares.
 const MOST_SHARDS: usize = 16;
 
 /// Rows that a step of a shard should have: with fewer the recurrent weights are read for
 /// too little work.
-const SHARD_WIDTH: usize = 10;
+const SHARD_WIDTH: usize = 12;
 
 /// What the saved steps of a block should take: a part of a second-level cache of 2 MB.
 const BLOCK_BYTES: usize = 1_500_000;
@@ -214,7 +215,7 @@ impl Fused {
         }
         let n_rows: usize = new_rows.iter().sum();
         let width = mean_width(sequences.iter().map(|sequence| sequence.n_steps).collect(), n_rows);
-        let n_shards = ((width + SHARD_WIDTH / 2) / SHARD_WIDTH).clamp(1, MOST_SHARDS);
+        let n_shards = width.div_ceil(SHARD_WIDTH).next_power_of_two().min(MOST_SHARDS);
         let mut shards = vec![Vec::new(); n_shards];
         let mut rows_before = 0;
         for (sequence, rows) in sequences.into_iter().zip(new_rows) {
@@ -442,5 +443,60 @@ impl Prepared {
         probabilities.copy_from_slice(workspace.advance(self.kernels, &self.weights, state, token));
         self.workspaces.put(workspace);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::Cell;
+
+    #[test]
+    fn the_width_of_a_step_is_weighed_by_its_rows() {
+        assert_eq!(mean_width(vec![5; 8], 40), 8);
+        // Half of the rows are shared.
+        assert_eq!(mean_width(vec![5; 8], 20), 4);
+        // Steps of 3, 2, 2, 1 rows: (9 + 4 + 4 + 1) / 8.
+        assert_eq!(mean_width(vec![1, 4, 3], 8), 2);
+        assert_eq!(mean_width(Vec::new(), 0), 0);
+    }
+
+    #[test]
+    fn shards_hold_every_sequence_with_targets_and_nearly_equal_work() {
+        let architecture = Architecture {
+            cell: Cell::Rnn,
+            vocabulary: 4,
+            embedding: 2,
+            hidden: 4,
+            layers: 1,
+            dropout: 0.0,
+        };
+        let engine = Fused::new(architecture).unwrap();
+        let tokens: Vec<Vec<u8>> = (0..200u32)
+            .map(|i| (0..20).map(|t| ((i * 37 + t * i) % 4) as u8).collect())
+            .collect();
+        let mut batch: Vec<Example> = tokens
+            .iter()
+            .zip(0..)
+            .map(|(tokens, key)| Example {
+                tokens,
+                first_target: 1,
+                key,
+            })
+            .collect();
+        batch.push(Example {
+            tokens: &[1],
+            first_target: 1,
+            key: 200,
+        });
+        let shards = engine.shards(&batch, false);
+        assert_eq!(shards.len(), 16);
+        let mut keys: Vec<u64> = shards.iter().flatten().map(|sequence| sequence.key).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, (0..200).collect::<Vec<_>>());
+        assert!(shards.iter().all(|shard| (12..=13).contains(&shard.len())));
+        // These tokens repeat after 4 steps and in many sequences: little is left of them.
+        assert!(engine.shards(&batch, true).len() < 4);
+        assert!(engine.shards(&[], true).iter().all(Vec::is_empty));
     }
 }
