@@ -220,8 +220,9 @@ impl Prepared<'_> {
         }
         let parts = parallel::map(self.options.threads, labels.len().div_ceil(CHUNK), |chunk| {
             let mut sums = vec![0.0; k * (dimensions + 1)];
-            for index in chunk * CHUNK..labels.len().min((chunk + 1) * CHUNK) {
-                let label = usize::from(labels[index]);
+            let range = chunk * CHUNK..labels.len().min((chunk + 1) * CHUNK);
+            for (index, &label) in range.clone().zip(&labels[range]) {
+                let label = usize::from(label);
                 let origin = self.points.point(origins[label].unwrap_or(index));
                 let weight = self.points.weights()[index] as f64;
                 let sums = &mut sums[label * (dimensions + 1)..][..dimensions + 1];
@@ -407,7 +408,7 @@ impl Assigner {
     pub fn from_parts(centroids: &[f64], scale: &[f64], log: bool) -> Result<Self, SegmentError> {
         let dimensions = scale.len();
         let damaged = |reason: String| Err(SegmentError::Model(reason));
-        if dimensions == 0 || centroids.is_empty() || centroids.len() % dimensions != 0 {
+        if dimensions == 0 || centroids.is_empty() || !centroids.len().is_multiple_of(dimensions) {
             return damaged(format!(
                 "{} coordinates of centroids for a scale of length {dimensions}",
                 centroids.len()

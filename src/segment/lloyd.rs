@@ -465,6 +465,10 @@ struct Nearest {
 
 impl Nearest {
     #[inline(always)]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "one index into arrays of one length vectorises"
+    )]
     fn of(values: &[Lanes], centroids: &[f64], ball: &Ball) -> Self {
         let mut nearest = Self {
             first: [f64::INFINITY; LANES],

@@ -89,13 +89,11 @@ impl Scaling {
 /// Smallest and largest value per dimension.
 fn range(points: &Points, threads: usize) -> (Vec<f64>, Vec<f64>) {
     let dimensions = points.dimensions();
+    let nothing = || (vec![f64::INFINITY; dimensions], vec![f64::NEG_INFINITY; dimensions]);
     let parts = parallel::map(threads, points.len().div_ceil(CHUNK), |chunk| {
-        let mut low = vec![f64::INFINITY; dimensions];
-        let mut high = vec![f64::NEG_INFINITY; dimensions];
-        for row in points
-            .rows(chunk * CHUNK..points.len().min((chunk + 1) * CHUNK))
-            .chunks_exact(dimensions)
-        {
+        let (mut low, mut high) = nothing();
+        let rows = points.rows(chunk * CHUNK..points.len().min((chunk + 1) * CHUNK));
+        for row in rows.chunks_exact(dimensions) {
             for (axis, &value) in row.iter().enumerate() {
                 low[axis] = low[axis].min(value);
                 high[axis] = high[axis].max(value);
@@ -103,17 +101,13 @@ fn range(points: &Points, threads: usize) -> (Vec<f64>, Vec<f64>) {
         }
         (low, high)
     });
-    let fold = |f: fn(f64, f64) -> f64, axis: usize, pick: fn(&(Vec<f64>, Vec<f64>)) -> &Vec<f64>| {
-        parts.iter().map(|part| pick(part)[axis]).reduce(f).unwrap_or(0.0)
-    };
-    (
-        (0..dimensions)
-            .map(|axis| fold(f64::min, axis, |part| &part.0))
-            .collect(),
-        (0..dimensions)
-            .map(|axis| fold(f64::max, axis, |part| &part.1))
-            .collect(),
-    )
+    parts.into_iter().fold(nothing(), |(mut low, mut high), part| {
+        for axis in 0..dimensions {
+            low[axis] = low[axis].min(part.0[axis]);
+            high[axis] = high[axis].max(part.1[axis]);
+        }
+        (low, high)
+    })
 }
 
 /// Weighted mean of `f(axis, value)` per axis.

@@ -246,6 +246,10 @@ impl CoveredChunk {
     }
 
     #[inline(always)]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "one index into arrays of one length vectorises"
+    )]
     fn potentials_with(&self, blocks: &Blocks, candidates: &[Vec<f64>]) -> Vec<f64> {
         let mut totals = vec![0.0; candidates.len()];
         for index in 0..self.potentials.len() {
