@@ -32,6 +32,7 @@ bench: release build/peers/installed $(DUCKDBS)
 	cargo build --release --benches --locked
 	build/peers/bin/python benches/engine.py
 	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python benches/quality.py
+	build/peers/bin/python benches/kmeans.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/relational.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 build/peers/installed: tests/peers/requirements.txt ; $(PYTHON) -m venv build/peers && build/peers/bin/pip --quiet install -r $< && touch $@
 

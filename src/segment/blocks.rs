@@ -155,11 +155,13 @@ impl Block<'_> {
         for (lane, &weight) in self.weights.iter_mut().zip(weights) {
             *lane = weight as f64;
         }
-        for lane in 0..LANES {
-            let row = &rows[lane.min(weights.len() - 1) * dimensions..][..dimensions];
-            for (axis, (lanes, &value)) in self.values.iter_mut().zip(row).enumerate() {
-                lanes[lane] = scaling.forward(axis, value);
+        for (axis, lanes) in self.values.iter_mut().enumerate() {
+            let last = rows[(weights.len() - 1) * dimensions + axis];
+            let column = rows[axis..].iter().step_by(dimensions).copied();
+            for (lane, value) in lanes.iter_mut().zip(column.chain(std::iter::repeat(last))) {
+                *lane = value;
             }
+            scaling.forward_all(axis, lanes);
         }
         self.sums[0] = sum(self.weights);
         let mut squares = [0.0; LANES];

@@ -36,6 +36,7 @@ use super::parallel;
 use super::points::Points;
 use super::scale::Scaling;
 use super::start::{another, Start};
+use super::wide::{self, Kernel};
 use crate::random::{hash, Random};
 
 /// Largest number of clusters.
@@ -202,44 +203,29 @@ impl Prepared<'_> {
         }
     }
 
-    /// Scaled centroids in original units. Without logarithms they are the means
-    /// of their points, so that whole numbers with a whole mean have that mean.
+    /// Scaled centroids in original units. Of few points without logarithms they
+    /// are the means, so that whole numbers with a whole mean have that mean.
     fn in_units(&self, centroids: &[f64]) -> Vec<f64> {
         let mut units = self.scaling.backward(centroids);
-        if self.options.log {
+        if self.options.log || self.points.len() > FEW {
             return units;
         }
         let dimensions = self.points.dimensions();
-        let labels = lloyd::labels(&self.blocks, centroids, self.options.threads);
-        let k = centroids.len() / dimensions;
-        // Differences from one of the cluster's points: large numbers that
-        // hardly differ would lose what they differ in.
-        let mut origins: Vec<Option<usize>> = vec![None; k];
-        for (index, &label) in labels.iter().enumerate() {
-            origins[usize::from(label)].get_or_insert(index);
-        }
-        let parts = parallel::map(self.options.threads, labels.len().div_ceil(CHUNK), |chunk| {
-            let mut sums = vec![0.0; k * (dimensions + 1)];
-            let first = chunk * CHUNK;
-            for (index, &label) in (first..).zip(&labels[first..labels.len().min(first + CHUNK)]) {
-                let label = usize::from(label);
-                let origin = self.points.point(origins[label].unwrap_or(index));
-                let weight = self.points.weights()[index] as f64;
-                let sums = &mut sums[label * (dimensions + 1)..][..dimensions + 1];
-                sums[dimensions] += weight;
-                for ((sum, value), origin) in sums.iter_mut().zip(self.points.point(index)).zip(origin) {
-                    *sum += weight * (value - origin);
-                }
-            }
-            sums
-        });
-        for (j, origin) in origins.into_iter().enumerate() {
+        let labels = lloyd::labels(&self.blocks, centroids, 1);
+        for (j, centroid) in units.chunks_exact_mut(dimensions).enumerate() {
+            let members = || (0..labels.len()).filter(|&index| usize::from(labels[index]) == j);
             // A cluster without points, which only coordinates too close together
             // to be told apart can leave, stays where it is.
-            let Some(origin) = origin else { continue };
-            let sum = |at: usize| parts.iter().map(|part| part[j * (dimensions + 1) + at]).sum::<f64>();
-            for axis in 0..dimensions {
-                units[j * dimensions + axis] = self.points.point(origin)[axis] + sum(axis) / sum(dimensions);
+            let Some(origin) = members().next().map(|index| self.points.point(index)) else {
+                continue;
+            };
+            let weight = |index: usize| self.points.weights()[index] as f64;
+            let total: f64 = members().map(weight).sum();
+            for (axis, coordinate) in centroid.iter_mut().enumerate() {
+                // Large numbers that hardly differ would lose what they differ in.
+                let differences =
+                    members().map(|index| weight(index) * (self.points.point(index)[axis] - origin[axis]));
+                *coordinate = origin[axis] + differences.sum::<f64>() / total;
             }
         }
         units
@@ -385,8 +371,9 @@ pub struct Assigner {
     /// a point between two equally near centroids goes to the smaller one,
     /// however the clusters are numbered.
     places: Vec<f64>,
-    /// The cluster of each place, from 0.
-    clusters: Vec<usize>,
+    /// The cluster of each place, from 0; numbers as wide as the distances that
+    /// they are chosen with.
+    clusters: Vec<f64>,
     /// 1 / scale.
     factors: Vec<f64>,
 }
@@ -429,7 +416,7 @@ impl Assigner {
             log,
             dimensions,
             places: places.map(|&value| if log { value.ln_1p() } else { value }).collect(),
-            clusters,
+            clusters: clusters.into_iter().map(|cluster| cluster as f64).collect(),
             factors: scale.iter().map(|divisor| 1.0 / divisor).collect(),
         })
     }
@@ -465,18 +452,16 @@ impl Assigner {
     /// puts the row into the first cluster with an infinite distance.
     pub fn assign_rows(&self, values: &[f64], mut found: impl FnMut(usize, usize, f64)) {
         let mut lanes: Vec<Lanes> = vec![[0.0; LANES]; self.dimensions];
-        pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                for (part, rows) in values.chunks(LANES * self.dimensions).enumerate() {
-                    self.transpose(rows, &mut lanes);
-                    let (squares, labels) = self.nearest(&lanes);
-                    for lane in 0..rows.len() / self.dimensions {
-                        found(part * LANES + lane, self.clusters[labels[lane] as usize], squares[lane]);
-                    }
-                }
-            },
-        );
+        for (part, rows) in values.chunks(LANES * self.dimensions).enumerate() {
+            self.transpose(rows, &mut lanes);
+            let (squares, clusters) = wide::run(NearestPlace {
+                assigner: self,
+                lanes: &lanes,
+            });
+            for lane in 0..rows.len() / self.dimensions {
+                found(part * LANES + lane, clusters[lane] as usize, squares[lane]);
+            }
+        }
     }
 
     /// Turns a point into coordinates between which the plain distance is the
@@ -489,40 +474,48 @@ impl Assigner {
 
     /// Row-major rows to one array per coordinate; what is beyond the last row
     /// stays as it was.
-    #[inline(always)]
     fn transpose(&self, rows: &[f64], lanes: &mut [Lanes]) {
-        for (lane, row) in rows.chunks_exact(self.dimensions).enumerate() {
-            for (lanes, &value) in lanes.iter_mut().zip(row) {
-                lanes[lane] = if self.log { value.ln_1p() } else { value };
+        for (axis, lanes) in lanes.iter_mut().enumerate() {
+            let column = rows[axis..].iter().step_by(self.dimensions);
+            for (lane, &value) in lanes.iter_mut().zip(column) {
+                *lane = if self.log { value.ln_1p() } else { value };
             }
         }
     }
+}
+
+/// The nearest place for every lane: its squared distance and its cluster.
+struct NearestPlace<'a> {
+    assigner: &'a Assigner,
+    lanes: &'a [Lanes],
+}
+
+impl Kernel for NearestPlace<'_> {
+    type Output = (Lanes, Lanes);
 
     #[inline(always)]
-    fn nearest(&self, lanes: &[Lanes]) -> (Lanes, Lanes) {
+    fn run(self) -> (Lanes, Lanes) {
+        let assigner = self.assigner;
         let mut nearest = [f64::INFINITY; LANES];
-        let mut labels = [0.0; LANES];
-        for (label, place) in self.places.chunks_exact(self.dimensions).enumerate() {
-            let squares = self.squares(lanes, place);
-            let label = label as f64;
+        let mut clusters = [0.0; LANES];
+        for (place, &cluster) in assigner
+            .places
+            .chunks_exact(assigner.dimensions)
+            .zip(&assigner.clusters)
+        {
+            let mut squares = [0.0; LANES];
+            for ((lanes, &coordinate), &factor) in self.lanes.iter().zip(place).zip(&assigner.factors) {
+                for (square, value) in squares.iter_mut().zip(lanes) {
+                    let difference = (value - coordinate) * factor;
+                    *square += difference * difference;
+                }
+            }
             for lane in 0..LANES {
                 let closer = squares[lane] < nearest[lane];
                 nearest[lane] = if closer { squares[lane] } else { nearest[lane] };
-                labels[lane] = if closer { label } else { labels[lane] };
+                clusters[lane] = if closer { cluster } else { clusters[lane] };
             }
         }
-        (nearest, labels)
-    }
-
-    #[inline(always)]
-    fn squares(&self, lanes: &[Lanes], place: &[f64]) -> Lanes {
-        let mut squares = [0.0; LANES];
-        for ((lanes, &coordinate), &factor) in lanes.iter().zip(place).zip(&self.factors) {
-            for (square, value) in squares.iter_mut().zip(lanes) {
-                let difference = (value - coordinate) * factor;
-                *square += difference * difference;
-            }
-        }
-        squares
+        (nearest, clusters)
     }
 }

@@ -12,18 +12,23 @@
 //! - **Drift** (after Hamerly, "Making k-means even faster", 2010). A point
 //!   whose second nearest centroid is further away than its nearest by a margin
 //!   keeps its cluster until the centroids have moved by that margin. A block
-//!   with the smallest margin of its points is left alone as long.
+//!   is left alone as long as all of its points may be; after that, if only a
+//!   few need a look, they are gathered with those of other blocks.
 //!
 //! Sums per cluster are kept up to date with the points that change, and taken
 //! afresh from the assignment when no point changes any more.
 
 use super::blocks::{squared_distance, squared_distances, sum, Blocks, Lanes, CHUNK, LANES, SLACK};
 use super::parallel;
+use super::wide::{self, Kernel};
+use std::ops::Range;
 
 /// A block whose points are in different clusters.
 const MIXED: u16 = u16::MAX;
 /// The largest number of clusters that a label can tell apart from [`MIXED`].
 pub const MAX_LABELS: usize = MIXED as usize;
+/// A block in which more points need a look is looked at as a whole.
+const SCATTERED: usize = LANES / 4;
 /// A chunk gives up the ball test when fewer than one try in this many helped.
 const WORTHWHILE: u32 = 8;
 
@@ -60,6 +65,8 @@ struct Chunk {
     labels: Vec<[u16; LANES]>,
     /// A block is looked at again when the drift has reached this.
     expiry: Vec<f64>,
+    /// The same for each point; read for mixed blocks only.
+    expiries: Vec<Lanes>,
     /// Change of the sums per cluster in this iteration.
     delta: Vec<f64>,
     changed: bool,
@@ -85,6 +92,7 @@ impl<'a> Lloyd<'a> {
                     owners: vec![MIXED; count],
                     labels: vec![[MIXED; LANES]; count],
                     expiry: vec![f64::NEG_INFINITY; count],
+                    expiries: vec![[f64::NEG_INFINITY; LANES]; count],
                     delta: vec![0.0; k * (dimensions + 1)],
                     changed: false,
                     tried: 0,
@@ -144,10 +152,13 @@ impl<'a> Lloyd<'a> {
         parallel::for_each(self.threads, &mut self.chunks, |_, chunk| {
             chunk.delta.fill(0.0);
             chunk.changed = false;
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || chunk.assign(blocks, centroids, drift, k),
-            );
+            wide::run(Assign {
+                chunk,
+                blocks,
+                centroids,
+                drift,
+                k,
+            });
         });
         let mut changed = false;
         for chunk in self.chunks.iter().filter(|chunk| chunk.changed) {
@@ -276,15 +287,45 @@ impl Drift {
     }
 }
 
+/// One iteration over one chunk.
+struct Assign<'a> {
+    chunk: &'a mut Chunk,
+    blocks: &'a Blocks,
+    centroids: &'a [f64],
+    drift: &'a Drift,
+    k: usize,
+}
+
+impl Kernel for Assign<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.chunk.assign(self.blocks, self.centroids, self.drift, self.k);
+    }
+}
+
 impl Chunk {
     #[inline(always)]
     fn assign(&mut self, blocks: &Blocks, centroids: &[f64], drift: &Drift, k: usize) {
         let mut ball = Ball::new(k);
+        let mut gathered = Gathered::new(blocks.dimensions());
         for index in 0..self.owners.len() {
             if drift.of(self.owners[index]) < self.expiry[index] {
                 continue;
             }
             let block = self.first + index;
+            if self.owners[index] == MIXED && self.expired(index, drift.any) <= SCATTERED {
+                for lane in 0..LANES {
+                    if drift.any >= self.expiries[index][lane] {
+                        gathered.push(blocks.values(block), index, lane);
+                        if gathered.places.len() == LANES {
+                            self.settle(blocks, centroids, drift, &mut gathered, &mut ball);
+                        }
+                    }
+                }
+                continue;
+            }
             ball.all();
             if self.tried < 64 || self.helped * WORTHWHILE >= self.tried {
                 ball.test(blocks, block, centroids);
@@ -298,14 +339,55 @@ impl Chunk {
             }
             let nearest = Nearest::of(blocks.values(block), centroids, &ball);
             let owner = nearest.owner();
+            let (margins, scale) = nearest.margins();
             if owner == MIXED {
                 self.set_labels(blocks, index, &nearest);
+                let expiries = &mut self.expiries[index];
+                for lane in 0..LANES {
+                    expiries[lane] = drift.expiry(MIXED, margins[lane], scale);
+                }
+                self.expiry[index] = smallest(expiries);
             } else {
                 self.set_owner(blocks, index, owner);
+                self.expiry[index] = drift.expiry(owner, smallest(&margins), scale);
             }
-            let (margin, scale) = nearest.margin();
-            self.expiry[index] = drift.expiry(owner, margin, scale);
         }
+        self.settle(blocks, centroids, drift, &mut gathered, &mut ball);
+    }
+
+    /// How many points of a mixed block need a look.
+    #[inline(always)]
+    fn expired(&self, index: usize, drift: f64) -> usize {
+        let mut count = 0.0;
+        for expiry in &self.expiries[index] {
+            count += if drift >= *expiry { 1.0 } else { 0.0 };
+        }
+        count as usize
+    }
+
+    /// Looks at the gathered points, which are of mixed blocks.
+    #[inline(always)]
+    fn settle(&mut self, blocks: &Blocks, centroids: &[f64], drift: &Drift, gathered: &mut Gathered, ball: &mut Ball) {
+        if gathered.places.is_empty() {
+            return;
+        }
+        ball.all();
+        let nearest = Nearest::of(&gathered.values, centroids, ball);
+        let (margins, scale) = nearest.margins();
+        for (slot, &(index, lane)) in gathered.places.iter().enumerate() {
+            let (before, label) = (self.labels[index][lane], nearest.labels[slot] as u16);
+            if before != label {
+                self.changed = true;
+                self.labels[index][lane] = label;
+                self.add_point(blocks, self.first + index, lane, before, -1.0);
+                self.add_point(blocks, self.first + index, lane, label, 1.0);
+            }
+            self.expiries[index][lane] = drift.expiry(MIXED, margins[slot], scale);
+        }
+        for &(index, _) in &gathered.places {
+            self.expiry[index] = smallest(&self.expiries[index]);
+        }
+        gathered.places.clear();
     }
 
     /// All points of the block now belong to `owner`.
@@ -465,6 +547,10 @@ struct Nearest {
 
 impl Nearest {
     #[inline(always)]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "one index into arrays of one length vectorises"
+    )]
     fn of(values: &[Lanes], centroids: &[f64], ball: &Ball) -> Self {
         let mut nearest = Self {
             first: [f64::INFINITY; LANES],
@@ -474,7 +560,8 @@ impl Nearest {
         for &j in &ball.near {
             let squares = squared_distances(values, &centroids[j * values.len()..][..values.len()]);
             let label = j as f64;
-            for (lane, &square) in squares.iter().enumerate() {
+            for lane in 0..LANES {
+                let square = squares[lane];
                 let first = nearest.first[lane];
                 let second = nearest.second[lane];
                 let closer = square < first;
@@ -499,23 +586,55 @@ impl Nearest {
         }
     }
 
-    /// The smallest margin between the two nearest centroids over all points,
-    /// and the largest sum of their distances.
+    /// Per point the margin between the distances of the two nearest centroids,
+    /// and the largest sum of these distances.
     #[inline(always)]
-    fn margin(&self) -> (f64, f64) {
+    fn margins(&self) -> (Lanes, f64) {
         let mut margins = [0.0; LANES];
-        let mut scales = [0.0; LANES];
+        let mut sums = [0.0; LANES];
         for lane in 0..LANES {
             let (first, second) = (self.first[lane].sqrt(), self.second[lane].sqrt());
             margins[lane] = second - first;
-            scales[lane] = if second < f64::MAX { second + first } else { 0.0 };
+            sums[lane] = second + first;
         }
-        let margin = margins
-            .iter()
-            .copied()
-            .fold(f64::INFINITY, |a, b| if b < a { b } else { a });
-        let scale = scales.iter().copied().fold(0.0, |a, b| if b > a { b } else { a });
-        (margin, scale)
+        let mut scale = 0.0;
+        for &sum in &sums {
+            scale = if sum > scale { sum } else { scale };
+        }
+        (margins, scale)
+    }
+}
+
+#[inline(always)]
+fn smallest(lanes: &Lanes) -> f64 {
+    let mut smallest = f64::INFINITY;
+    for &lane in lanes {
+        smallest = if lane < smallest { lane } else { smallest };
+    }
+    smallest
+}
+
+/// Points of several blocks of a chunk, brought together in one.
+struct Gathered {
+    values: Vec<Lanes>,
+    /// Block within the chunk, and lane.
+    places: Vec<(usize, usize)>,
+}
+
+impl Gathered {
+    fn new(dimensions: usize) -> Self {
+        Self {
+            values: vec![[0.0; LANES]; dimensions],
+            places: Vec::with_capacity(LANES),
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, block: &[Lanes], index: usize, lane: usize) {
+        for (gathered, values) in self.values.iter_mut().zip(block) {
+            gathered[self.places.len()] = values[lane];
+        }
+        self.places.push((index, lane));
     }
 }
 
@@ -533,22 +652,39 @@ pub fn inertia(blocks: &Blocks, centroids: &[f64], threads: usize) -> f64 {
     let k = centroids.len() / blocks.dimensions();
     parallel::for_each(threads, &mut parts, |chunk, part| {
         let range = chunk * CHUNK..blocks.len().min((chunk + 1) * CHUNK);
-        *part = pulp::Arch::new().dispatch(
-            #[inline(always)]
-            || {
-                let mut ball = Ball::new(k);
-                let mut total = 0.0;
-                for block in range {
-                    ball.test(blocks, block, centroids);
-                    let mut squares = Nearest::of(blocks.values(block), centroids, &ball).first;
-                    for (square, weight) in squares.iter_mut().zip(blocks.weights(block)) {
-                        *square *= weight;
-                    }
-                    total += sum(&squares);
-                }
-                total
-            },
-        );
+        *part = wide::run(Inertia {
+            blocks,
+            range,
+            centroids,
+            k,
+        });
     });
     parts.iter().sum()
+}
+
+/// The inertia of some blocks.
+struct Inertia<'a> {
+    blocks: &'a Blocks,
+    range: Range<usize>,
+    centroids: &'a [f64],
+    k: usize,
+}
+
+impl Kernel for Inertia<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        let mut ball = Ball::new(self.k);
+        let mut total = 0.0;
+        for block in self.range {
+            ball.test(self.blocks, block, self.centroids);
+            let mut squares = Nearest::of(self.blocks.values(block), self.centroids, &ball).first;
+            for (square, weight) in squares.iter_mut().zip(self.blocks.weights(block)) {
+                *square *= weight;
+            }
+            total += sum(&squares);
+        }
+        total
+    }
 }

@@ -24,3 +24,4 @@ pub mod points;
 pub mod quality;
 pub mod scale;
 pub mod start;
+mod wide;

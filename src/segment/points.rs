@@ -42,6 +42,8 @@ pub struct Points {
     /// How often each point occurs, (points).
     weights: Vec<u64>,
     total: u64,
+    /// Smallest and largest value per dimension.
+    bounds: Bounds,
 }
 
 impl Points {
@@ -78,7 +80,7 @@ impl Points {
         let bounds = rows.bounds(threads)?;
         let rows = rows.merge_repeats(threads);
         let curve = Curve::new(&rows, &bounds, threads);
-        let points = rows.arrange(&curve, threads);
+        let points = rows.arrange(&curve, bounds, threads);
         if points.is_empty() {
             return Err(SegmentError::NoPoints);
         }
@@ -110,6 +112,16 @@ impl Points {
         &self.values[index * self.dimensions..][..self.dimensions]
     }
 
+    /// Smallest value per dimension.
+    pub fn low(&self) -> &[f64] {
+        &self.bounds.low
+    }
+
+    /// Largest value per dimension.
+    pub fn high(&self) -> &[f64] {
+        &self.bounds.high
+    }
+
     /// The coordinates of the points in `range`, row-major.
     pub fn rows(&self, range: Range<usize>) -> &[f64] {
         &self.values[range.start * self.dimensions..range.end * self.dimensions]
@@ -139,6 +151,7 @@ impl Points {
             values: Vec::new(),
             weights: Vec::new(),
             total: 0,
+            bounds: Bounds::new(self.dimensions),
         };
         let mut before = 0u64;
         // Rows with number ceil((i + offset) * stride), i = 0, 1, …, below `position`.
@@ -148,6 +161,7 @@ impl Points {
             before += weight;
             if count > 0 {
                 sample.values.extend_from_slice(self.point(index));
+                sample.bounds.insert(self.point(index));
                 sample.weights.push(count);
                 sample.total += count;
             }
@@ -167,6 +181,7 @@ struct Rows<'a> {
 }
 
 /// Smallest and largest value per dimension.
+#[derive(Clone, Debug, PartialEq)]
 struct Bounds {
     low: Vec<f64>,
     high: Vec<f64>,
@@ -275,7 +290,7 @@ impl<'a> Rows<'a> {
     /// Sorts the rows along the curve and merges equal ones. Rows are dealt out
     /// to buckets of neighbouring keys first, so that each bucket can be sorted
     /// and copied to its place by itself.
-    fn arrange(&self, curve: &Curve, threads: usize) -> Points {
+    fn arrange(&self, curve: &Curve, bounds: Bounds, threads: usize) -> Points {
         let splitters = self.splitters(curve);
         let n_buckets = splitters.len() + 1;
         let dealt = parallel::map(threads, self.n_chunks(), |chunk| {
@@ -298,9 +313,7 @@ impl<'a> Rows<'a> {
             })
             .collect();
         parallel::for_each(threads, &mut buckets, |bucket, place| {
-            let mut entries: Vec<Entry> = dealt.iter().flat_map(|part| part.bucket(bucket)).copied().collect();
-            entries.sort_unstable_by_key(|&(key, _)| key);
-            self.fill(&mut entries, place);
+            Dealt::gather(&dealt, bucket, self.dimensions).fill(place);
         });
         let filled: Vec<(usize, usize)> = buckets
             .iter()
@@ -312,6 +325,7 @@ impl<'a> Rows<'a> {
             total: weights.iter().sum(),
             values,
             weights,
+            bounds,
         }
     }
 
@@ -327,73 +341,116 @@ impl<'a> Rows<'a> {
         (1..n_buckets).map(|cut| keys[cut * keys.len() / n_buckets]).collect()
     }
 
-    /// Keys and row numbers of `range`, ordered by bucket. Rows of weight 0 drop out.
+    /// The rows of `range` with their keys, ordered by bucket. Rows of weight 0
+    /// drop out.
     fn deal(&self, range: Range<usize>, curve: &Curve, splitters: &[u64]) -> Dealt {
-        let kept = range.filter(|&index| self.weight(index) > 0);
-        let keyed: Vec<(u32, Entry)> = kept
-            .map(|index| {
+        let kept: Vec<usize> = range.filter(|&index| self.weight(index) > 0).collect();
+        let mut starts = vec![0; splitters.len() + 2];
+        let placed: Vec<(u32, u64)> = kept
+            .iter()
+            .map(|&index| {
                 let key = curve.key(self.row(index));
-                (
-                    splitters.partition_point(|&splitter| splitter <= key) as u32,
-                    (key, index as u32),
-                )
+                let bucket = splitters.partition_point(|&splitter| splitter <= key);
+                starts[bucket + 1] += 1;
+                (bucket as u32, key)
             })
             .collect();
-        let mut starts = vec![0; splitters.len() + 2];
-        for &(bucket, _) in &keyed {
-            starts[bucket as usize + 1] += 1;
-        }
         for bucket in 0..splitters.len() + 1 {
             starts[bucket + 1] += starts[bucket];
         }
         let mut next = starts.clone();
-        let mut entries = vec![(0, 0); keyed.len()];
-        for (bucket, entry) in keyed {
-            entries[next[bucket as usize]] = entry;
+        let mut dealt = Dealt {
+            dimensions: self.dimensions,
+            keys: vec![0; kept.len()],
+            values: vec![0.0; kept.len() * self.dimensions],
+            weights: self.weights.as_ref().map(|_| vec![0; kept.len()]),
+            starts,
+        };
+        for (&index, (bucket, key)) in kept.iter().zip(placed) {
+            let position = next[bucket as usize];
             next[bucket as usize] += 1;
-        }
-        Dealt { entries, starts }
-    }
-
-    /// Writes the rows of `entries`, which are in the order of their keys, in
-    /// canonical order.
-    fn fill(&self, entries: &mut [Entry], place: &mut Bucket) {
-        for run in entries.chunk_by_mut(|a, b| a.0 == b.0) {
-            let first = self.row(run[0].1 as usize);
-            // Rows with one key are mostly equal; only others need sorting.
-            if run[1..].iter().any(|&(_, index)| self.row(index as usize) != first) {
-                run.sort_unstable_by(|a, b| compare(self.row(a.1 as usize), self.row(b.1 as usize)));
+            dealt.keys[position] = key;
+            // -0.0 and 0.0 are equal and become one value.
+            let slots = &mut dealt.values[position * self.dimensions..][..self.dimensions];
+            for (slot, value) in slots.iter_mut().zip(self.row(index)) {
+                *slot = value + 0.0;
             }
-            for (position, &(_, index)) in run.iter().enumerate() {
-                let row = self.row(index as usize);
-                let before = place.filled.wrapping_sub(1);
-                if position > 0 && place.values[before * self.dimensions..][..self.dimensions] == *row {
-                    place.weights[before] += self.weight(index as usize);
-                    continue;
-                }
-                // -0.0 and 0.0 are equal and become one value.
-                for (slot, value) in place.values[place.filled * self.dimensions..].iter_mut().zip(row) {
-                    *slot = value + 0.0;
-                }
-                place.weights[place.filled] = self.weight(index as usize);
-                place.filled += 1;
+            if let Some(weights) = &mut dealt.weights {
+                weights[position] = self.weight(index);
             }
         }
+        dealt
     }
 }
 
-/// A row's place on the curve and its number.
-type Entry = (u64, u32);
-
-/// The rows of one chunk, dealt out to buckets.
+/// Rows with their keys, dealt out to buckets. They are copied here, chunk by
+/// chunk, because a bucket would otherwise fetch each of its rows from another
+/// place in memory.
 struct Dealt {
-    entries: Vec<Entry>,
+    dimensions: usize,
+    keys: Vec<u64>,
+    values: Vec<f64>,
+    /// All 1 when absent.
+    weights: Option<Vec<u64>>,
     starts: Vec<usize>,
 }
 
 impl Dealt {
-    fn bucket(&self, bucket: usize) -> &[Entry] {
-        &self.entries[self.starts[bucket]..self.starts[bucket + 1]]
+    fn bucket(&self, bucket: usize) -> Range<usize> {
+        self.starts[bucket]..self.starts[bucket + 1]
+    }
+
+    /// The rows of one bucket of all `parts`.
+    fn gather(parts: &[Self], bucket: usize, dimensions: usize) -> Self {
+        let mut gathered = Self {
+            dimensions,
+            keys: Vec::new(),
+            values: Vec::new(),
+            weights: parts.iter().any(|part| part.weights.is_some()).then(Vec::new),
+            starts: Vec::new(),
+        };
+        for part in parts {
+            let range = part.bucket(bucket);
+            gathered.keys.extend_from_slice(&part.keys[range.clone()]);
+            let values = &part.values[range.start * dimensions..range.end * dimensions];
+            gathered.values.extend_from_slice(values);
+            if let (Some(all), Some(weights)) = (&mut gathered.weights, &part.weights) {
+                all.extend_from_slice(&weights[range]);
+            }
+        }
+        gathered
+    }
+
+    fn row(&self, index: u32) -> &[f64] {
+        &self.values[index as usize * self.dimensions..][..self.dimensions]
+    }
+
+    fn weight(&self, index: u32) -> u64 {
+        self.weights.as_ref().map_or(1, |weights| weights[index as usize])
+    }
+
+    /// Writes the rows in canonical order, equal ones merged.
+    fn fill(&self, place: &mut Bucket) {
+        let mut order: Vec<(u64, u32)> = self.keys.iter().copied().zip(0..).collect();
+        order.sort_unstable_by_key(|&(key, _)| key);
+        for run in order.chunk_by_mut(|a, b| a.0 == b.0) {
+            let first = self.row(run[0].1);
+            // Rows with one key are mostly equal; only others need sorting.
+            if run[1..].iter().any(|&(_, index)| self.row(index) != first) {
+                run.sort_unstable_by(|a, b| compare(self.row(a.1), self.row(b.1)));
+            }
+            for (position, &(_, index)) in run.iter().enumerate() {
+                let row = self.row(index);
+                let before = place.filled.wrapping_sub(1);
+                if position > 0 && place.values[before * self.dimensions..][..self.dimensions] == *row {
+                    place.weights[before] += self.weight(index);
+                    continue;
+                }
+                place.values[place.filled * self.dimensions..][..self.dimensions].copy_from_slice(row);
+                place.weights[place.filled] = self.weight(index);
+                place.filled += 1;
+            }
+        }
     }
 }
 
@@ -494,8 +551,11 @@ impl Table {
 /// such that a step is the same share of the standard deviation on every axis.
 struct Curve {
     axes: Vec<(f64, f64)>,
-    bits: u32,
     largest: u64,
+    /// Every byte with its bits as far apart as there are axes.
+    spread: Vec<u64>,
+    /// Bytes per cell number.
+    n_bytes: usize,
 }
 
 impl Curve {
@@ -508,10 +568,25 @@ impl Curve {
         let widest = (0..dimensions)
             .map(|axis| (bounds.high[axis] - bounds.low[axis]) / deviations[axis])
             .fold(f64::MIN_POSITIVE, f64::max);
+        let steps = |axis: usize| largest as f64 / (deviations[axis] * widest);
         let axes = (0..dimensions)
-            .map(|axis| (bounds.low[axis], largest as f64 / (deviations[axis] * widest)))
+            .map(|axis| {
+                (
+                    bounds.low[axis],
+                    Some(steps(axis)).filter(|steps| steps.is_finite()).unwrap_or(0.0),
+                )
+            })
             .collect();
-        Self { axes, bits, largest }
+        let spread = |byte: u64| {
+            let bits = (0..8.min(bits as usize)).filter(|bit| byte >> bit & 1 == 1);
+            bits.fold(0, |spread, bit| spread | 1 << (bit * dimensions))
+        };
+        Self {
+            axes,
+            largest,
+            spread: (0..256).map(spread).collect(),
+            n_bytes: bits.div_ceil(8) as usize,
+        }
     }
 
     /// The row's place on the curve.
@@ -520,36 +595,22 @@ impl Curve {
         let dimensions = self.axes.len();
         let mut key = 0;
         for (axis, (&(low, steps), &value)) in self.axes.iter().zip(row).enumerate() {
-            let cell = (((value - low) * steps) as u64).min(self.largest);
-            key |= spread(cell, dimensions as u32, self.bits) << (dimensions - 1 - axis);
+            let cell = whole((value - low) * steps).min(self.largest);
+            for byte in 0..self.n_bytes {
+                let bits = self.spread[(cell >> (8 * byte) & 255) as usize];
+                key |= bits << (8 * byte * dimensions + dimensions - 1 - axis);
+            }
         }
         key
     }
 }
 
-/// Moves bit `i` of `cell` to bit `i * gap`.
+/// The nearest whole number to `x`, which is from 0 to below 2^52: the last
+/// bits of x + 2^52. A cast would check the range of every value.
 #[inline]
-fn spread(cell: u64, gap: u32, bits: u32) -> u64 {
-    match gap {
-        1 => cell,
-        2 => {
-            let mut x = cell;
-            x = (x | x << 16) & 0x0000_FFFF_0000_FFFF;
-            x = (x | x << 8) & 0x00FF_00FF_00FF_00FF;
-            x = (x | x << 4) & 0x0F0F_0F0F_0F0F_0F0F;
-            x = (x | x << 2) & 0x3333_3333_3333_3333;
-            (x | x << 1) & 0x5555_5555_5555_5555
-        }
-        3 => {
-            let mut x = cell;
-            x = (x | x << 32) & 0x001F_0000_0000_FFFF;
-            x = (x | x << 16) & 0x001F_0000_FF00_00FF;
-            x = (x | x << 8) & 0x100F_00F0_0F00_F00F;
-            x = (x | x << 4) & 0x10C3_0C30_C30C_30C3;
-            (x | x << 2) & 0x1249_2492_4924_9249
-        }
-        _ => (0..bits).fold(0, |key, bit| key | (cell >> bit & 1) << (bit * gap)),
-    }
+fn whole(x: f64) -> u64 {
+    const FIRST: f64 = (1u64 << 52) as f64;
+    (x + FIRST).to_bits() & ((1 << 52) - 1)
 }
 
 /// Standard deviations for laying out the curve, from integers: sums of
@@ -562,20 +623,44 @@ fn deviations(rows: &Rows, bounds: &Bounds, threads: usize) -> Vec<f64> {
         .zip(&bounds.high)
         .map(|(low, high)| high - low)
         .collect();
-    let factors: Vec<f64> = widths.iter().map(|width| STEPS / width).collect();
+    let factors: Vec<f64> = widths
+        .iter()
+        .map(|width| Some(STEPS / width).filter(|factor| factor.is_finite()).unwrap_or(0.0))
+        .collect();
     let parts = parallel::map(threads, rows.n_chunks(), |chunk| {
+        let range = rows.chunk(chunk);
+        let values = rows.values[range.start * dimensions..range.end * dimensions].chunks_exact(dimensions);
+        let step = |axis: usize, value: f64| whole((value - bounds.low[axis]) * factors[axis]).min(STEPS as u64);
         let mut sums = vec![(0u128, 0u128); dimensions];
-        for index in rows.chunk(chunk) {
-            let weight = u128::from(rows.weight(index));
-            for (axis, (&value, sums)) in rows.row(index).iter().zip(&mut sums).enumerate() {
-                let step = ((value - bounds.low[axis]) * factors[axis]) as u64;
-                sums.0 += u128::from(step) * weight;
-                sums.1 += u128::from(step * step) * weight;
+        if rows.weights.is_some() {
+            for (index, row) in range.zip(values) {
+                let weight = u128::from(rows.weight(index));
+                for (axis, sums) in sums.iter_mut().enumerate() {
+                    let step = u128::from(step(axis, row[axis]));
+                    sums.0 += step * weight;
+                    sums.1 += step * step * weight;
+                }
             }
+            return sums;
+        }
+        // 2^16 rows of squares up to 2^40 fit 64 bits.
+        let mut small = vec![(0u64, 0u64); dimensions];
+        for row in values {
+            for (axis, sums) in small.iter_mut().enumerate() {
+                let step = step(axis, row[axis]);
+                sums.0 += step;
+                sums.1 += step * step;
+            }
+        }
+        for (sums, small) in sums.iter_mut().zip(small) {
+            *sums = (small.0.into(), small.1.into());
         }
         sums
     });
-    let total: u128 = (0..rows.len()).map(|index| u128::from(rows.weight(index))).sum();
+    let total: u128 = match &rows.weights {
+        Some(weights) => weights.iter().map(|&weight| u128::from(weight)).sum(),
+        None => rows.len() as u128,
+    };
     (0..dimensions)
         .map(|axis| {
             let (sum, squares) = parts.iter().fold((0, 0), |(sum, squares), part| {

@@ -8,6 +8,7 @@ use super::error::SegmentError;
 use super::kmeans::{Assigner, Model};
 use super::parallel;
 use super::points::Points;
+use super::wide::{self, Kernel};
 use crate::random::Random;
 
 /// Up to this many distinct points the silhouette is exact; above, it is taken
@@ -129,10 +130,12 @@ fn silhouette(assigner: &Assigner, points: &Points, threads: usize) -> Option<f6
         let mut distances = vec![0.0; n];
         let mut total = 0.0;
         for index in chunk * CHUNK..n.min((chunk + 1) * CHUNK) {
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || distances_from(index, &columns, &weights, &mut distances),
-            );
+            wide::run(DistancesFrom {
+                index,
+                columns: &columns,
+                weights: &weights,
+                distances: &mut distances,
+            });
             let own = labels[order[index]];
             let mut a = 0.0;
             let mut b = f64::INFINITY;
@@ -155,17 +158,28 @@ fn silhouette(assigner: &Assigner, points: &Points, threads: usize) -> Option<f6
 }
 
 /// Weight × distance of every point from point `index`.
-#[inline(always)]
-fn distances_from(index: usize, columns: &[Vec<f64>], weights: &[f64], distances: &mut [f64]) {
-    distances.fill(0.0);
-    for column in columns {
-        let from = column[index];
-        for (square, value) in distances.iter_mut().zip(column) {
-            *square += (value - from) * (value - from);
+struct DistancesFrom<'a> {
+    index: usize,
+    columns: &'a [Vec<f64>],
+    weights: &'a [f64],
+    distances: &'a mut [f64],
+}
+
+impl Kernel for DistancesFrom<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.distances.fill(0.0);
+        for column in self.columns {
+            let from = column[self.index];
+            for (square, value) in self.distances.iter_mut().zip(column) {
+                *square += (value - from) * (value - from);
+            }
         }
-    }
-    for (distance, weight) in distances.iter_mut().zip(weights) {
-        *distance = distance.sqrt() * weight;
+        for (distance, weight) in self.distances.iter_mut().zip(self.weights) {
+            *distance = distance.sqrt() * weight;
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use super::error::SegmentError;
 use super::parallel;
 use super::points::Points;
 
-/// Points summed one after the other before partial sums are added: keeps the
-/// rounding error of a mean from growing with the number of points.
+/// Points whose moments are taken at once: keeps the rounding error from growing
+/// with the number of points.
 const RUN: usize = 256;
 /// Points handled by one task.
 const CHUNK: usize = 1 << 15;
@@ -34,35 +34,24 @@ impl Scaling {
     /// # Errors
     /// A negative value with `log`.
     pub fn fit(points: &Points, standardise: bool, log: bool, threads: usize) -> Result<Self, SegmentError> {
-        let dimensions = points.dimensions();
-        let (low, high) = range(points, threads);
+        let (low, high) = (points.low(), points.high());
         if log {
             if let Some(dimension) = low.iter().position(|&value| value < 0.0) {
                 let value = low[dimension];
                 return Err(SegmentError::NegativeLog { dimension, value });
             }
         }
-        let transform = |value: f64| if log { value.ln_1p() } else { value };
-        let from: Vec<f64> = low.iter().copied().map(transform).collect();
-        // Differences from the smallest value: sums of large numbers that hardly
-        // differ would lose what they differ in.
-        let means: Vec<f64> = mean(points, threads, |axis, value| transform(value) - from[axis])
-            .iter()
-            .zip(&from)
-            .map(|(mean, from)| from + mean)
-            .collect();
-        let mut deviations = vec![1.0; dimensions];
-        if standardise {
-            let variances = mean(points, threads, |axis, value| {
-                let difference = transform(value) - means[axis];
-                difference * difference
-            });
-            for axis in 0..dimensions {
-                if low[axis] < high[axis] && variances[axis] > 0.0 {
-                    deviations[axis] = variances[axis].sqrt();
-                }
+        let moments = moments(points, log, threads);
+        let means = moments.iter().map(|moments| moments.mean).collect();
+        let deviations = moments.iter().zip(low.iter().zip(high)).map(|(moments, (low, high))| {
+            let variance = moments.squares / moments.weight;
+            if standardise && low < high && variance > 0.0 {
+                variance.sqrt()
+            } else {
+                1.0
             }
-        }
+        });
+        let deviations = deviations.collect();
         Ok(Self { log, means, deviations })
     }
 
@@ -71,6 +60,20 @@ impl Scaling {
     pub fn forward(&self, axis: usize, value: f64) -> f64 {
         let transformed = if self.log { value.ln_1p() } else { value };
         (transformed - self.means[axis]) / self.deviations[axis]
+    }
+
+    /// Coordinates of dimension `axis` as the iterations use them, in place.
+    #[inline]
+    pub fn forward_all(&self, axis: usize, values: &mut [f64]) {
+        if self.log {
+            for value in values.iter_mut() {
+                *value = value.ln_1p();
+            }
+        }
+        let (mean, deviation) = (self.means[axis], self.deviations[axis]);
+        for value in values {
+            *value = (*value - mean) / deviation;
+        }
     }
 
     /// The inverse of [`Scaling::forward`]: original units.
@@ -86,54 +89,71 @@ impl Scaling {
     }
 }
 
-/// Smallest and largest value per dimension.
-fn range(points: &Points, threads: usize) -> (Vec<f64>, Vec<f64>) {
-    let dimensions = points.dimensions();
-    let parts = parallel::map(threads, points.len().div_ceil(CHUNK), |chunk| {
-        let mut low = vec![f64::INFINITY; dimensions];
-        let mut high = vec![f64::NEG_INFINITY; dimensions];
-        for row in points
-            .rows(chunk * CHUNK..points.len().min((chunk + 1) * CHUNK))
-            .chunks_exact(dimensions)
-        {
-            for (axis, &value) in row.iter().enumerate() {
-                low[axis] = low[axis].min(value);
-                high[axis] = high[axis].max(value);
-            }
-        }
-        (low, high)
-    });
-    let lowest = |axis: usize| parts.iter().map(|(low, _)| low[axis]).reduce(f64::min).unwrap_or(0.0);
-    let highest = |axis: usize| parts.iter().map(|(_, high)| high[axis]).reduce(f64::max).unwrap_or(0.0);
-    (
-        (0..dimensions).map(lowest).collect(),
-        (0..dimensions).map(highest).collect(),
-    )
+/// Weight, mean and sum of squared deviations of some numbers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moments {
+    weight: f64,
+    mean: f64,
+    squares: f64,
 }
 
-/// Weighted mean of `f(axis, value)` per axis.
-fn mean(points: &Points, threads: usize, f: impl Fn(usize, f64) -> f64 + Sync) -> Vec<f64> {
+impl Moments {
+    /// Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for
+    /// computing sample variances", 1979.
+    fn combine(&mut self, other: Self) {
+        let weight = self.weight + other.weight;
+        if weight == 0.0 {
+            return;
+        }
+        let difference = other.mean - self.mean;
+        self.mean += difference * (other.weight / weight);
+        self.squares += other.squares + difference * difference * (self.weight * other.weight / weight);
+        self.weight = weight;
+    }
+}
+
+/// The moments of every dimension. Each run of points is read twice while it
+/// is at hand, for its mean and for the squares.
+fn moments(points: &Points, log: bool, threads: usize) -> Vec<Moments> {
     let dimensions = points.dimensions();
     let parts = parallel::map(threads, points.len().div_ceil(CHUNK), |chunk| {
         let range = chunk * CHUNK..points.len().min((chunk + 1) * CHUNK);
-        let mut sums = vec![0.0; dimensions];
-        let mut partial = vec![0.0; dimensions];
-        let weights = points.weights()[range.clone()].chunks(RUN);
-        for (rows, weights) in points.rows(range).chunks(RUN * dimensions).zip(weights) {
-            partial.fill(0.0);
-            for (row, &weight) in rows.chunks_exact(dimensions).zip(weights) {
-                let weight = weight as f64;
-                for (axis, (partial, &value)) in partial.iter_mut().zip(row).enumerate() {
-                    *partial += weight * f(axis, value);
+        let mut moments = vec![Moments::default(); dimensions];
+        let mut column = [0.0; RUN];
+        for first in range.clone().step_by(RUN) {
+            let run = first..range.end.min(first + RUN);
+            let weights = &points.weights()[run.clone()];
+            let rows = points.rows(run);
+            let total = weights.iter().map(|&weight| weight as f64).sum::<f64>();
+            for (axis, moments) in moments.iter_mut().enumerate() {
+                let origin = rows[axis];
+                let mut sum = 0.0;
+                for ((slot, row), &weight) in column.iter_mut().zip(rows.chunks_exact(dimensions)).zip(weights) {
+                    *slot = if log {
+                        row[axis].ln_1p() - origin.ln_1p()
+                    } else {
+                        row[axis] - origin
+                    };
+                    sum += *slot * weight as f64;
                 }
-            }
-            for (sum, partial) in sums.iter_mut().zip(&partial) {
-                *sum += partial;
+                let mean = sum / total;
+                let squares = column.iter().zip(weights);
+                moments.combine(Moments {
+                    weight: total,
+                    mean: mean + if log { origin.ln_1p() } else { origin },
+                    squares: squares
+                        .map(|(value, &weight)| (value - mean) * (value - mean) * weight as f64)
+                        .sum(),
+                });
             }
         }
-        sums
+        moments
     });
-    (0..dimensions)
-        .map(|axis| parts.iter().map(|part| part[axis]).sum::<f64>() / points.total() as f64)
-        .collect()
+    let mut all = vec![Moments::default(); dimensions];
+    for part in parts {
+        for (all, moments) in all.iter_mut().zip(part) {
+            all.combine(moments);
+        }
+    }
+    all
 }

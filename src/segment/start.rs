@@ -10,6 +10,7 @@ use super::lloyd;
 use super::parallel;
 use super::points::Points;
 use super::scale::Scaling;
+use super::wide::{self, Kernel};
 use crate::random::{hash, Random};
 
 /// Rounds of k-means||; the paper finds no gain from more.
@@ -208,10 +209,11 @@ impl<'a> Covered<'a> {
         let blocks = self.blocks;
         let chunks = &self.chunks;
         let parts = parallel::map(self.threads, chunks.len(), |chunk| {
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || chunks[chunk].potentials_with(blocks, candidates),
-            )
+            wide::run(PotentialsWith {
+                chunk: &chunks[chunk],
+                blocks,
+                candidates,
+            })
         });
         let mut totals = vec![0.0; candidates.len()];
         for part in parts {
@@ -226,11 +228,40 @@ impl<'a> Covered<'a> {
     fn add(&mut self, place: &[f64]) {
         let blocks = self.blocks;
         parallel::for_each(self.threads, &mut self.chunks, |_, chunk| {
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || chunk.add(blocks, place),
-            );
+            wide::run(Add { chunk, blocks, place });
         });
+    }
+}
+
+/// The potentials of one chunk.
+struct PotentialsWith<'a> {
+    chunk: &'a CoveredChunk,
+    blocks: &'a Blocks,
+    candidates: &'a [Vec<f64>],
+}
+
+impl Kernel for PotentialsWith<'_> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<f64> {
+        self.chunk.potentials_with(self.blocks, self.candidates)
+    }
+}
+
+/// A point more, for one chunk.
+struct Add<'a> {
+    chunk: &'a mut CoveredChunk,
+    blocks: &'a Blocks,
+    place: &'a [f64],
+}
+
+impl Kernel for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.chunk.add(self.blocks, self.place);
     }
 }
 
@@ -246,6 +277,10 @@ impl CoveredChunk {
     }
 
     #[inline(always)]
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "one index into arrays of one length vectorises"
+    )]
     fn potentials_with(&self, blocks: &Blocks, candidates: &[Vec<f64>]) -> Vec<f64> {
         let mut totals = vec![0.0; candidates.len()];
         for index in 0..self.potentials.len() {
@@ -256,10 +291,10 @@ impl CoveredChunk {
                     continue;
                 }
                 let mut squares = squared_distances(blocks.values(block), place);
-                let known = self.squares[index].iter().zip(blocks.weights(block));
-                for (square, (&before, &weight)) in squares.iter_mut().zip(known) {
-                    let nearer = if *square < before { *square } else { before };
-                    *square = nearer * weight;
+                for lane in 0..LANES {
+                    let before = self.squares[index][lane];
+                    let nearer = if squares[lane] < before { squares[lane] } else { before };
+                    squares[lane] = nearer * blocks.weights(block)[lane];
                 }
                 *total += sum(&squares);
             }
