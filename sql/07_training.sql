@@ -80,7 +80,7 @@ CREATE MACRO footfall.main.training_set(
     seed := 42
 ) AS TABLE
 WITH
-ff_rows AS (
+ff_rows AS NOT MATERIALIZED (
     SELECT
         (actions)::VARCHAR[] AS ff_actions,
         (user_id)::VARCHAR AS ff_user,
@@ -90,7 +90,11 @@ ff_rows AS (
 ff_vocabulary AS MATERIALIZED (
     SELECT coalesce(
         (vocabulary)::VARCHAR[],
-        (SELECT list_distinct(flatten(list(list_distinct(ff_actions)))) FROM ff_rows),
+        (
+            SELECT list(DISTINCT ff_name)
+            FROM (SELECT unnest(ff_actions) AS ff_name FROM ff_rows WHERE (vocabulary) IS NULL)
+            WHERE ff_name IS NOT NULL
+        ),
         []
     ) AS ff_names
 )
@@ -120,7 +124,7 @@ One row with the BLOB `dataset`. Users are held back for validation by a hash of
 Parameters:
 - tbl: a table, view, CTE or file with one row per user
 - actions: VARCHAR[], the history in time order
-- vocabulary: VARCHAR[], the actions to know; NULL takes those in the table
+- vocabulary: VARCHAR[], the actions to know; NULL takes those in the table, which is then read twice
 - user_id: what identifies the user, of any type
 - times: TIMESTAMP[], the times of the actions, for `validation_from`
 - validation: share of the users held back, 0 to 1

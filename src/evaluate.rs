@@ -1,47 +1,49 @@
-//! Predictions of a network or a baseline for every target of a dataset, scored.
+//! Predictions of a network or a baseline for every held-back target of a dataset, scored.
 
 use crate::baseline::{Baseline, Counts, Predictor};
 use crate::error::Error;
-use crate::metrics::{score, Report};
+use crate::metrics::{highest, log_probability, mean_auc, score, Report};
 use crate::network::{Engine, Example};
+use crate::random;
 use crate::sequence::Dataset;
+use serde::{Deserialize, Serialize};
+use std::time::Instant;
 
 /// Sequences that go through a network at once: enough to fill it, few enough
 /// to keep the memory flat.
 const BLOCK: usize = 1024;
+/// A block ends at the sequence that brings it to this many steps, so that the
+/// time between two blocks stays short when histories are long.
+const BLOCK_STEPS: usize = 1 << 17;
 
-/// Which targets count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Those held back from training.
-    HeldOut,
-    /// All of them.
-    All,
+/// Probabilities that a [`Validation`] keeps for the AUC.
+const KEPT_PROBABILITIES: f64 = 8.0 * 1024.0 * 1024.0;
+
+/// The next sequences from `next` on that have held-back targets; empty at the end.
+fn block<'a>(dataset: &'a Dataset<'a>, next: &mut usize) -> Vec<Example<'a>> {
+    let mut examples = Vec::new();
+    let mut n_steps = 0;
+    while *next < dataset.len() && examples.len() < BLOCK && n_steps < BLOCK_STEPS {
+        let sequence = dataset.sequence(*next);
+        if sequence.n_held_out_targets() > 0 {
+            n_steps += sequence.tokens.len();
+            examples.push(Example {
+                tokens: sequence.tokens,
+                first_target: sequence.first_held_out(),
+                key: *next as u64,
+            });
+        }
+        *next += 1;
+    }
+    examples
 }
 
-/// The first counted target of every sequence that has one, and its tokens.
-fn counted<'a>(dataset: &'a Dataset<'a>, part: Part) -> impl Iterator<Item = (usize, Example<'a>)> + 'a {
-    dataset.sequences().enumerate().filter_map(move |(index, sequence)| {
-        let first_target = match part {
-            Part::HeldOut => sequence.first_held_out(),
-            Part::All => 1,
-        };
-        let example = Example {
-            tokens: sequence.tokens,
-            first_target,
-            key: index as u64,
-        };
-        (first_target < sequence.tokens.len()).then_some((index, example))
-    })
+/// The held-back targets of a dataset.
+fn n_targets(dataset: &Dataset) -> usize {
+    dataset.sequences().map(|sequence| sequence.n_held_out_targets()).sum()
 }
 
-fn targets(dataset: &Dataset, part: Part) -> Vec<u8> {
-    counted(dataset, part)
-        .flat_map(|(_, example)| example.tokens[example.first_target..].iter().copied())
-        .collect()
-}
-
-/// Scores a network; `None` when no target counts.
+/// Scores a network; `None` when nothing is held back.
 ///
 /// # Errors
 /// When the device fails.
@@ -49,29 +51,216 @@ pub fn network(
     dataset: &Dataset,
     engine: &dyn Engine,
     parameters: &[f32],
-    part: Part,
     threads: usize,
 ) -> Result<Option<Report>, Error> {
-    let examples: Vec<Example> = counted(dataset, part).map(|(_, example)| example).collect();
-    let mut probabilities = Vec::new();
-    for block in examples.chunks(BLOCK) {
-        probabilities.extend(engine.probabilities(parameters, block, false, threads)?);
+    let n_actions = dataset.vocabulary().len();
+    let n_targets = n_targets(dataset);
+    let mut probabilities = Vec::with_capacity(n_targets * n_actions);
+    let mut targets = Vec::with_capacity(n_targets);
+    let mut next = 0;
+    loop {
+        let examples = block(dataset, &mut next);
+        if examples.is_empty() {
+            return Ok(score(&probabilities, &targets, n_actions));
+        }
+        probabilities.extend(engine.probabilities(parameters, &examples, false, threads)?);
+        targets.extend(
+            examples
+                .iter()
+                .flat_map(|example| &example.tokens[example.first_target..]),
+        );
     }
-    Ok(score(
-        &probabilities,
-        &targets(dataset, part),
-        dataset.vocabulary().len(),
-    ))
 }
 
-/// Scores a baseline; `None` when no target counts.
-pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline, part: Part) -> Option<Report> {
+/// The distribution that a baseline gives before each held-back target, and the target.
+fn baseline_rows<'a>(dataset: &'a Dataset<'a>, predictor: &'a Predictor) -> impl Iterator<Item = (&'a [f32], u8)> {
+    dataset.sequences().flat_map(move |sequence| {
+        (sequence.first_held_out()..sequence.tokens.len()).map(move |position| {
+            let history = &sequence.tokens[..position];
+            (predictor.probabilities(history), sequence.tokens[position])
+        })
+    })
+}
+
+/// Scores a baseline; `None` when nothing is held back.
+pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Option<Report> {
     let predictor = Predictor::new(baseline, counts);
-    let mut probabilities = Vec::new();
-    for (_, example) in counted(dataset, part) {
-        for position in example.first_target..example.tokens.len() {
-            probabilities.extend_from_slice(predictor.probabilities(&example.tokens[..position]));
+    let n_targets = n_targets(dataset);
+    let mut probabilities = Vec::with_capacity(n_targets * predictor.n_actions());
+    let mut targets = Vec::with_capacity(n_targets);
+    for (row, target) in baseline_rows(dataset, &predictor) {
+        probabilities.extend_from_slice(row);
+        targets.push(target);
+    }
+    score(&probabilities, &targets, predictor.n_actions())
+}
+
+/// Loss and hits of a baseline, without the memory that the rest of a [`Report`] takes.
+pub fn tally(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Tally {
+    let predictor = Predictor::new(baseline, counts);
+    let mut tally = Tally::default();
+    for (row, target) in baseline_rows(dataset, &predictor) {
+        tally.add(row, target);
+    }
+    tally
+}
+
+/// Loss and hits of predictions, added target by target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
+    n: u64,
+    /// Sum of -ln p(target), in nats.
+    loss: f64,
+    n_correct: u64,
+}
+
+impl Tally {
+    fn add(&mut self, row: &[f32], target: u8) {
+        self.n += 1;
+        self.loss -= log_probability(row[usize::from(target)]);
+        self.n_correct += u64::from(highest(row) == usize::from(target));
+    }
+
+    /// Mean of -ln p(target) in nats; `None` without targets.
+    pub fn log_loss(&self) -> Option<f64> {
+        (self.n > 0).then(|| self.loss / self.n as f64)
+    }
+
+    /// Share of targets that had the highest probability; `None` without targets.
+    pub fn accuracy(&self) -> Option<f64> {
+        (self.n > 0).then(|| self.n_correct as f64 / self.n as f64)
+    }
+}
+
+/// The scoring of a network in training, which can stop after any block of
+/// sequences and go on.
+///
+/// Loss and accuracy are those of all held-back targets. The AUC needs every
+/// probability at once, so of more than eight million (targets times actions)
+/// it takes a sample: those histories whose number, hashed with the seed, falls
+/// below their share.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Validation {
+    /// The first sequence that is still to be scored.
+    pub next: usize,
+    pub tally: Tally,
+    /// Of the sampled histories: a row per target.
+    pub probabilities: Vec<f32>,
+    pub targets: Vec<u8>,
+}
+
+impl Validation {
+    /// Scores on until the end, or until `until` has passed (after at least one
+    /// block); says whether the end was reached.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn advance(
+        &mut self,
+        dataset: &Dataset,
+        engine: &dyn Engine,
+        parameters: &[f32],
+        seed: u64,
+        threads: usize,
+        until: Option<Instant>,
+    ) -> Result<bool, Error> {
+        let n_actions = dataset.vocabulary().len();
+        let share = KEPT_PROBABILITIES / (n_targets(dataset) * n_actions) as f64;
+        loop {
+            let examples = block(dataset, &mut self.next);
+            if examples.is_empty() {
+                return Ok(true);
+            }
+            let probabilities = engine.probabilities(parameters, &examples, false, threads)?;
+            let mut rows = probabilities.chunks_exact(n_actions);
+            for example in &examples {
+                let kept = random::hash(seed, &[example.key]) as f64 <= share * u64::MAX as f64;
+                for (&target, row) in example.tokens[example.first_target..].iter().zip(&mut rows) {
+                    self.tally.add(row, target);
+                    if kept {
+                        self.probabilities.extend_from_slice(row);
+                        self.targets.push(target);
+                    }
+                }
+            }
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Ok(false);
+            }
         }
     }
-    score(&probabilities, &targets(dataset, part), predictor.n_actions())
+
+    /// Mean over the actions of the area under the ROC curve, one against the
+    /// rest; `None` when no action has both kinds of targets.
+    pub fn auc(&self, n_actions: usize) -> Option<f64> {
+        mean_auc(&self.probabilities, &self.targets, n_actions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Architecture, Cell, Fused};
+    use crate::sequence::{Sequence, Vocabulary};
+
+    /// `n` histories of `length` random actions of two kinds, all held back.
+    fn packed(n: usize, length: usize) -> Vec<u8> {
+        let mut random = random::Random::new(3);
+        let histories: Vec<Vec<u8>> = (0..n)
+            .map(|_| (0..length).map(|_| random.below(2) as u8).collect())
+            .collect();
+        let vocabulary = Vocabulary::new(["a", "b"].map(str::to_owned)).unwrap();
+        let sequences = histories.iter().map(|tokens| Sequence { tokens, n_train: 0 });
+        Dataset::pack(&vocabulary, sequences.collect()).unwrap()
+    }
+
+    fn engine() -> Fused {
+        Fused::new(Architecture {
+            cell: Cell::Rnn,
+            vocabulary: 2,
+            embedding: 1,
+            hidden: 2,
+            layers: 1,
+            dropout: 0.0,
+        })
+        .unwrap()
+    }
+
+    /// Validates with a stop after every `until`, and the number of stops.
+    fn validate(dataset: &Dataset, until: Option<Instant>) -> (Validation, usize) {
+        let (engine, mut validation, mut n_stops) = (engine(), Validation::default(), 0);
+        let parameters = engine.architecture().initial_parameters(1);
+        while !validation.advance(dataset, &engine, &parameters, 7, 2, until).unwrap() {
+            n_stops += 1;
+        }
+        (validation, n_stops)
+    }
+
+    #[test]
+    fn a_validation_in_pieces_is_the_evaluation_in_one() {
+        let bytes = packed(3 * BLOCK + 5, 6);
+        let dataset = Dataset::from_bytes(&bytes).unwrap();
+        let (whole, _) = validate(&dataset, None);
+        let (pieces, n_stops) = validate(&dataset, Some(Instant::now()));
+        assert_eq!(n_stops, 4);
+        assert_eq!(whole, pieces);
+        let parameters = engine().architecture().initial_parameters(1);
+        let report = network(&dataset, &engine(), &parameters, 1).unwrap().unwrap();
+        assert_eq!(whole.tally.log_loss(), Some(report.log_loss));
+        assert_eq!(whole.tally.accuracy(), Some(report.accuracy));
+        assert_eq!(whole.auc(2), report.auc);
+    }
+
+    #[test]
+    fn the_auc_of_many_targets_is_that_of_a_sample() {
+        let bytes = packed(8000, 1001);
+        let dataset = Dataset::from_bytes(&bytes).unwrap();
+        let (validation, _) = validate(&dataset, None);
+        let kept = validation.probabilities.len() as f64;
+        assert!((kept / KEPT_PROBABILITIES - 1.0).abs() < 0.05, "{kept}");
+        let parameters = engine().architecture().initial_parameters(1);
+        let report = network(&dataset, &engine(), &parameters, 2).unwrap().unwrap();
+        assert_eq!(validation.tally.log_loss(), Some(report.log_loss));
+        let (sampled, all) = (validation.auc(2).unwrap(), report.auc.unwrap());
+        assert!((sampled - all).abs() < 1e-3, "{sampled}, {all}");
+    }
 }

@@ -176,6 +176,12 @@ fn action_report(confusion: &[u64], n_actions: usize, action: usize, auc: Option
     }
 }
 
+/// Mean over the actions of the area under the ROC curve, one against the rest;
+/// `None` when no action has one. Arguments as for [`score`].
+pub fn mean_auc(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Option<f64> {
+    mean((0..n_actions).filter_map(|action| auc(probabilities, targets, n_actions, action)))
+}
+
 /// The Mann-Whitney statistic: ranks with ties at their mean.
 fn auc(probabilities: &[f32], targets: &[u8], n_actions: usize, action: usize) -> Option<f64> {
     // Probabilities are not negative, so their bits sort like their values; the

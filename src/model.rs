@@ -21,6 +21,9 @@ const ARGUMENT: &str = "model";
 /// Version of the metadata and the tensor names.
 pub const FORMAT_VERSION: u32 = 1;
 const METADATA_KEY: &str = "footfall";
+/// Tensors of a training run.
+const PROBABILITIES: &str = "validation.probabilities";
+const TARGETS: &str = "validation.targets";
 /// The largest width of a layer, and the largest number of layers, that are
 /// believed in a header.
 const MAX_WIDTH: usize = 1 << 14;
@@ -77,6 +80,9 @@ pub struct RunState {
     /// First and second moments of the gradients, as long as the parameters.
     pub first_moments: Vec<f32>,
     pub second_moments: Vec<f32>,
+    /// Of a validation under way: a row of probabilities per target, and the targets.
+    pub probabilities: Vec<f32>,
+    pub targets: Vec<u8>,
 }
 
 impl Model {
@@ -124,6 +130,10 @@ impl Model {
         if let Some(state) = state {
             add("optimizer.exp_avg.", &state.first_moments);
             add("optimizer.exp_avg_sq.", &state.second_moments);
+            let (probabilities, targets) = (&state.probabilities, &state.targets);
+            let bytes = probabilities.iter().flat_map(|p| p.to_le_bytes()).collect();
+            tensors.push((PROBABILITIES.to_owned(), Dtype::F32, vec![probabilities.len()], bytes));
+            tensors.push((TARGETS.to_owned(), Dtype::U8, vec![targets.len()], targets.clone()));
         }
         let views = tensors
             .iter()
@@ -143,12 +153,8 @@ impl Model {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let (metadata, file) = open(bytes)?;
         let parameters = read_parameters(&file, &metadata.architecture, "")?;
-        let grams = integers(&file, "baseline.grams", Dtype::U32, |word: [u8; 4]| {
-            u32::from_le_bytes(word)
-        })?;
-        let counts = integers(&file, "baseline.counts", Dtype::U64, |word: [u8; 8]| {
-            u64::from_le_bytes(word)
-        })?;
+        let grams = numbers(&file, "baseline.grams", Dtype::U32, u32::from_le_bytes)?;
+        let counts = numbers(&file, "baseline.counts", Dtype::U64, u64::from_le_bytes)?;
         if grams.len() != counts.len() {
             return Err(Error::damaged(
                 ARGUMENT,
@@ -181,12 +187,21 @@ impl Model {
         })?;
         let first_moments = read_parameters(&file, &metadata.architecture, "optimizer.exp_avg.")?;
         let second_moments = read_parameters(&file, &metadata.architecture, "optimizer.exp_avg_sq.")?;
+        let probabilities = numbers(&file, PROBABILITIES, Dtype::F32, f32::from_le_bytes)?;
+        let targets = tensor(&file, TARGETS, Dtype::U8)?.data().to_vec();
+        let n_actions = model.vocabulary.len();
+        let whole_rows = probabilities.len() == targets.len() * n_actions;
+        if !whole_rows || targets.iter().any(|&target| usize::from(target) >= n_actions) {
+            return Err(Error::damaged(ARGUMENT, "the validation under way is inconsistent"));
+        }
         Ok((
             model,
             RunState {
                 run,
                 first_moments,
                 second_moments,
+                probabilities,
+                targets,
             },
         ))
     }
@@ -300,7 +315,7 @@ fn read_parameters(file: &SafeTensors, architecture: &Architecture, prefix: &str
     }
 }
 
-fn integers<const N: usize, T>(
+fn numbers<const N: usize, T>(
     file: &SafeTensors,
     name: &str,
     dtype: Dtype,
@@ -364,6 +379,8 @@ mod tests {
             run: serde_json::json!({"batch": 3}),
             first_moments: vec![0.5; n],
             second_moments: vec![0.25; n],
+            probabilities: vec![0.75, 0.25],
+            targets: vec![1],
         }
     }
 
@@ -401,7 +418,10 @@ mod tests {
             (read, run.first_moments, run.second_moments),
             (model(), state().first_moments, state().second_moments)
         );
-        assert_eq!(run.run, state().run);
+        assert_eq!(
+            (run.run, run.probabilities, run.targets),
+            (state().run, state().probabilities, state().targets)
+        );
         assert_eq!(Model::from_bytes(&running).unwrap(), model());
         assert!(Model::with_run_state(&finished)
             .err()

@@ -15,12 +15,20 @@ const EVALUATION: Step = Step {
     threads: 1,
 };
 
-/// Every engine for an architecture, with its name.
+/// Every engine for an architecture, with its name; candle also on the GPU where there is one.
 fn engines(architecture: Architecture) -> Vec<(&'static str, Box<dyn Engine>)> {
-    let plain: Box<dyn Engine> = Box::new(Plain::new(architecture, Device::Cpu).unwrap());
+    let mut plain = vec![("plain", Device::Cpu)];
+    match Device::new_cuda(0) {
+        Ok(device) => plain.push(("plain on cuda", device)),
+        Err(_) => println!("SKIPPED on cuda: no such device in this build or machine"),
+    }
+    let plain = plain.into_iter().map(|(name, device)| {
+        let engine: Box<dyn Engine> = Box::new(Plain::new(architecture, device).unwrap());
+        (name, engine)
+    });
     let fused = Fused::variants(architecture).unwrap().into_iter();
     let fused = fused.map(|engine| (engine.instructions(), Box::new(engine) as Box<dyn Engine>));
-    std::iter::once(("plain", plain)).chain(fused).collect()
+    plain.chain(fused).collect()
 }
 
 fn architecture(cell: Cell, hidden: usize, layers: usize) -> Architecture {

@@ -21,11 +21,11 @@ VOCABULARY = 5
 
 
 class Network(torch.nn.Module):
-    def __init__(self, cell, embedding, hidden, layers, dropout):
+    def __init__(self, cell, embedding, hidden, layers, dropout, vocabulary=VOCABULARY):
         super().__init__()
-        self.embedding = torch.nn.Embedding(VOCABULARY, embedding)
+        self.embedding = torch.nn.Embedding(vocabulary, embedding)
         self.rnn = getattr(torch.nn, cell.upper())(embedding, hidden, layers, batch_first=True, dropout=dropout)
-        self.head = torch.nn.Linear(hidden, VOCABULARY)
+        self.head = torch.nn.Linear(hidden, vocabulary)
 
     def forward(self, tokens, last):
         """Distribution after the token `last` of each row of (sequences, steps)."""

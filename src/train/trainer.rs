@@ -9,9 +9,9 @@ use super::optimizer::{clip, Adam};
 use super::Settings;
 use crate::baseline::{Baseline, Counts};
 use crate::error::Error;
-use crate::evaluate::{self, Part};
+use crate::evaluate::{tally, Tally, Validation};
 use crate::model::{Model, RunState, Training};
-use crate::network::{Engine, Example, Step};
+use crate::network::{Example, Step};
 use crate::random;
 use crate::sequence::Dataset;
 use serde::{Deserialize, Serialize};
@@ -72,8 +72,11 @@ struct Run {
     steps: u64,
     best_validation_loss: Option<f64>,
     epochs_since_best: u32,
-    majority: Option<(f64, f64)>,
-    markov: Option<f64>,
+    /// The baselines on the held-back targets.
+    majority: Tally,
+    markov: Tally,
+    /// Of the validation under way: the next sequence, and the result so far.
+    validated: (usize, Tally),
 }
 
 /// A training run between two batches.
@@ -81,6 +84,8 @@ pub struct Trainer {
     model: Model,
     adam: Adam,
     run: Run,
+    /// The validation under way, at its start during the batches.
+    validation: Validation,
 }
 
 impl Trainer {
@@ -122,13 +127,6 @@ impl Trainer {
             .sequences()
             .map(|sequence| sequence.n_held_out_targets() as u64)
             .sum();
-        let (majority, markov) = if n_validation_targets == 0 {
-            (None, None)
-        } else {
-            let loss = |baseline| evaluate::baseline(dataset, &counts, baseline, Part::HeldOut);
-            let majority = loss(Baseline::Majority).map(|report| (report.log_loss, report.accuracy));
-            (majority, loss(Baseline::Markov1).map(|report| report.log_loss))
-        };
         let training = Training {
             epochs: epochs_before,
             settings: serde_json::to_value(&settings).map_err(|error| Error::NoData(error.to_string()))?,
@@ -146,8 +144,8 @@ impl Trainer {
         let run = Run {
             settings,
             epochs_before,
-            majority,
-            markov,
+            majority: tally(dataset, &counts, Baseline::Majority),
+            markov: tally(dataset, &counts, Baseline::Markov1),
             ..Run::default()
         };
         Ok(Self {
@@ -160,12 +158,13 @@ impl Trainer {
             },
             adam,
             run,
+            validation: Validation::default(),
         })
     }
 
-    /// Trains on until the epoch is complete, or `until` has passed (after at
-    /// least one batch); `None` says that the epoch goes on. `observe` is called
-    /// after every batch.
+    /// Trains and validates on until the epoch is complete, or `until` has passed
+    /// (after at least one batch or block of validation); `None` says that the
+    /// epoch goes on. `observe` is called after every batch.
     ///
     /// # Errors
     /// When the device fails, or the loss is no longer finite.
@@ -188,7 +187,11 @@ impl Trainer {
         let engine = crate::device::engine(&settings.device, self.model.architecture)?;
         let weights = settings.weights(&self.model.vocabulary, &self.model.counts.targets_by_action())?;
         let epoch = self.run.epochs_before + self.run.epochs_done + 1;
-        let batches = batches(dataset, settings.batch_size, settings.seed, epoch);
+        // Cutting them takes a while for a million sequences.
+        let batches = match self.validation == Validation::default() {
+            true => batches(dataset, settings.batch_size, settings.seed, epoch),
+            false => Vec::new(),
+        };
         let mut gradient = vec![0.0; self.model.parameters.len()];
         while self.run.batch < batches.len() {
             let examples: Vec<Example> = batches[self.run.batch]
@@ -236,25 +239,31 @@ impl Trainer {
                 seconds: self.run.seconds_before + self.run.seconds + started.elapsed().as_secs_f64(),
             });
             if until.is_some_and(|until| Instant::now() >= until) && self.run.batch < batches.len() {
-                self.run.seconds += started.elapsed().as_secs_f64();
-                return Ok(None);
+                return Ok(self.pause(started));
             }
         }
-        self.finish_epoch(dataset, engine.as_ref(), threads, started).map(Some)
+        let (parameters, seed) = (&self.model.parameters, settings.seed);
+        let complete = self
+            .validation
+            .advance(dataset, engine.as_ref(), parameters, seed, threads, until)?;
+        Ok(match complete {
+            true => Some(self.finish_epoch(started)),
+            false => self.pause(started),
+        })
     }
 
-    fn finish_epoch(
-        &mut self,
-        dataset: &Dataset,
-        engine: &dyn Engine,
-        threads: usize,
-        started: Instant,
-    ) -> Result<EpochReport, Error> {
-        let validation = evaluate::network(dataset, engine, &self.model.parameters, Part::HeldOut, threads)?;
+    /// Leaves the epoch unfinished.
+    fn pause(&mut self, started: Instant) -> Option<EpochReport> {
+        self.run.seconds += started.elapsed().as_secs_f64();
+        None
+    }
+
+    fn finish_epoch(&mut self, started: Instant) -> EpochReport {
+        let validation = std::mem::take(&mut self.validation);
         let run = &mut self.run;
         run.epochs_done += 1;
         let train_loss = run.loss / run.weight;
-        let validation_loss = validation.as_ref().map(|report| report.log_loss);
+        let validation_loss = validation.tally.log_loss();
         if let Some(loss) = validation_loss {
             if run.best_validation_loss.is_none_or(|best| loss < best) {
                 run.best_validation_loss = Some(loss);
@@ -271,11 +280,11 @@ impl Trainer {
             epoch: run.epochs_done,
             train_loss,
             validation_loss,
-            validation_accuracy: validation.as_ref().map(|report| report.accuracy),
-            validation_auc: validation.as_ref().and_then(|report| report.auc),
-            majority_loss: run.majority.map(|(loss, _)| loss),
-            majority_accuracy: run.majority.map(|(_, accuracy)| accuracy),
-            markov_loss: run.markov,
+            validation_accuracy: validation.tally.accuracy(),
+            validation_auc: validation.auc(self.model.vocabulary.len()),
+            majority_loss: run.majority.log_loss(),
+            majority_accuracy: run.majority.accuracy(),
+            markov_loss: run.markov.log_loss(),
             seconds: run.seconds + started.elapsed().as_secs_f64(),
             finished: out_of_patience || run.epochs_done >= run.settings.epochs,
         };
@@ -287,7 +296,7 @@ impl Trainer {
         training.validation_loss = report.validation_loss;
         training.validation_accuracy = report.validation_accuracy;
         training.validation_auc = report.validation_auc;
-        Ok(report)
+        report
     }
 
     /// The model as it is now.
@@ -302,10 +311,13 @@ impl Trainer {
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         let mut run = self.run.clone();
         run.steps = self.adam.steps;
+        run.validated = (self.validation.next, self.validation.tally);
         self.model.to_bytes(Some(&RunState {
             run: serde_json::to_value(run).map_err(|error| Error::NoData(error.to_string()))?,
             first_moments: self.adam.first_moments.clone(),
             second_moments: self.adam.second_moments.clone(),
+            probabilities: self.validation.probabilities.clone(),
+            targets: self.validation.targets.clone(),
         }))
     }
 
@@ -322,6 +334,18 @@ impl Trainer {
             second_moments: state.second_moments,
             steps: run.steps,
         };
-        Ok(Self { model, adam, run })
+        let (next, tally) = run.validated;
+        let validation = Validation {
+            next,
+            tally,
+            probabilities: state.probabilities,
+            targets: state.targets,
+        };
+        Ok(Self {
+            model,
+            adam,
+            run,
+            validation,
+        })
     }
 }

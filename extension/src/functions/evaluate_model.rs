@@ -7,7 +7,7 @@ use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::baseline::Baseline;
 use footfall::error::Error as Failure;
-use footfall::evaluate::{self, Part};
+use footfall::evaluate;
 use footfall::metrics::Report;
 use footfall::sequence::{Dataset, Vocabulary};
 use std::error::Error;
@@ -89,13 +89,10 @@ fn reports(decoded: &Decoded, dataset: &Dataset, threads: usize) -> Result<Value
         return Err(Failure::argument("dataset", received, allowed).into());
     }
     let engine = footfall::device::engine("cpu", model.architecture)?;
-    let network = evaluate::network(dataset, engine.as_ref(), &model.parameters, Part::HeldOut, threads)?;
+    let network = evaluate::network(dataset, engine.as_ref(), &model.parameters, threads)?;
     let mut all = vec![("model", network)];
     for baseline in Baseline::ALL {
-        all.push((
-            baseline.name(),
-            evaluate::baseline(dataset, &model.counts, baseline, Part::HeldOut),
-        ));
+        all.push((baseline.name(), evaluate::baseline(dataset, &model.counts, baseline)));
     }
     let reports = all
         .into_iter()

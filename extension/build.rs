@@ -1,0 +1,12 @@
+//! With the feature `cuda`: makes the binary ask for the CUDA driver's library by itself.
+//!
+//! cudarc links it with `-lcuda`, but where only a stand-in without symbols is at hand (a machine that
+//! builds and has no driver) the linker finds nothing that is used and drops it; loading would
+//! then fail with undefined symbols even where a driver is.
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    if std::env::var_os("CARGO_FEATURE_CUDA").is_some() {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,--no-as-needed,-lcuda");
+    }
+}
