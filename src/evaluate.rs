@@ -17,7 +17,7 @@ const BLOCK: usize = 1024;
 const BLOCK_STEPS: usize = 1 << 17;
 
 /// Probabilities that a [`Validation`] keeps for the AUC.
-const KEPT_PROBABILITIES: f64 = 8.0 * 1024.0 * 1024.0;
+const KEPT_PROBABILITIES: f64 = 4.0 * 1024.0 * 1024.0;
 
 /// The next sequences from `next` on that have held-back targets; empty at the end.
 fn block<'a>(dataset: &'a Dataset<'a>, next: &mut usize) -> Vec<Example<'a>> {
@@ -136,7 +136,7 @@ impl Tally {
 /// sequences and go on.
 ///
 /// Loss and accuracy are those of all held-back targets. The AUC needs every
-/// probability at once, so of more than eight million (targets times actions)
+/// probability at once, so of more than four million (targets times actions)
 /// it takes a sample: those histories whose number, hashed with the seed, falls
 /// below their share.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_auc_of_many_targets_is_that_of_a_sample() {
-        let bytes = packed(8000, 1001);
+        let bytes = packed(4000, 1001);
         let dataset = Dataset::from_bytes(&bytes).unwrap();
         let (validation, _) = validate(&dataset, None);
         let kept = validation.probabilities.len() as f64;

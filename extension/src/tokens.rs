@@ -8,10 +8,11 @@ use std::ops::Range;
 /// Looks names up in a vocabulary.
 ///
 /// Most actions repeat the one before (nine in ten are views), so the last name
-/// is compared before the vocabulary is searched.
+/// is compared before the vocabulary is searched. Serves one vector only.
 pub struct Encoder<'a> {
     vocabulary: &'a Vocabulary,
-    last: Option<(&'a str, u8)>,
+    /// [`Column::slot`] of the last name, and its token.
+    last: Option<(u128, u8)>,
 }
 
 impl<'a> Encoder<'a> {
@@ -29,12 +30,12 @@ impl<'a> Encoder<'a> {
             if names.is_null(element) {
                 continue;
             }
-            let name = names.bytes(element);
+            let slot = names.slot(element);
             let token = match self.last {
-                Some((last, token)) if last.as_bytes() == name => token,
-                _ => self.vocabulary.token(name)?,
+                Some((last, token)) if last == slot => token,
+                _ => self.vocabulary.token(names.bytes(element))?,
             };
-            self.last = Some((&self.vocabulary.actions()[usize::from(token)], token));
+            self.last = Some((slot, token));
             tokens.push(token);
         }
         Ok(())

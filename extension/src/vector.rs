@@ -77,6 +77,8 @@ pub struct Column<'a> {
     validity: *const u64,
     len: usize,
     logical: Logical,
+    /// Of the logical type; kept, because asking DuckDB for every value takes longer than the value.
+    id: TypeId,
     lifetime: PhantomData<&'a ()>,
 }
 
@@ -119,12 +121,14 @@ impl<'a> Column<'a> {
         // SAFETY: the caller vouches for the vector; the three calls only read
         // its header.
         unsafe {
+            let logical = Logical(duckdb_vector_get_column_type(vector));
             Self {
                 vector,
                 data: duckdb_vector_get_data(vector).cast(),
                 validity: duckdb_vector_get_validity(vector),
                 len,
-                logical: Logical(duckdb_vector_get_column_type(vector)),
+                id: logical.id(),
+                logical,
                 lifetime: PhantomData,
             }
         }
@@ -140,12 +144,12 @@ impl<'a> Column<'a> {
 
     /// Whether the values are TIMESTAMPs without a time zone.
     pub fn is_timestamp(&self) -> bool {
-        self.logical.id() == DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP
+        self.id == DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP
     }
 
     /// Whether the rows are DOUBLEs.
     pub fn is_double(&self) -> bool {
-        self.logical.id() == DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE
+        self.id == DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE
     }
 
     /// Whether no row is NULL, so far as the vector's header says.
@@ -159,9 +163,9 @@ impl<'a> Column<'a> {
     /// When the vector's type is not stored as `T`.
     pub fn values<T: Native>(&self) -> &'a [T] {
         assert!(
-            T::TYPES.contains(&self.logical.id()),
+            T::TYPES.contains(&self.id),
             "vector of type {} read as another",
-            self.logical.id()
+            self.id
         );
         if self.len == 0 {
             return &[];
@@ -173,20 +177,10 @@ impl<'a> Column<'a> {
     /// The bytes of a BLOB or VARCHAR row that is not NULL. For a value that is
     /// constant over the chunk the slice is the same for all rows.
     pub fn bytes(&self, row: usize) -> &'a [u8] {
-        assert!(row < self.len, "row {row} of {}", self.len);
-        assert!(
-            matches!(
-                self.logical.id(),
-                DUCKDB_TYPE_DUCKDB_TYPE_BLOB | DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR
-            ),
-            "vector of type {} read as bytes",
-            self.logical.id()
-        );
-        // SAFETY: a BLOB or VARCHAR vector stores `duckdb_string_t`: 12 bytes
-        // or fewer sit in the slot itself, longer ones behind its pointer;
-        // both live as long as the vector.
+        let slot = self.string(row);
+        // SAFETY: 12 bytes or fewer sit in the slot itself, longer ones behind
+        // its pointer; both live as long as the vector.
         unsafe {
-            let slot = self.data.cast::<duckdb_string_t>().add(row);
             let length = (*slot).value.inlined.length as usize;
             let start: *const u8 = if length <= 12 {
                 (&raw const (*slot).value.inlined.inlined).cast()
@@ -195,6 +189,27 @@ impl<'a> Column<'a> {
             };
             std::slice::from_raw_parts(start, length)
         }
+    }
+
+    /// What stands for the bytes of a BLOB or VARCHAR row in the vector: equal
+    /// slots hold equal bytes (unequal slots may, too), which is quicker to see
+    /// than by comparing the bytes.
+    pub fn slot(&self, row: usize) -> u128 {
+        // SAFETY: the slot is 16 bytes of which DuckDB fills all: it sets what
+        // a short text leaves to zero.
+        unsafe { self.string(row).cast::<u128>().read_unaligned() }
+    }
+
+    fn string(&self, row: usize) -> *const duckdb_string_t {
+        assert!(row < self.len, "row {row} of {}", self.len);
+        assert!(
+            matches!(self.id, DUCKDB_TYPE_DUCKDB_TYPE_BLOB | DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR),
+            "vector of type {} read as bytes",
+            self.id
+        );
+        // SAFETY: the row is in range, and a BLOB or VARCHAR vector stores one
+        // `duckdb_string_t` per row.
+        unsafe { self.data.cast::<duckdb_string_t>().add(row) }
     }
 
     /// The text of a VARCHAR row that is not NULL.
@@ -210,12 +225,9 @@ impl<'a> Column<'a> {
     pub fn list(&self, row: usize) -> std::ops::Range<usize> {
         assert!(row < self.len, "row {row} of {}", self.len);
         assert!(
-            matches!(
-                self.logical.id(),
-                DUCKDB_TYPE_DUCKDB_TYPE_LIST | DUCKDB_TYPE_DUCKDB_TYPE_MAP
-            ),
+            matches!(self.id, DUCKDB_TYPE_DUCKDB_TYPE_LIST | DUCKDB_TYPE_DUCKDB_TYPE_MAP),
             "vector of type {} read as a list",
-            self.logical.id()
+            self.id
         );
         if self.is_null(row) {
             return 0..0;
@@ -228,7 +240,7 @@ impl<'a> Column<'a> {
     /// The (offset, length) pairs of all rows of a LIST, for functions that run
     /// over millions of them; slots of NULL rows hold anything.
     pub fn entries(&self) -> &'a [duckdb_list_entry] {
-        assert_eq!(self.logical.id(), DUCKDB_TYPE_DUCKDB_TYPE_LIST, "vector read as a list");
+        assert_eq!(self.id, DUCKDB_TYPE_DUCKDB_TYPE_LIST, "vector read as a list");
         if self.len == 0 {
             return &[];
         }
@@ -243,7 +255,7 @@ impl<'a> Column<'a> {
         // as its parent and holds `get_size` rows.
         unsafe {
             assert!(matches!(
-                self.logical.id(),
+                self.id,
                 DUCKDB_TYPE_DUCKDB_TYPE_LIST | DUCKDB_TYPE_DUCKDB_TYPE_MAP
             ));
             Column::new(
@@ -283,7 +295,7 @@ impl<'a> Column<'a> {
             return Ok(Json::Null);
         }
         let real = |value: f64| Number::from_f64(value).map_or_else(|| Json::String(value.to_string()), Json::Number);
-        Ok(match self.logical.id() {
+        Ok(match self.id {
             DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL => Json::Null,
             DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN => Json::Bool(self.values::<u8>()[row] != 0),
             DUCKDB_TYPE_DUCKDB_TYPE_TINYINT => self.values::<i8>()[row].into(),
@@ -335,7 +347,7 @@ impl<'a> Column<'a> {
         // what its logical type says; a HUGEINT is stored as such.
         unsafe {
             let hugeint = || duckdb_hugeint_to_double(*self.data.cast::<duckdb_hugeint>().add(row));
-            if self.logical.id() == DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT {
+            if self.id == DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT {
                 return hugeint();
             }
             let unscaled = match duckdb_decimal_internal_type(self.logical.0) {

@@ -20,7 +20,8 @@ pub fn batches(dataset: &Dataset, batch_size: usize, seed: u64, epoch: u32) -> V
     random.shuffle(&mut order);
     let mut batches: Vec<Vec<u32>> = Vec::with_capacity(order.len().div_ceil(batch_size));
     for pool in order.chunks_mut(POOL.saturating_mul(batch_size)) {
-        pool.sort_by_key(|&index| dataset.sequence(index as usize).n_train);
+        // Looking the lengths up in every comparison would take most of the time.
+        pool.sort_by_cached_key(|&index| dataset.sequence(index as usize).n_train);
         batches.extend(pool.chunks(batch_size).map(<[u32]>::to_vec));
     }
     random.shuffle(&mut batches);
