@@ -13,7 +13,7 @@ RUN_ON_ALL = --extension $(EXTENSION) $(DUCKDBS:%=--duckdb %)
 # Any file in the Taobao format; without one a synthetic shop is written in that format.
 EVENTS ?= build/demo_events.csv
 
-.PHONY: release demo test lint unit sql clients reference check-reference test-peers bench clean
+.PHONY: release demo test lint unit sql clients reference check-reference fuzz test-peers bench clean
 
 release: ; cargo build --release --workspace --locked && mkdir -p build && target/release/package-extension target/release/libfootfall_extension.so $(EXTENSION)
 
@@ -26,6 +26,9 @@ sql: release $(DUCKDBS) ; $(VENV)/bin/python tests/run_sql.py $(RUN_ON_ALL)
 clients: release $(PANICS) $(DUCKDBS) $(DUCKDB_SHELL) ; FOOTFALL_SHELL=$(DUCKDB_SHELL) FOOTFALL_PANICS=$(abspath $(PANICS)) $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL)
 reference: release $(DUCKDBS) ; $(VENV)/bin/python tests/reference.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 check-reference: release $(DUCKDBS) ; $(VENV)/bin/python tests/reference.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION) --check
+
+# Longer than a test may take: a million damaged values.
+fuzz: ; FOOTFALL_FUZZ_CASES=1000000 cargo test --release --workspace --locked --test fuzz -- --nocapture
 
 # What needs PyTorch, scikit-learn, pandas and Polars (gigabytes): not part of `make test`.
 test-peers: release build/peers/installed ; FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python tests/peers/test_torch.py
