@@ -4,6 +4,7 @@ SHELL_VERSION := 1.5.6
 PYTHON ?= python3
 
 EXTENSION := build/footfall.duckdb_extension
+PANICS := build/panics.duckdb_extension
 VENV := build/venv
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
 DUCKDBS := $(DUCKDB_VERSIONS:%=build/duckdb/%)
@@ -12,7 +13,7 @@ RUN_ON_ALL = --extension $(EXTENSION) $(DUCKDBS:%=--duckdb %)
 # Any file in the Taobao format; without one a synthetic shop is written in that format.
 EVENTS ?= build/demo_events.csv
 
-.PHONY: release demo test lint unit sql clients reference check-reference test-peers bench clean
+.PHONY: release demo test lint unit sql clients reference check-reference fuzz test-peers bench clean
 
 release: ; cargo build --release --workspace --locked && mkdir -p build && target/release/package-extension target/release/libfootfall_extension.so $(EXTENSION)
 
@@ -22,9 +23,12 @@ test: lint unit sql clients check-reference
 lint: ; cargo fmt --all --check && cargo clippy --release --workspace --all-targets --locked -- -D warnings
 unit: ; cargo test --release --workspace --locked
 sql: release $(DUCKDBS) ; $(VENV)/bin/python tests/run_sql.py $(RUN_ON_ALL)
-clients: release $(DUCKDBS) $(DUCKDB_SHELL) ; FOOTFALL_SHELL=$(DUCKDB_SHELL) $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL)
+clients: release $(PANICS) $(DUCKDBS) $(DUCKDB_SHELL) ; FOOTFALL_SHELL=$(DUCKDB_SHELL) FOOTFALL_PANICS=$(abspath $(PANICS)) $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL)
 reference: release $(DUCKDBS) ; $(VENV)/bin/python tests/reference.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 check-reference: release $(DUCKDBS) ; $(VENV)/bin/python tests/reference.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION) --check
+
+# Longer than a test may take: a million damaged values.
+fuzz: ; FOOTFALL_FUZZ_CASES=1000000 cargo test --release --workspace --locked --test fuzz -- --nocapture
 
 # What needs PyTorch, scikit-learn, pandas and Polars (gigabytes): not part of `make test`.
 test-peers: release build/peers/installed ; FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python tests/peers/test_torch.py
@@ -37,6 +41,9 @@ bench: release build/peers/installed $(DUCKDBS)
 build/peers/installed: tests/peers/requirements.txt ; $(PYTHON) -m venv build/peers && build/peers/bin/pip --quiet install -r $< && touch $@
 
 build/demo_events.csv: release $(DUCKDB_SHELL) ; $(DUCKDB_SHELL) -unsigned -c "LOAD '$(EXTENSION)'" -c "COPY (SELECT user_id, item_id, category_id, action, epoch(ts - INTERVAL 8 HOURS)::BIGINT FROM footfall.generate_events(users := 1000, seed := 42) ORDER BY ALL) TO '$@' (HEADER false)"
+
+# Our own crate alone is compiled again: the gates of the extension around functions that panic.
+$(PANICS): release ; cargo build --release --locked -p footfall-extension --features panics --example panics && target/release/package-extension target/release/examples/libpanics.so $@
 
 $(VENV)/installed: tests/requirements.txt ; $(PYTHON) -m venv $(VENV) && $(PIP) install -r $< && touch $@
 build/duckdb/%: $(VENV)/installed ; rm -rf $@ && $(PIP) install --no-deps --target $@ duckdb==$*

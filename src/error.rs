@@ -15,6 +15,13 @@ pub enum Error {
         received: String,
         allowed: String,
     },
+    /// An option within an argument that is unknown or has a value that is not allowed.
+    #[error("option '{option}' is {received}; allowed: {allowed}")]
+    Option {
+        option: String,
+        received: String,
+        allowed: String,
+    },
     /// An action that a vocabulary does not hold.
     #[error("argument 'actions' holds '{action}', which the model does not know; it knows {known}")]
     UnknownAction { action: String, known: String },

@@ -7,6 +7,8 @@
 #![deny(unsafe_code)]
 
 pub mod error;
+mod format;
+pub mod options;
 pub mod random;
 
 pub mod calendar;

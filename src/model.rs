@@ -11,16 +11,20 @@
 
 use crate::baseline::Counts;
 use crate::error::Error;
+use crate::format::Format;
 use crate::network::Architecture;
 use crate::sequence::Vocabulary;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-const ARGUMENT: &str = "model";
 /// Version of the metadata and the tensor names.
 pub const FORMAT_VERSION: u32 = 1;
-const METADATA_KEY: &str = "footfall";
+const FORMAT: Format = Format {
+    argument: "model",
+    key: "footfall",
+    version: FORMAT_VERSION,
+};
 /// Tensors of a training run.
 const PROBABILITIES: &str = "validation.probabilities";
 const TARGETS: &str = "validation.targets";
@@ -91,7 +95,7 @@ impl Model {
     /// # Errors
     /// When the parts do not fit each other.
     pub fn to_bytes(&self, state: Option<&RunState>) -> Result<Vec<u8>, Error> {
-        let invalid = |error: &dyn std::fmt::Display| Error::damaged(ARGUMENT, error);
+        let invalid = |error: &dyn std::fmt::Display| FORMAT.damaged(error);
         let metadata = Metadata {
             format_version: FORMAT_VERSION,
             architecture: self.architecture,
@@ -140,7 +144,7 @@ impl Model {
             .map(|(name, dtype, shape, bytes)| Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?)))
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
             .map_err(|error| invalid(&error))?;
-        safetensors::serialize(views, Some(HashMap::from([(METADATA_KEY.to_owned(), metadata)])))
+        safetensors::serialize(views, Some(HashMap::from([(FORMAT.key.to_owned(), metadata)])))
             .map_err(|error| invalid(&error))
     }
 
@@ -156,10 +160,7 @@ impl Model {
         let grams = numbers(&file, "baseline.grams", Dtype::U32, u32::from_le_bytes)?;
         let counts = numbers(&file, "baseline.counts", Dtype::U64, u64::from_le_bytes)?;
         if grams.len() != counts.len() {
-            return Err(Error::damaged(
-                ARGUMENT,
-                "the counts behind its baselines are inconsistent",
-            ));
+            return Err(FORMAT.damaged("the counts behind its baselines are inconsistent"));
         }
         let counts = Counts::from_grams(metadata.vocabulary.len(), grams.into_iter().zip(counts).collect())?;
         Ok(Self {
@@ -188,11 +189,11 @@ impl Model {
         let first_moments = read_parameters(&file, &metadata.architecture, "optimizer.exp_avg.")?;
         let second_moments = read_parameters(&file, &metadata.architecture, "optimizer.exp_avg_sq.")?;
         let probabilities = numbers(&file, PROBABILITIES, Dtype::F32, f32::from_le_bytes)?;
-        let targets = tensor(&file, TARGETS, Dtype::U8)?.data().to_vec();
+        let targets = FORMAT.tensor(&file, TARGETS, Dtype::U8)?.data().to_vec();
         let n_actions = model.vocabulary.len();
         let whole_rows = probabilities.len() == targets.len() * n_actions;
         if !whole_rows || targets.iter().any(|&target| usize::from(target) >= n_actions) {
-            return Err(Error::damaged(ARGUMENT, "the validation under way is inconsistent"));
+            return Err(FORMAT.damaged("the validation under way is inconsistent"));
         }
         Ok((
             model,
@@ -213,35 +214,9 @@ impl Model {
 }
 
 fn open(bytes: &[u8]) -> Result<(Metadata, SafeTensors<'_>), Error> {
-    let foreign = |_| Error::damaged(ARGUMENT, "it is not a complete .safetensors file");
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(foreign)?;
-    let text = header
-        .metadata()
-        .as_ref()
-        .and_then(|metadata| metadata.get(METADATA_KEY))
-        .ok_or_else(|| {
-            Error::damaged(
-                ARGUMENT,
-                "it is a .safetensors file that footfall did not write (no 'footfall' metadata)",
-            )
-        })?;
-    // The version alone first: a newer format may hold anything else.
-    #[derive(Deserialize)]
-    struct Version {
-        format_version: u32,
-    }
-    let damaged = |error: serde_json::Error| Error::damaged(ARGUMENT, format!("its metadata are unreadable: {error}"));
-    let Version { format_version: found } = serde_json::from_str(text).map_err(damaged)?;
-    if found > FORMAT_VERSION {
-        return Err(Error::Newer {
-            argument: ARGUMENT,
-            found,
-            supported: FORMAT_VERSION,
-        });
-    }
-    let metadata: Metadata = serde_json::from_str(text).map_err(damaged)?;
+    let (metadata, file) = FORMAT.open(bytes)?;
     check_sizes(&metadata)?;
-    Ok((metadata, SafeTensors::deserialize(bytes).map_err(foreign)?))
+    Ok((metadata, file))
 }
 
 fn check_sizes(metadata: &Metadata) -> Result<(), Error> {
@@ -262,24 +237,7 @@ fn check_sizes(metadata: &Metadata) -> Result<(), Error> {
     {
         Ok(())
     } else {
-        Err(Error::damaged(
-            ARGUMENT,
-            "sizes in its metadata that no footfall model has",
-        ))
-    }
-}
-
-fn tensor<'a>(file: &SafeTensors<'a>, name: &str, dtype: Dtype) -> Result<TensorView<'a>, Error> {
-    let view = file
-        .tensor(name)
-        .map_err(|_| Error::damaged(ARGUMENT, format!("tensor '{name}' is missing")))?;
-    if view.dtype() == dtype {
-        Ok(view)
-    } else {
-        Err(Error::damaged(
-            ARGUMENT,
-            format!("tensor '{name}' has type {:?} instead of {dtype:?}", view.dtype()),
-        ))
+        Err(FORMAT.damaged("sizes in its metadata that no footfall model has"))
     }
 }
 
@@ -289,7 +247,7 @@ fn read_parameters(file: &SafeTensors, architecture: &Architecture, prefix: &str
         .iter()
         .map(|slot| {
             let name = format!("{prefix}{}", slot.name);
-            let view = tensor(file, &name, Dtype::F32)?;
+            let view = FORMAT.tensor(file, &name, Dtype::F32)?;
             if view.shape() == slot.shape {
                 Ok(view)
             } else {
@@ -298,7 +256,7 @@ fn read_parameters(file: &SafeTensors, architecture: &Architecture, prefix: &str
                     view.shape(),
                     slot.shape
                 );
-                Err(Error::damaged(ARGUMENT, reason))
+                Err(FORMAT.damaged(reason))
             }
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -311,7 +269,7 @@ fn read_parameters(file: &SafeTensors, architecture: &Architecture, prefix: &str
     if parameters.iter().all(|value| value.is_finite()) {
         Ok(parameters)
     } else {
-        Err(Error::damaged(ARGUMENT, "weights that are not finite"))
+        Err(FORMAT.damaged("weights that are not finite"))
     }
 }
 
@@ -321,7 +279,7 @@ fn numbers<const N: usize, T>(
     dtype: Dtype,
     decode: impl Fn([u8; N]) -> T,
 ) -> Result<Vec<T>, Error> {
-    let view = tensor(file, name, dtype)?;
+    let view = FORMAT.tensor(file, name, dtype)?;
     Ok(view
         .data()
         .chunks_exact(N)

@@ -46,7 +46,8 @@ fn train(settings: Settings, threads: usize, stop_often: bool) -> (Vec<EpochRepo
     while reports.last().is_none_or(|report| !report.finished) {
         let until = stop_often.then(Instant::now);
         reports.extend(trainer.advance(&dataset, threads, until, &mut |_| ()).unwrap());
-        if stop_often {
+        // Nothing goes on from a finished run.
+        if stop_often && reports.last().is_none_or(|report| !report.finished) {
             trainer = Trainer::from_bytes(&trainer.to_bytes().unwrap()).unwrap();
         }
     }

@@ -1,15 +1,18 @@
-//! The DuckDB boundary of footfall: the entry point, one thin file per scalar
-//! function, the macro loader, and typed access to DuckDB's vectors.
+//! The DuckDB boundary of footfall: the entry point, one thin file per function,
+//! the gate that contains panics, the macro loader, and typed access to DuckDB's
+//! vectors.
 //!
 //! Only the stable part of the C API (v1.2.0) is used, so that one binary
 //! serves every DuckDB from 1.4 on.
 
 mod functions;
+mod gate;
 mod macros;
 mod models;
 mod progress;
 mod scalar;
 mod segments;
+mod table;
 mod tokens;
 mod value;
 mod vector;
@@ -24,8 +27,10 @@ use duckdb::{duckdb_entrypoint_c_api, Connection};
 /// embedded SQL fails on this DuckDB.
 #[duckdb_entrypoint_c_api(ext_name = "footfall", min_duckdb_version = "v1.2.0")]
 pub fn load(connection: Connection) -> Result<(), Box<dyn std::error::Error>> {
-    macros::attach(&connection)?;
-    functions::register(&connection)
-        .and_then(|()| macros::create(&connection))
-        .inspect_err(|_| macros::detach(&connection))
+    gate::contain("footfall", || {
+        macros::attach(&connection)?;
+        functions::register(&connection)
+            .and_then(|()| macros::create(&connection))
+            .inspect_err(|_| macros::detach(&connection))
+    })
 }

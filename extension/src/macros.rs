@@ -33,11 +33,11 @@ pub fn attach(connection: &Connection) -> Result<(), Box<dyn Error>> {
         .map_err(|error| {
             let message = error.to_string();
             if message.contains("already") || message.contains("exists") {
-                "footfall: a database named 'footfall' is already attached, and the extension keeps its functions \
+                "a database named 'footfall' is already attached, and the extension keeps its functions \
                  under that name; attach yours under another one (ATTACH 'footfall.duckdb' AS shop) and LOAD again"
                     .into()
             } else {
-                format!("footfall: cannot attach the in-memory database for its macros: {message}").into()
+                format!("cannot attach the in-memory database for its macros: {message}").into()
             }
         })
 }
@@ -50,7 +50,7 @@ pub fn create(connection: &Connection) -> Result<(), Box<dyn Error>> {
     for (file, sql) in FILES {
         connection
             .execute_batch(sql)
-            .map_err(|error| format!("footfall: sql/{file}: {error}"))?;
+            .map_err(|error| format!("sql/{file}: {error}"))?;
     }
     Ok(())
 }

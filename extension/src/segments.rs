@@ -132,27 +132,10 @@ pub fn options(input: &Chunk, index: usize, row: usize) -> Result<Options, Box<d
     if index >= input.width() {
         return from_given(Given::default());
     }
-    let mut json = input.column(index).json(row)?;
-    let Some(object) = json.as_object_mut() else {
-        return Err(Failure::argument(
-            "options",
-            json,
-            "a STRUCT such as {seed: 42, n_init: 10, max_iterations: 300, standardise: true, log: false, \
-             start: 'kmeans++', threads: 2}",
-        )
-        .into());
-    };
-    object.retain(|_, value| !value.is_null());
-    let given = serde_path_to_error::deserialize(&json).map_err(|error| {
-        let path = error.path().to_string();
-        let place = if path == "." {
-            String::new()
-        } else {
-            format!(" at '{path}'")
-        };
-        format!("argument 'options' is unreadable{place}: {}", error.into_inner())
-    })?;
-    from_given(given)
+    let json = input.column(index).json(row)?;
+    let example =
+        "{seed: 42, n_init: 10, max_iterations: 300, standardise: true, log: false, start: 'kmeans++', threads: 2}";
+    from_given(footfall::options::read("options", json, example)?)
 }
 
 fn from_given(given: Given) -> Result<Options, Box<dyn Error>> {

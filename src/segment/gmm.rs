@@ -396,7 +396,12 @@ impl Densities {
                 solved[a] = (place[a] - mean[a] - known) / row[a];
                 square += solved[a] * solved[a];
             }
-            *log_density = self.peaks[j] - 0.5 * square;
+            // Not a number when infinities met on the way: so far away that it overflows.
+            *log_density = if square.is_nan() {
+                f64::NEG_INFINITY
+            } else {
+                self.peaks[j] - 0.5 * square
+            };
         }
         // The largest is taken out before the exponential, so that at least one
         // term of the sum is 1.

@@ -7,13 +7,16 @@
 
 use super::Vocabulary;
 use crate::error::Error;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use crate::format::Format;
+use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-const ARGUMENT: &str = "dataset";
-const FORMAT_VERSION: u32 = 1;
-const METADATA_KEY: &str = "footfall_dataset";
+const FORMAT: Format = Format {
+    argument: "dataset",
+    key: "footfall_dataset",
+    version: 1,
+};
 
 /// One user's actions and how many of them belong to training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,9 +93,8 @@ impl<'a> Dataset<'a> {
             lengths.extend_from_slice(&length.to_le_bytes());
             n_train.extend_from_slice(&(sequence.n_train.min(sequence.tokens.len()) as u32).to_le_bytes());
         }
-        let view = |dtype, size, bytes| {
-            TensorView::new(dtype, vec![size], bytes).map_err(|error| Error::damaged(ARGUMENT, error))
-        };
+        let view =
+            |dtype, size, bytes| TensorView::new(dtype, vec![size], bytes).map_err(|error| FORMAT.damaged(error));
         let n = sequences.len();
         let tensors = [
             ("lengths", view(Dtype::U32, n, &lengths)?),
@@ -100,12 +102,12 @@ impl<'a> Dataset<'a> {
             ("tokens", view(Dtype::U8, tokens.len(), &tokens)?),
         ];
         let metadata = Metadata {
-            format_version: FORMAT_VERSION,
+            format_version: FORMAT.version,
             vocabulary: vocabulary.clone(),
         };
-        let metadata = serde_json::to_string(&metadata).map_err(|error| Error::damaged(ARGUMENT, error))?;
-        safetensors::serialize(tensors, Some(HashMap::from([(METADATA_KEY.to_owned(), metadata)])))
-            .map_err(|error| Error::damaged(ARGUMENT, error))
+        let metadata = serde_json::to_string(&metadata).map_err(|error| FORMAT.damaged(error))?;
+        safetensors::serialize(tensors, Some(HashMap::from([(FORMAT.key.to_owned(), metadata)])))
+            .map_err(|error| FORMAT.damaged(error))
     }
 
     /// Reads what [`Dataset::pack`] wrote.
@@ -114,33 +116,8 @@ impl<'a> Dataset<'a> {
     /// [`Error::Damaged`] or [`Error::Newer`]; every length is checked against
     /// the bytes that are there before it is used.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
-        let damaged = |reason: &str| Error::damaged(ARGUMENT, reason);
-        let (_, header) =
-            SafeTensors::read_metadata(bytes).map_err(|_| damaged("it is not the value of pack_sequences"))?;
-        let text = header
-            .metadata()
-            .as_ref()
-            .and_then(|metadata| metadata.get(METADATA_KEY));
-        let text = text.ok_or_else(|| damaged("it is not the value of pack_sequences"))?;
-        let metadata: Metadata = serde_json::from_str(text).map_err(|error| Error::damaged(ARGUMENT, error))?;
-        if metadata.format_version > FORMAT_VERSION {
-            return Err(Error::Newer {
-                argument: ARGUMENT,
-                found: metadata.format_version,
-                supported: FORMAT_VERSION,
-            });
-        }
-        let file = SafeTensors::deserialize(bytes).map_err(|error| Error::damaged(ARGUMENT, error))?;
-        let tensor = |name: &str, dtype| {
-            let view = file
-                .tensor(name)
-                .map_err(|_| damaged(&format!("tensor '{name}' is missing")))?;
-            if view.dtype() == dtype && view.shape().len() == 1 {
-                Ok(view.data())
-            } else {
-                Err(damaged(&format!("tensor '{name}' has another type")))
-            }
-        };
+        let (metadata, file): (Metadata, _) = FORMAT.open(bytes)?;
+        let tensor = |name: &str, dtype| FORMAT.tensor(&file, name, dtype).map(|view| view.data());
         let tokens = tensor("tokens", Dtype::U8)?;
         let lengths = integers(tensor("lengths", Dtype::U32)?);
         let n_train: Vec<u32> = integers(tensor("n_train", Dtype::U32)?).collect();
@@ -149,17 +126,17 @@ impl<'a> Dataset<'a> {
         for (index, length) in lengths.enumerate() {
             let end = offsets[index] + length as usize;
             if length < 2 || end > tokens.len() || n_train.get(index).is_none_or(|&n| n > length) {
-                return Err(damaged("lengths that do not fit the tokens"));
+                return Err(FORMAT.damaged("lengths that do not fit the tokens"));
             }
             offsets.push(end);
         }
         if offsets.last() != Some(&tokens.len()) || offsets.len() != n_train.len() + 1 {
-            return Err(damaged("lengths that do not fit the tokens"));
+            return Err(FORMAT.damaged("lengths that do not fit the tokens"));
         }
         // A maximum is many times as fast as a search that could end early.
         let highest = tokens.iter().copied().max();
         if highest.is_some_and(|token| usize::from(token) >= metadata.vocabulary.len()) {
-            return Err(damaged("a token outside the vocabulary"));
+            return Err(FORMAT.damaged("a token outside the vocabulary"));
         }
         Ok(Self {
             vocabulary: metadata.vocabulary,

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::network::{Architecture, Cell};
+use crate::options;
 use crate::sequence::Vocabulary;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -68,7 +69,10 @@ impl Default for Settings {
 
 /// How much the loss of a target counts, by its action.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "NULL, 'balanced', or a weight per action such as {'buy': 2.0}"
+)]
 pub enum ClassWeights {
     /// All the same.
     #[default]
@@ -85,31 +89,16 @@ impl Settings {
     /// its default.
     ///
     /// # Errors
-    /// [`Error::Argument`] for an unknown option (with the known ones), a value
-    /// of the wrong type or out of range.
-    pub fn from_json(mut json: serde_json::Value) -> Result<Self, Error> {
-        // A list would be read as the fields in their order.
-        let Some(object) = json.as_object_mut() else {
-            return Err(Error::argument(
-                "settings",
-                json,
-                "a STRUCT such as {hidden: 64, epochs: 5}",
-            ));
-        };
-        object.retain(|_, value| !value.is_null());
-        let settings: Self = serde_path_to_error::deserialize(json).map_err(|error| {
-            let path = error.path().to_string();
-            let received = if path == "." {
-                "unreadable".to_owned()
-            } else {
-                format!("unreadable at '{path}'")
-            };
-            Error::argument("settings", received, error.into_inner().to_string())
-        })?;
-        settings.check()
+    /// As [`options::read`], and [`Error::Argument`] for a value out of range.
+    pub fn from_json(json: serde_json::Value) -> Result<Self, Error> {
+        options::read::<Self>("settings", json, "{hidden: 64, epochs: 5}")?.check()
     }
 
-    fn check(self) -> Result<Self, Error> {
+    /// The settings, if every value is in its range.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for the first that is not.
+    pub(super) fn check(self) -> Result<Self, Error> {
         fn within<T: PartialOrd + ToString>(name: &'static str, value: T, low: T, high: T) -> Result<(), Error> {
             if value >= low && value <= high {
                 return Ok(());
@@ -278,8 +267,15 @@ mod tests {
 
     #[test]
     fn errors_name_the_option_and_what_is_allowed() {
-        assert!(message(json!({"epoch": 3})).contains("unknown field `epoch`, expected one of `architecture`"));
-        assert!(message(json!({"hidden": "many"})).contains("'hidden'"));
+        assert!(message(json!({"epoch": 3})).starts_with("option 'epoch' is unknown; allowed: architecture, embedding"));
+        assert_eq!(
+            message(json!({"hidden": "many"})),
+            "option 'hidden' is \"many\"; allowed: a whole number from 0 on"
+        );
+        assert_eq!(
+            message(json!({"class_weights": [1]})),
+            "option 'class_weights' is [1]; allowed: NULL, 'balanced', or a weight per action such as {'buy': 2.0}"
+        );
         assert_eq!(
             message(json!({"hidden": 0})),
             "argument 'hidden' is 0; allowed: 1 to 4096"

@@ -15,6 +15,7 @@ use crate::network::{Example, Step};
 use crate::random;
 use crate::sequence::Dataset;
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 use std::time::Instant;
 
 /// What one epoch achieved. Losses are mean negative log likelihoods in nats;
@@ -186,7 +187,7 @@ impl Trainer {
         }
         let engine = crate::device::engine(&settings.device, self.model.architecture)?;
         let weights = settings.weights(&self.model.vocabulary, &self.model.counts.targets_by_action())?;
-        let epoch = self.run.epochs_before + self.run.epochs_done + 1;
+        let epoch = self.run.epochs_before.saturating_add(self.run.epochs_done + 1);
         // Cutting them takes a while for a million sequences.
         let batches = match self.validation == Validation::default() {
             true => batches(dataset, settings.batch_size, settings.seed, epoch),
@@ -216,11 +217,7 @@ impl Trainer {
             gradient.fill(0.0);
             let sum = engine.loss_and_gradient(&self.model.parameters, &examples, &step, &mut gradient)?;
             if !sum.loss.is_finite() {
-                return Err(Error::argument(
-                    "learning_rate",
-                    format!("{} (the loss is no longer finite)", settings.learning_rate),
-                    "a smaller number",
-                ));
+                return Err(diverged(settings, "the loss is"));
             }
             let scale = (1.0 / sum.weight) as f32;
             gradient.iter_mut().for_each(|g| *g *= scale);
@@ -243,6 +240,9 @@ impl Trainer {
             }
         }
         let (parameters, seed) = (&self.model.parameters, settings.seed);
+        if !parameters.iter().all(|weight| weight.is_finite()) {
+            return Err(diverged(settings, "the weights are"));
+        }
         let complete = self
             .validation
             .advance(dataset, engine.as_ref(), parameters, seed, threads, until)?;
@@ -291,7 +291,7 @@ impl Trainer {
         run.seconds_before += report.seconds;
         (run.batch, run.loss, run.weight, run.seconds) = (0, 0.0, 0.0, 0.0);
         let training = &mut self.model.training;
-        training.epochs = run.epochs_before + run.epochs_done;
+        training.epochs = run.epochs_before.saturating_add(run.epochs_done);
         training.train_loss = Some(train_loss);
         training.validation_loss = report.validation_loss;
         training.validation_accuracy = report.validation_accuracy;
@@ -326,9 +326,18 @@ impl Trainer {
     /// # Errors
     /// As [`Model::with_run_state`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let (model, state) = Model::with_run_state(bytes)?;
-        let run: Run = serde_json::from_value(state.run)
-            .map_err(|error| Error::argument("state", format!("unreadable: {error}"), "the state of a training run"))?;
+        let (model, state) = Model::with_run_state(bytes).map_err(|error| match error {
+            Error::Damaged { reason, .. } => Error::damaged("state", reason),
+            other => other,
+        })?;
+        let damaged = |error: &dyn Display| {
+            Error::argument("state", format!("unreadable: {error}"), "the state of a training run")
+        };
+        let mut run: Run = serde_json::from_value(state.run).map_err(|error| damaged(&error))?;
+        run.settings = run.settings.check().map_err(|error| damaged(&error))?;
+        if run.epochs_done >= run.settings.epochs {
+            return Err(damaged(&"the run is finished"));
+        }
         let adam = Adam {
             first_moments: state.first_moments,
             second_moments: state.second_moments,
@@ -348,4 +357,9 @@ impl Trainer {
             validation,
         })
     }
+}
+
+fn diverged(settings: &Settings, what: &str) -> Error {
+    let received = format!("{} ({what} no longer finite)", settings.learning_rate);
+    Error::argument("learning_rate", received, "a smaller number")
 }

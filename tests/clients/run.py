@@ -5,7 +5,8 @@
 
 DIR is a folder that holds an unpacked `duckdb` wheel. Every test_*.py of this folder runs once per
 DIR, in a process of its own, so that a crash of one version is a failure and not the end. The tests
-find the binary in the environment as FOOTFALL_EXTENSION, the folder as FOOTFALL_DUCKDB.
+find the binary in the environment as FOOTFALL_EXTENSION, the folder as FOOTFALL_DUCKDB and all
+folders as FOOTFALL_DUCKDBS.
 """
 
 import argparse
@@ -31,6 +32,7 @@ def main():
                 **os.environ,
                 "PYTHONPATH": str(duckdb.resolve()),
                 "FOOTFALL_DUCKDB": str(duckdb.resolve()),
+                "FOOTFALL_DUCKDBS": os.pathsep.join(str(folder.resolve()) for folder in arguments.duckdb),
                 "FOOTFALL_EXTENSION": str(arguments.extension.resolve()),
             }
             code = subprocess.run([sys.executable, str(test)], env=environment).returncode

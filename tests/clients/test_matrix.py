@@ -5,17 +5,17 @@ each, and a function that is missing there fails the test. In every call one arg
 replaced by each bad value. Our scalar functions get the bad value in three ways: as a constant, as a
 column, and as a column between valid values and NULLs.
 
-A function has a process of its own, so that a crash is the failure of that function alone.
+The functions are shared out to worker processes, so that a crash is the failure of one function alone.
 """
 
 import os
+import queue
 import re
 import subprocess
 import sys
 import tempfile
 import threading
 import unittest
-from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 
@@ -373,13 +373,10 @@ def complaint(error, names):
     return None
 
 
-def run_cells(name, folder):
+def run_cells(connection, functions, is_rust, name, folder):
     """Runs the cells of a function and prints what came out; the last label names a cell that crashed."""
-    connection = connect()
-    connection.execute(SETUP.format(folder=folder))
-    functions = catalogue(connection)
     counts = dict.fromkeys(["values", "NULLs", "errors"], 0)
-    for label, sql in cells(name, *functions[name], name in scalars(connection)):
+    for label, sql in cells(name, *functions[name], is_rust):
         print(f"CELL {label}", flush=True)
         timer = threading.Timer(CELL_LIMIT_S, connection.interrupt)
         timer.start()
@@ -399,6 +396,67 @@ def run_cells(name, folder):
     print("DONE " + " ".join(str(count) for count in counts.values()), flush=True)
 
 
+def work():
+    """A worker process: a function's name on every line of standard input."""
+    with tempfile.TemporaryDirectory() as folder, connect() as connection:
+        connection.execute(SETUP.format(folder=folder))
+        functions, in_rust = catalogue(connection), scalars(connection)
+        for line in sys.stdin:
+            run_cells(connection, functions, line.strip() in in_rust, line.strip(), folder)
+
+
+class Worker:
+    """A worker process, started anew after a crash."""
+
+    def __init__(self):
+        self.process = None
+
+    def run(self, name):
+        """The counts of a function, or None, and its failures."""
+        if self.process is None:
+            self.stderr = tempfile.TemporaryFile("w+", errors="replace")
+            self.process = subprocess.Popen(
+                [sys.executable, __file__, "--worker"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr, text=True, errors="replace",
+            )  # fmt: skip
+        hang = threading.Timer(FUNCTION_LIMIT_S, self.process.kill)
+        hang.start()
+        done, last, failures = None, None, []
+        try:
+            self.process.stdin.write(name + "\n")
+            self.process.stdin.flush()
+            for line in self.process.stdout:
+                if line.startswith("FAIL "):
+                    failures.append(line.rstrip())
+                elif line.startswith("DONE "):
+                    done = line.split()[1:]
+                    break
+                last = line.rstrip()
+        except BrokenPipeError:
+            pass
+        finally:
+            hang.cancel()
+        self.stderr.seek(0)
+        stderr = self.stderr.read()
+        # A panic that is caught is one nevertheless.
+        failures += [line for line in stderr.splitlines() if "panicked" in line]
+        if done is None:
+            failures.append(f"exit code {self.process.wait()} at {last}: {stderr[-500:]}")
+            self.close()
+        else:
+            self.stderr.seek(0)
+            self.stderr.truncate()
+        return done, failures
+
+    def close(self):
+        if self.process is not None:
+            self.process.stdin.close()
+            self.process.stdout.close()
+            self.process.wait()
+            self.stderr.close()
+            self.process = None
+
+
 class Matrix(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -416,40 +474,40 @@ class Matrix(unittest.TestCase):
 
     def test_matrix(self):
         totals = [0, 0, 0]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for name, (output, failures) in zip(self.functions, pool.map(self.run_function, self.functions)):
-                with self.subTest(function=name):
-                    totals = [total + int(count) for total, count in zip(totals, output or [0, 0, 0])]
-                    if failures:
-                        self.fail("\n".join(failures))
+        for name, (output, failures) in self.results().items():
+            with self.subTest(function=name):
+                totals = [total + int(count) for total, count in zip(totals, output or [0, 0, 0])]
+                if failures:
+                    self.fail("\n".join(failures))
         values, nulls, errors = totals
         print(f"\nmatrix: {len(self.functions)} functions, {sum(totals)} cells: {values} values, {nulls} NULLs, {errors} errors")
 
-    @staticmethod
-    def run_function(name):
-        """The counts of a function, or None, and its failures."""
-        try:
-            process = subprocess.run(
-                [sys.executable, __file__, "--function", name],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", timeout=FUNCTION_LIMIT_S,
-            )  # fmt: skip
-            stdout, stderr, code = process.stdout, process.stderr, process.returncode
-        except subprocess.TimeoutExpired as error:
-            stdout, stderr, code = (error.stdout or b"").decode(errors="replace"), "", f"none after {FUNCTION_LIMIT_S} s"
-        output = stdout.splitlines()
-        failures = [line for line in output if line.startswith("FAIL ")]
-        done = next((line.split()[1:] for line in output if line.startswith("DONE ")), None)
-        if done is None or code != 0:
-            last = [line for line in output if line.startswith("CELL ")][-1:]
-            failures.append(f"exit code {code} at {last}: {stderr[-500:]}")
-        # A panic that is caught is one nevertheless.
-        failures += [line for line in stderr.splitlines() if "panicked" in line]
-        return done, failures
+    def results(self):
+        """What became of each function; one worker for each processor takes function after function."""
+        waiting = queue.SimpleQueue()
+        for name in self.functions:
+            waiting.put(name)
+        results = {}
+
+        def share():
+            worker = Worker()
+            try:
+                while True:
+                    name = waiting.get_nowait()
+                    results[name] = worker.run(name)
+            except queue.Empty:
+                worker.close()
+
+        threads = [threading.Thread(target=share) for _ in range(os.cpu_count())]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--function"]:
-        with tempfile.TemporaryDirectory() as folder:
-            run_cells(sys.argv[2], folder)
+    if sys.argv[1:] == ["--worker"]:
+        work()
     else:
         unittest.main()

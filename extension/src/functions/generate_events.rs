@@ -5,32 +5,21 @@
 //! the next one, so memory stays flat and the set of rows does not depend on
 //! the number of threads (their order does).
 
+use crate::table::Table;
 use duckdb::core::{DataChunkHandle, Inserter, LogicalTypeHandle, LogicalTypeId};
-use duckdb::vtab::{BindInfo, InitInfo, TableFunctionInfo, VTab, Value};
-use duckdb::Connection;
+use duckdb::vtab::{BindInfo, InitInfo, Value};
 use footfall::synthetic::{Event, Generator, Settings, DEFAULT_DAYS, DEFAULT_START};
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-const NAME: &str = "generate_events";
 const DEFAULT_USERS: i64 = 1_000;
 const DEFAULT_SEED: i64 = 42;
 
-/// Registers the function in the system catalog.
-///
-/// # Errors
-/// When DuckDB refuses the function, for example because the name is taken.
-pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
-    connection
-        .register_table_function::<GenerateEvents>(NAME)
-        .map_err(|error| format!("footfall: cannot register {NAME}: {error}").into())
-}
-
-struct GenerateEvents;
+pub struct GenerateEvents;
 
 /// What the threads share.
-struct Progress {
+pub struct Progress {
     next_user: AtomicU64,
     /// Histories that did not fit into the last chunk.
     begun: Mutex<Vec<Begun>>,
@@ -43,12 +32,19 @@ struct Begun {
     n_written: usize,
 }
 
-impl VTab for GenerateEvents {
-    type InitData = Progress;
-    type BindData = Generator;
+impl Table for GenerateEvents {
+    const NAME: &'static str = "generate_events";
+    type Plan = Generator;
+    type Progress = Progress;
 
-    fn bind(bind: &BindInfo) -> Result<Generator, Box<dyn Error>> {
-        let settings = settings(bind).map_err(|error| format!("{NAME}: {error}"))?;
+    fn named_parameters() -> Vec<(&'static str, LogicalTypeHandle)> {
+        ["users", "days", "seed", "start_day"]
+            .map(|name| (name, LogicalTypeId::Bigint.into()))
+            .into()
+    }
+
+    fn plan(bind: &BindInfo) -> Result<Generator, Box<dyn Error>> {
+        let settings = settings(bind)?;
         for (name, ty) in [
             ("user_id", LogicalTypeId::Bigint),
             ("item_id", LogicalTypeId::Bigint),
@@ -62,10 +58,7 @@ impl VTab for GenerateEvents {
         Ok(Generator::new(settings))
     }
 
-    fn init(init: &InitInfo) -> Result<Progress, Box<dyn Error>> {
-        // SAFETY: DuckDB passes the data that `bind` returned, alive as long
-        // as the query.
-        let generator = unsafe { &*init.get_bind_data::<Generator>() };
+    fn start(generator: &Generator, init: &InitInfo) -> Result<Progress, Box<dyn Error>> {
         init.set_max_threads(generator.settings().users());
         Ok(Progress {
             next_user: AtomicU64::new(0),
@@ -73,8 +66,7 @@ impl VTab for GenerateEvents {
         })
     }
 
-    fn func(info: &TableFunctionInfo<Self>, output: &mut DataChunkHandle) -> Result<(), Box<dyn Error>> {
-        let (generator, progress) = (info.get_bind_data(), info.get_init_data());
+    fn fill(generator: &Generator, progress: &Progress, output: &mut DataChunkHandle) -> Result<(), Box<dyn Error>> {
         let capacity = output.flat_vector(0).capacity();
         let mut history = Begun::default();
         let mut n_rows = 0;
@@ -88,11 +80,6 @@ impl VTab for GenerateEvents {
         progress.put_back(history);
         output.set_len(n_rows);
         Ok(())
-    }
-
-    fn named_parameters() -> Option<Vec<(String, LogicalTypeHandle)>> {
-        let bigint = |name: &str| (name.to_string(), LogicalTypeId::Bigint.into());
-        Some(["users", "days", "seed", "start_day"].map(bigint).into())
     }
 }
 

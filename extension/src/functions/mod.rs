@@ -23,6 +23,7 @@ mod train_epoch;
 mod train_start;
 
 use crate::scalar;
+use crate::table;
 use crate::vector::Column;
 use duckdb::Connection;
 use footfall::error::Error as Failure;
@@ -39,7 +40,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<evaluate_model::EvaluateModel>(connection)?;
     scalar::register::<footfall_devices::FootfallDevices>(connection)?;
     scalar::register::<footfall_version::FootfallVersion>(connection)?;
-    generate_events::register(connection)?;
+    table::register::<generate_events::GenerateEvents>(connection)?;
     scalar::register::<gmm::Gmm>(connection)?;
     scalar::register::<gmm_assign::GmmAssign>(connection)?;
     scalar::register::<held_out::HeldOut>(connection)?;

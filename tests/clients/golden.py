@@ -1,0 +1,68 @@
+"""What the golden models predict, for the test that compares and the recipe that records."""
+
+import json
+
+from client import one
+
+ARCHITECTURES = ("rnn", "gru", "lstm")
+EVENTS = """
+    CREATE OR REPLACE TABLE events AS FROM footfall.read_taobao('{folder}/events.csv');
+    CREATE OR REPLACE TABLE histories AS FROM footfall.sequences(events, user_id, action, ts) ORDER BY user_id;
+    CREATE OR REPLACE TABLE customers AS
+    SELECT user_id, count(*) AS n_events, count(*) FILTER (action = 'buy') AS n_buys
+    FROM events GROUP BY user_id ORDER BY user_id;
+    CREATE OR REPLACE TABLE models (name VARCHAR, model BLOB);
+"""
+# The types of the values of `kmeans` and `gmm`.
+CLUSTERING = (
+    "STRUCT(k BIGINT, centroids DOUBLE[][], scale DOUBLE[], sizes BIGINT[], inertia DOUBLE, iterations BIGINT,"
+    " seed BIGINT, log BOOLEAN)"
+)
+MIXTURE = (
+    "STRUCT(k BIGINT, weights DOUBLE[], means DOUBLE[][], covariances DOUBLE[][][], log_likelihood DOUBLE,"
+    " bic DOUBLE, iterations BIGINT, n_points BIGINT, seed BIGINT, log BOOLEAN)"
+)
+# Every way to ask a model, one row per user where there is one.
+OF_A_MODEL = {
+    "predict_next": "SELECT predict_next(model, actions[:20]).probabilities::JSON FROM models, histories WHERE name = $1 ORDER BY user_id",
+    "next_state": """
+        SELECT next_state(model, next_state(model, ''::BLOB, actions[1]).state, actions[2]).probability::JSON
+        FROM models, histories WHERE name = $1 ORDER BY user_id""",
+    "history_loss": "SELECT history_loss(model, actions)::JSON FROM models, histories WHERE name = $1 ORDER BY user_id",
+    "evaluate": """
+        SELECT to_json(scored) FROM footfall.evaluate(histories, actions, (SELECT model FROM models WHERE name = $1)) AS scored
+        ORDER BY predictor""",
+    "model_info": "SELECT model_info(model)::JSON FROM models WHERE name = $1",
+}
+OF_SEGMENTS = {
+    "kmeans_assign": "SELECT kmeans_assign($1, [n_events, n_buys])::JSON FROM customers ORDER BY user_id",
+    "kmeans_distance": "SELECT kmeans_distance($1, [n_events, n_buys])::JSON FROM customers ORDER BY user_id",
+    "gmm_assign": "SELECT gmm_assign($2, [n_events, n_buys])::JSON FROM customers ORDER BY user_id",
+}
+
+
+def read_events(connection, folder):
+    connection.execute(EVENTS.format(folder=folder))
+
+
+def rows(connection, sql):
+    return [json.loads(value) for (value,) in connection.execute(sql).fetchall()]
+
+
+def predictions(connection, folder):
+    """What the models of `folder` say about its users, by model and by function."""
+    read_events(connection, folder)
+    found = {}
+    for name in ARCHITECTURES:
+        connection.execute(f"INSERT INTO models SELECT '{name}', content FROM read_blob('{folder}/{name}.safetensors')")
+        found[name] = {
+            function: rows(connection, sql.replace("$1", f"'{name}'")) for function, sql in OF_A_MODEL.items()
+        }
+    segments = json.loads((folder / "segments.json").read_text())
+    connection.execute(f"SET VARIABLE clustering = '{json.dumps(segments['clustering'])}'::JSON::{CLUSTERING}")
+    connection.execute(f"SET VARIABLE mixture = '{json.dumps(segments['mixture'])}'::JSON::{MIXTURE}")
+    found["segments"] = {
+        function: rows(connection, sql.replace("$1", "getvariable('clustering')").replace("$2", "getvariable('mixture')"))
+        for function, sql in OF_SEGMENTS.items()
+    }
+    return found

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""The recipe of the golden models: trains one small model of each kind and records what it predicts.
+
+    PYTHONPATH=build/duckdb/1.5.6 FOOTFALL_EXTENSION=build/footfall.duckdb_extension python3 tests/golden/make.py FOLDER
+
+The models in this folder are those of version 0.1.0 and are never made again: a later version must
+go on reading them. A new format or a new kind of model adds files beside them.
+
+- events.csv: what 25 users of the generator did, in the Taobao format
+- rnn.safetensors, gru.safetensors, lstm.safetensors: two layers each, eight epochs, as BLOBs
+- segments.json: a clustering and a mixture of the users, as JSON
+- predictions.json: what these give for the users
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import duckdb
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "clients"))
+import golden
+from client import connect
+
+TRAIN = """
+    SELECT arg_max(model, epoch)
+    FROM footfall.train(histories, actions, architecture := '{}', epochs := 8, embedding := 5, hidden := 6, layers := 2,
+        dropout := 0.1, learning_rate := 0.02, batch_size := 4, user_id := user_id, validation := 0.2, seed := 7)
+"""
+SEGMENTS = """
+    SELECT {'clustering': kmeans(points, 3, {'log': true, 'threads': 1}), 'mixture': gmm(points, 2, {'threads': 1})}::JSON
+    FROM (SELECT list([n_events, n_buys]::DOUBLE[] ORDER BY user_id) AS points FROM customers)
+"""
+
+
+def main():
+    folder = Path(sys.argv[1])
+    with connect() as connection:
+        connection.execute(
+            "COPY (SELECT user_id, item_id, category_id, action, epoch(ts - INTERVAL 8 HOURS)::BIGINT"
+            " FROM footfall.generate_events(users := 25, days := 9, seed := 5) ORDER BY ALL)"
+            f" TO '{folder}/events.csv' (HEADER false)"
+        )
+        golden.read_events(connection, folder)
+        for architecture in golden.ARCHITECTURES:
+            (model,) = connection.execute(TRAIN.format(architecture)).fetchone()
+            (folder / f"{architecture}.safetensors").write_bytes(model)
+        (segments,) = connection.execute(SEGMENTS).fetchone()
+        (folder / "segments.json").write_text(json.dumps(json.loads(segments), indent=1) + "\n")
+        predictions = golden.predictions(connection, folder)
+        (folder / "predictions.json").write_text(json.dumps(predictions, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    print(f"DuckDB {duckdb.__version__}")
+    main()
