@@ -35,6 +35,8 @@ test-peers: release build/peers/installed ; FOOTFALL_EXTENSION=$(EXTENSION) buil
 bench: release build/peers/installed $(DUCKDBS)
 	cargo build --release --benches --locked
 	build/peers/bin/python benches/engine.py
+	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python benches/predict.py
+	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python benches/training_scale.py
 	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python benches/quality.py
 	build/peers/bin/python benches/kmeans.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/relational.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)

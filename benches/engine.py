@@ -62,10 +62,10 @@ def training_file(folder, name, n, size, mix):
     return write(folder, name, batches), targets, prefixes
 
 
-def flops_per_row(cell, embedding, hidden, layers, vocabulary=5):
-    """Forward, and twice as much backward; the first layer's input product is a table."""
+def flops_per_row(cell, hidden, layers):
+    """A step forward; the first layer's input product is a table."""
     gates = {"rnn": 1, "gru": 3, "lstm": 4}[cell]
-    return 3 * 2 * (gates * hidden * hidden * (2 * layers - 1) + vocabulary * hidden)
+    return 2 * gates * hidden * hidden * (2 * layers - 1)
 
 
 
@@ -121,7 +121,10 @@ def main():
                 ratio = rate["ours"] / max(rate["padded"], rate["packed"])
                 # Dropout between layers ties rows to sequences, so nothing is shared.
                 rows = targets if sizes[3] > 0 else prefixes
-                share = rows * flops_per_row(cell, *sizes[:3]) / seconds["ours"] / 1e9 / peak
+                _, hidden, layers, _ = sizes
+                # The head is added, and backward costs twice as much as forward.
+                flops = 3 * rows * (flops_per_row(cell, hidden, layers) + 2 * 5 * hidden)
+                share = flops / seconds["ours"] / 1e9 / peak
                 print(f"{name:28}{rate['ours']:12,.0f}{rate['padded']:10,.0f}{rate['packed']:10,.0f}{ratio:21.1f}"
                       f"{100 * share:14.0f} %", flush=True)
             print()
@@ -129,7 +132,11 @@ def main():
             histories = sequences(20480, 1, 50, MIX, seed=3)
             # A chunk of a DuckDB query is 2,048 rows; the peers get the same.
             file = write(folder, "p", [histories[i:i + 2048] for i in range(0, len(histories), 2048)])
-            print(f"{'prediction':28}{'ours':>12}{'PyTorch':>10}{'ONNX':>10}   histories/s  ratio")
+            print(f"{'prediction':28}{'ours':>12}{'PyTorch':>10}{'ONNX':>10}   histories/s    ratio   share of peak")
+            # Of a chunk 64 histories at a time run together, in the order of their tokens.
+            chunks = [sorted(histories[i:i + 2048]) for i in range(0, len(histories), 2048)]
+            blocks = [chunk[i:i + 64] for chunk in chunks for i in range(0, len(chunk), 64)]
+            rows = sum(len({s[:end] for s in block for end in range(1, len(s) + 1)}) for block in blocks)
             for cell in ["lstm", "gru", "rnn"]:
                 task = lambda worker, engine: worker.ask("predict", engine, cell, 32, 64, 1, 0.0, threads, file)
                 seconds = take_turns(rounds, {
@@ -139,8 +146,8 @@ def main():
                 })
                 rate = {engine: len(histories) / s for engine, s in seconds.items()}
                 ratio = rate["ours"] / max(rate["torch"], rate["onnx"])
-                print(f"{'A ' + cell:28}{rate['ours']:12,.0f}{rate['torch']:10,.0f}{rate['onnx']:10,.0f}{ratio:21.1f}",
-                      flush=True)
+                print(f"{'A ' + cell:28}{rate['ours']:12,.0f}{rate['torch']:10,.0f}{rate['onnx']:10,.0f}{ratio:23.1f}"
+                      f"{100 * rows * flops_per_row(cell, 64, 1) / seconds['ours'] / 1e9 / peak:14.0f} %", flush=True)
             print()
         if arguments.only in (None, "one"):
             file = write(folder, "one", [sequences(500, 50, 50, MIX, seed=4)])
