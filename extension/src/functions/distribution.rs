@@ -1,17 +1,15 @@
 //! The fields that every prediction has: `action`, `probability`, `probabilities`.
 
-use crate::models::Decoded;
 use crate::value::Type;
 use duckdb::core::{Inserter, StructVector};
 use footfall::metrics::highest;
 use std::error::Error;
-use std::sync::Arc;
 
 /// A distribution over the actions of a model.
-#[derive(Clone)]
-pub struct Prediction {
-    pub model: Arc<Decoded>,
-    pub probabilities: Vec<f32>,
+#[derive(Clone, Copy)]
+pub struct Prediction<'a> {
+    pub names: &'a [String],
+    pub probabilities: &'a [f32],
 }
 
 /// The fields, to be put into the STRUCT of a result.
@@ -47,7 +45,7 @@ pub fn write(
     let (keys, values) = (pairs.child(0, total), pairs.child(1, total));
     let mut element = 0;
     for (row, prediction) in predictions.iter().enumerate() {
-        let Some(Prediction { model, probabilities }) = prediction else {
+        let &Some(Prediction { names, probabilities }) = prediction else {
             map.set_entry(row, element, 0);
             map.set_null(row);
             action.set_null(row);
@@ -55,7 +53,6 @@ pub fn write(
             result.set_null(row);
             continue;
         };
-        let names = model.model.vocabulary.actions();
         let best = highest(probabilities);
         action.insert(row, names[best].as_str());
         map.set_entry(row, element, probabilities.len());

@@ -24,17 +24,24 @@ impl Scalar for NextState {
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         let (states, actions) = (input.column(1), input.column(2));
-        let mut predictions: Vec<Option<Prediction>> = vec![None; input.len()];
+        let mut distributions: Vec<Vec<f32>> = vec![Vec::new(); input.len()];
         let mut result = output.vector.struct_vector();
         let mut next_states = result.child(0, input.len());
-        for ModelRows { decoded, rows } in models::of_rows(input, 0)? {
-            for row in rows {
+        let groups = models::of_rows(input, 0)?;
+        for ModelRows { decoded, rows } in &groups {
+            for &row in rows {
                 let token = decoded.model.vocabulary.token(actions.bytes(row))?;
-                let mut probabilities = vec![0.0; decoded.model.vocabulary.len()];
-                let state = decoded.advance(states.bytes(row), token, &mut probabilities)?;
+                distributions[row] = vec![0.0; decoded.model.vocabulary.len()];
+                let state = decoded.advance(states.bytes(row), token, &mut distributions[row])?;
                 next_states.insert(row, state.as_slice());
-                let model = decoded.clone();
-                predictions[row] = Some(Prediction { model, probabilities });
+            }
+        }
+        let mut predictions = vec![None; input.len()];
+        for ModelRows { decoded, rows } in &groups {
+            let names = decoded.model.vocabulary.actions();
+            for &row in rows {
+                let probabilities = &distributions[row];
+                predictions[row] = Some(Prediction { names, probabilities });
             }
         }
         for row in (0..input.len()).filter(|&row| predictions[row].is_none()) {

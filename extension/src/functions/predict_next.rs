@@ -23,22 +23,25 @@ impl Scalar for PredictNext {
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         let histories = input.column(1);
         let actions = histories.child();
-        let mut predictions: Vec<Option<Prediction>> = vec![None; input.len()];
-        for ModelRows { decoded, rows } in models::of_rows(input, 0)? {
+        let groups = models::of_rows(input, 0)?;
+        let mut results = Vec::with_capacity(groups.len());
+        for ModelRows { decoded, rows } in &groups {
             let mut tokens = Vec::new();
             let mut ends = Vec::with_capacity(rows.len());
             let mut encoder = Encoder::new(&decoded.model.vocabulary);
-            for &row in &rows {
+            for &row in rows {
                 encoder.encode(&actions, histories.list(row), &mut tokens)?;
                 ends.push(tokens.len());
             }
             let starts = std::iter::once(0).chain(ends.iter().copied());
             let sequences: Vec<&[u8]> = starts.zip(&ends).map(|(start, &end)| &tokens[start..end]).collect();
-            let probabilities = decoded.predict(&sequences)?;
-            let n_actions = decoded.model.vocabulary.len();
-            for (&row, probabilities) in rows.iter().zip(probabilities.chunks_exact(n_actions)) {
-                let (model, probabilities) = (decoded.clone(), probabilities.to_vec());
-                predictions[row] = Some(Prediction { model, probabilities });
+            results.push(decoded.predict(&sequences)?);
+        }
+        let mut predictions = vec![None; input.len()];
+        for (ModelRows { decoded, rows }, probabilities) in groups.iter().zip(&results) {
+            let names = decoded.model.vocabulary.actions();
+            for (&row, probabilities) in rows.iter().zip(probabilities.chunks_exact(names.len())) {
+                predictions[row] = Some(Prediction { names, probabilities });
             }
         }
         let mut result = output.vector.struct_vector();
