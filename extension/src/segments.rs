@@ -1,6 +1,7 @@
 //! Points, options and models of segmentation on their way in and out.
 
-use crate::value::{Type, Value};
+use crate::scalar::Signature;
+use crate::value::{Output, Type, Value};
 use crate::vector::{Chunk, Column};
 use footfall::error::Error as Failure;
 use footfall::segment::error::SegmentError;
@@ -155,6 +156,48 @@ fn from_given(given: Given) -> Result<Options, Box<dyn Error>> {
         start: Start::parse(&given.start)?,
         threads: within("threads", given.threads, 1024)?,
     })
+}
+
+/// The overloads of a function of points, `N` numbers of clusters, and options or none.
+pub fn signatures<const N: usize>(returns: fn() -> Type) -> Vec<Signature> {
+    let of = |options: Option<Type>| {
+        let counts = std::iter::repeat_with(|| Type::Bigint).take(N);
+        Signature {
+            parameters: std::iter::once(points_type()).chain(counts).chain(options).collect(),
+            returns: returns(),
+        }
+    };
+    vec![of(None), of(Some(Type::Any))]
+}
+
+/// Answers each row of such a function with what `fit` makes of it; NULL where
+/// an argument is NULL or no point is left.
+///
+/// # Errors
+/// Of the arguments, or those of `fit`.
+pub fn answer<const N: usize>(
+    input: &Chunk,
+    output: Output,
+    returns: &Type,
+    fit: impl Fn(&Points, [usize; N], &Options) -> Result<Value, SegmentError>,
+) -> Result<(), Box<dyn Error>> {
+    let rows = (0..input.len())
+        .map(|row| {
+            if input.any_null(row) {
+                return Ok(Value::Null);
+            }
+            let options = options(input, 1 + N, row)?;
+            let mut counts = [0; N];
+            for (index, count) in counts.iter_mut().enumerate() {
+                *count = clusters(input.column(1 + index).values::<i64>()[row])?;
+            }
+            Ok(match points(input.column(0), row, options.threads)? {
+                Some(points) => fit(&points, counts, &options)?,
+                None => Value::Null,
+            })
+        })
+        .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+    output.write(returns, &rows)
 }
 
 /// A number of clusters as an argument.

@@ -2,7 +2,7 @@
 //! good each is, and which one to take.
 
 use crate::scalar::{Scalar, Signature};
-use crate::segments::{clusters, model_type, model_value, options, points, points_type};
+use crate::segments::{answer, model_type, model_value, signatures};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::segment::choose::{choose, Choice};
@@ -14,35 +14,14 @@ impl Scalar for KmeansChoose {
     const NAME: &'static str = "kmeans_choose";
 
     fn signatures() -> Vec<Signature> {
-        vec![
-            Signature {
-                parameters: vec![points_type(), Type::Bigint, Type::Bigint],
-                returns: returns(),
-            },
-            Signature {
-                parameters: vec![points_type(), Type::Bigint, Type::Bigint, Type::Any],
-                returns: returns(),
-            },
-        ]
+        signatures::<2>(returns)
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        let rows = (0..input.len())
-            .map(|row| {
-                if input.any_null(row) {
-                    return Ok(Value::Null);
-                }
-                let options = options(input, 3, row)?;
-                let k_from = clusters(input.column(1).values::<i64>()[row])?;
-                let k_to = clusters(input.column(2).values::<i64>()[row])?;
-                let Some(points) = points(input.column(0), row, options.threads)? else {
-                    return Ok(Value::Null);
-                };
-                let choices = choose(&points, k_from..=k_to, &options)?;
-                Ok(Value::List(choices.iter().map(value).collect()))
-            })
-            .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-        output.write(&returns(), &rows)
+        answer(input, output, &returns(), |points, [k_from, k_to], options| {
+            let choices = choose(points, k_from..=k_to, options)?;
+            Ok(Value::List(choices.iter().map(value).collect()))
+        })
     }
 }
 
