@@ -203,15 +203,21 @@ def resident(key):
         return next(int(line.split()[1]) for line in status if line.startswith(key)) / 1000
 
 
-def measure(works, repeat):
-    """Per work the least wall and CPU seconds and the greatest peak of resident memory in MB; the works take turns."""
+def measure(works, repeat, too_much):
+    """Per work the least wall and CPU seconds and the greatest peak of resident memory in MB; the works take turns.
+
+    A work that raises `too_much` has infinite times."""
     best = {name: (float("inf"), float("inf"), 0) for name in works}
     for _ in range(repeat):
         for name, work in works.items():
             with open("/proc/self/clear_refs", "w") as forget:
                 forget.write("5")
             usage, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-            work()
+            try:
+                work()
+            except too_much as error:
+                print(f"{name}: {str(error).splitlines()[0]}")
+                continue
             wall = time.perf_counter() - start
             after = resource.getrusage(resource.RUSAGE_SELF)
             cpu = after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime
@@ -272,7 +278,7 @@ def main():
             queries = dict(zip(("macro", "hand"), QUERIES[name]))
             works = {k: (lambda sql=sql: connection.execute(f"CREATE OR REPLACE TEMP TABLE result AS {sql}")) for k, sql in queries.items() if k in contenders}
             works |= {peer: functions[name] for peer, functions in peers.items() if name in functions}
-            best = measure(works, arguments.repeat)
+            best = measure(works, arguments.repeat, duckdb.OutOfMemoryException)
             cells = []
             for k in contenders:
                 if k not in best:
