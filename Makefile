@@ -13,7 +13,11 @@ RUN_ON_ALL = --extension $(EXTENSION) $(DUCKDBS:%=--duckdb %)
 # Any file in the Taobao format; without one a synthetic shop is written in that format.
 EVENTS ?= build/demo_events.csv
 
-.PHONY: release demo test lint unit sql clients reference check-reference fuzz test-peers bench clean
+# Users of the synthetic shop that give a little more than so many events.
+BENCH_USERS := 1m=10150 10m=100000 100m=1000000
+SCALE ?= 10m
+
+.PHONY: release demo test lint unit sql clients reference check-reference fuzz test-peers bench bench-data clean
 
 release: ; cargo build --release --workspace --locked && mkdir -p build && target/release/package-extension target/release/libfootfall_extension.so $(EXTENSION)
 
@@ -41,6 +45,10 @@ bench: release build/peers/installed $(DUCKDBS)
 	build/peers/bin/python benches/kmeans.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/relational.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 build/peers/installed: tests/peers/requirements.txt ; $(PYTHON) -m venv build/peers && build/peers/bin/pip --quiet install -r $< && touch $@
+
+# Events to measure on: `make bench-data SCALE=1m`, 10m or 100m.
+bench-data: $(if $(filter $(SCALE)=%,$(BENCH_USERS)),build/events_$(SCALE).parquet,$(error SCALE is '$(SCALE)'; allowed: 1m, 10m, 100m))
+build/events_%.parquet: release $(DUCKDB_SHELL) ; $(DUCKDB_SHELL) -unsigned -bail -c "LOAD '$(EXTENSION)'; SET preserve_insertion_order = false; COPY (FROM footfall.generate_events(users := $(patsubst $*=%,%,$(filter $*=%,$(BENCH_USERS))))) TO '$@'"
 
 build/demo_events.csv: release $(DUCKDB_SHELL) ; $(DUCKDB_SHELL) -unsigned -c "LOAD '$(EXTENSION)'" -c "COPY (SELECT user_id, item_id, category_id, action, epoch(ts - INTERVAL 8 HOURS)::BIGINT FROM footfall.generate_events(users := 1000, seed := 42) ORDER BY ALL) TO '$@' (HEADER false)"
 

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """The relational macros against hand-written DuckDB SQL, pandas and Polars on the same events.
 
-    python3 benches/relational.py --duckdb DIR --extension PATH [--rows 1000000] [--threads 2] [--repeat 3]
+    python3 benches/relational.py --duckdb DIR --extension PATH [--data PARQUET | --rows 1000000] [--threads 2]
+        [--repeat 3] [--only NAME …] [--against hand pandas polars] [--memory-limit 6GB]
 
 The events come from footfall.generate_events, or with --data from a Parquet file with the columns
-`user_id, item_id, category_id, action, ts`. every contender starts from data in memory (a DuckDB
-table, a frame), writes its result to memory, and is timed as the best of --repeat runs in wall time and in
-CPU time of the process; CPU time is the one to read on a busy machine. pandas and Polars are left out,
-and said to be, where they are not installed. A ratio above 1 means that the macro is faster.
+`user_id, item_id, category_id, action, ts` (`make bench-data`). Every contender starts from its data (a DuckDB
+table, a frame), writes its result to memory, and is timed as the best of --repeat runs in wall time and in CPU
+time of the process; CPU time is the one to read on a busy machine. The contenders take turns. Peers that are not
+installed are left out, and said to be. A ratio above 1 means that the macro is faster.
+
+With --memory-limit the events lie in a database file instead, DuckDB spills to the folder beside it, and each
+cell has the peak of resident memory while it ran. Give `--against` without names to time the macros alone.
 """
 
 import argparse
@@ -46,6 +50,13 @@ QUERIES = {
              count(*) FILTER (action = 'buy') AS buys, count(DISTINCT user_id) FILTER (action = 'pv'),
              count(DISTINCT user_id) FILTER (action = 'buy') FROM events GROUP BY category_id ORDER BY buys DESC LIMIT 20""",
     ),
+    "conversion, all": (
+        "FROM footfall.conversion(events, user_id, category_id, action, top := NULL)",
+        """SELECT category_id, sum(v), sum(c), sum(f), sum(b) AS buys, count(user_id) FILTER (v > 0), count(user_id) FILTER (b > 0)
+           FROM (SELECT category_id, user_id, count(*) FILTER (action = 'pv') AS v, count(*) FILTER (action = 'cart') AS c,
+             count(*) FILTER (action = 'fav') AS f, count(*) FILTER (action = 'buy') AS b FROM events GROUP BY ALL)
+           GROUP BY category_id ORDER BY buys DESC""",
+    ),
     "funnel": (
         "FROM footfall.funnel(events, user_id, action, ts)",
         """WITH s1 AS (SELECT user_id, min(ts) AS t FROM events WHERE action = 'pv' GROUP BY user_id),
@@ -70,10 +81,27 @@ QUERIES = {
            SELECT *, 1 + 5 * (rank() OVER (ORDER BY days DESC) - 1 + count(*) OVER (ORDER BY days DESC)) // (2 * count(*) OVER ()) AS r,
              1 + 5 * (rank() OVER (ORDER BY n) - 1 + count(*) OVER (ORDER BY n)) // (2 * count(*) OVER ()) AS f, r || f AS rf FROM c""",
     ),
+    "rfm, all rows": (
+        "FROM footfall.rfm(events, user_id, ts)",
+        """WITH c AS (SELECT user_id, (SELECT CAST(max(ts) AS DATE) FROM events) - CAST(max(ts) AS DATE) AS days, count(*) AS n FROM events GROUP BY user_id)
+           SELECT *, 1 + 5 * (rank() OVER (ORDER BY days DESC) - 1 + count(*) OVER (ORDER BY days DESC)) // (2 * count(*) OVER ()) AS r,
+             1 + 5 * (rank() OVER (ORDER BY n) - 1 + count(*) OVER (ORDER BY n)) // (2 * count(*) OVER ()) AS f, r || f AS rf FROM c""",
+    ),
+    "time_features": (
+        "SELECT f.* FROM (SELECT time_features(ts) AS f FROM events)",
+        """SELECT CAST(ts AS DATE) AS date, hour(ts), isodow(ts), dayname(ts), day(ts), week(ts), month(ts), isodow(ts) >= 6,
+             sin(hour(ts) * pi() / 12), cos(hour(ts) * pi() / 12), sin((isodow(ts) - 1) * pi() / 3.5), cos((isodow(ts) - 1) * pi() / 3.5)
+           FROM events""",
+    ),
     "sequences": (
         "FROM footfall.sequences(events, user_id, action, ts)",
         """SELECT user_id, [x.action FOR x IN l] AS actions, [x.ts FOR x IN l] AS times
            FROM (SELECT user_id, list_sort(list({'ts': ts, 'action': action})) AS l FROM events GROUP BY user_id)""",
+    ),
+    "sequences, ties": (
+        "FROM footfall.sequences(events, user_id, action, ts, tie_break := item_id)",
+        """SELECT user_id, [x.action FOR x IN l] AS actions, [x.ts FOR x IN l] AS times
+           FROM (SELECT user_id, list_sort(list({'ts': ts, 'tie': item_id, 'action': action})) AS l FROM events GROUP BY user_id)""",
     ),
 }
 
@@ -100,16 +128,22 @@ def pandas_work(pd, frame):
 
     def funnel():
         first = frame[frame["action"] == "pv"].groupby("user_id")["ts"].min()
+        steps = [(len(first), None, None)]
         for action in ("cart", "buy"):
-            later = frame[frame["action"] == action].join(first.rename("before"), on="user_id", how="inner")
-            first = later[later["ts"] >= later["before"]].groupby("user_id")["ts"].min()
-        return first
+            followers = frame[frame["action"] == action]
+            later = followers.join(first.rename("before"), on="user_id", how="inner")
+            reached = later[later["ts"] >= later["before"]].groupby("user_id").agg(ts=("ts", "min"), before=("before", "first"))
+            steps.append((len(reached), (reached["ts"] - reached["before"]).median(), followers["user_id"].nunique()))
+            first = reached["ts"]
+        return steps
 
     def rfm():
         buys = frame[frame["action"] == "buy"]
         c = buys.groupby("user_id")["ts"].agg(["max", "size"])
         days = (buys["ts"].max().normalize() - c["max"].dt.normalize()).dt.days
-        return 1 + (5 * (1 - days.rank(pct=True))).astype(int), 1 + (5 * c["size"].rank(pct=True)).astype(int)
+        half = 0.5 / len(c)
+        r, f = ((5 * (ranks - half)).astype(int) + 1 for ranks in (days.rank(pct=True, ascending=False), c["size"].rank(pct=True)))
+        return c.assign(days=days, r=r, f=f, rf=r.astype(str) + f.astype(str))
 
     def sequences():
         ordered = frame.sort_values(["user_id", "ts", "action"], kind="stable")
@@ -140,15 +174,22 @@ def polars_work(pl, frame):
 
     def funnel():
         first = lazy.filter(c("action") == "pv").group_by("user_id").agg(c("ts").min().alias("before"))
+        steps = [first.select(pl.len().alias("users"))]
         for action in ("cart", "buy"):
-            later = lazy.filter(c("action") == action).join(first, on="user_id").filter(c("ts") >= c("before"))
-            first = later.group_by("user_id").agg(c("ts").min().alias("before"))
-        return run(first)
+            followers = lazy.filter(c("action") == action)
+            later = followers.join(first, on="user_id").filter(c("ts") >= c("before"))
+            reached = later.group_by("user_id").agg(c("ts").min(), c("before").first())
+            steps.append(reached.select(pl.len().alias("users"), (c("ts") - c("before")).median().alias("time")))
+            steps.append(followers.select(c("user_id").n_unique()))
+            first = reached.select("user_id", before="ts")
+        return pl.collect_all(steps, engine="streaming")
 
     def rfm():
         buys = lazy.filter(c("action") == "buy").group_by("user_id").agg(c("ts").max(), pl.len().alias("n"))
         days = (c("ts").dt.date().max() - c("ts").dt.date()).dt.total_days()
-        return run(buys.with_columns(r=days.rank(descending=True) / pl.len(), f=c("n").rank() / pl.len()))
+        score = lambda ranks: (5 * (ranks - 0.5) / pl.len()).cast(pl.Int32) + 1
+        scored = buys.with_columns(days=days, r=score(days.rank(descending=True)), f=score(c("n").rank()))
+        return run(scored.with_columns(rf=pl.concat_str("r", "f")))
 
     def sequences():
         return run(lazy.sort("user_id", "ts", "action").group_by("user_id", maintain_order=True).agg("action", "ts"))
@@ -156,16 +197,33 @@ def polars_work(pl, frame):
     return {"clean_events": clean, "activity": activity, "conversion": conversion, "funnel": funnel, "rfm": rfm, "sequences": sequences}
 
 
-def measure(work, repeat):
-    """The least wall and CPU seconds of `repeat` runs."""
-    walls, cpus = [], []
+def resident(key):
+    """A line of /proc/self/status in MB."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith(key)) / 1000
+
+
+def measure(works, repeat, too_much):
+    """Per work the least wall and CPU seconds and the greatest peak of resident memory in MB; the works take turns.
+
+    A work that raises `too_much` has infinite times."""
+    best = {name: (float("inf"), float("inf"), 0) for name in works}
     for _ in range(repeat):
-        usage, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-        work()
-        walls.append(time.perf_counter() - start)
-        after = resource.getrusage(resource.RUSAGE_SELF)
-        cpus.append(after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime)
-    return min(walls), min(cpus)
+        for name, work in works.items():
+            with open("/proc/self/clear_refs", "w") as forget:
+                forget.write("5")
+            usage, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+            try:
+                work()
+            except too_much as error:
+                print(f"{name}: {str(error).splitlines()[0]}")
+                continue
+            wall = time.perf_counter() - start
+            after = resource.getrusage(resource.RUSAGE_SELF)
+            cpu = after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime
+            wall, cpu = min(best[name][0], wall), min(best[name][1], cpu)
+            best[name] = wall, cpu, max(best[name][2], resident("VmHWM"))
+    return best
 
 
 def main():
@@ -176,16 +234,22 @@ def main():
     parser.add_argument("--rows", type=int, default=1_000_000, help="about how many events to generate")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", nargs="*", choices=list(QUERIES), default=list(QUERIES))
+    parser.add_argument("--only", nargs="*", choices=list(QUERIES), default=list(QUERIES), metavar="NAME", help=", ".join(QUERIES))
+    parser.add_argument("--against", nargs="*", choices=["hand", "pandas", "polars"], default=["hand", "pandas", "polars"])
+    parser.add_argument("--memory-limit", metavar="SIZE", help="of DuckDB, such as 6GB")
+    parser.add_argument("--folder", default="build", help="where files are written while this runs")
     arguments = parser.parse_args()
 
     os.environ["POLARS_MAX_THREADS"] = str(arguments.threads)
     sys.path.insert(0, arguments.duckdb)
     import duckdb
 
-    connection = duckdb.connect(config={"allow_unsigned_extensions": "true", "threads": arguments.threads})
-    connection.execute(f"LOAD '{arguments.extension}'")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        config = {"allow_unsigned_extensions": "true", "threads": arguments.threads}
+        if arguments.memory_limit:
+            config |= {"memory_limit": arguments.memory_limit, "temp_directory": f"{folder}/spilled"}
+        connection = duckdb.connect(f"{folder}/events.duckdb" if arguments.memory_limit else ":memory:", config=config)
+        connection.execute(f"LOAD '{arguments.extension}'")
         path = arguments.data
         if path is None:
             path = f"{folder}/events.parquet"
@@ -193,38 +257,39 @@ def main():
             connection.execute(f"COPY (FROM footfall.generate_events(users := {users})) TO '{path}'")
         connection.execute(f"CREATE TABLE events AS SELECT user_id, item_id, category_id, action, ts FROM '{path}'")
         (n_rows,) = connection.execute("SELECT count(*) FROM events").fetchone()
-        print(f"{n_rows:,} events, DuckDB {duckdb.__version__} with {arguments.threads} threads, best of {arguments.repeat}")
+        limit = f", memory_limit {arguments.memory_limit}" if arguments.memory_limit else ""
+        print(f"{n_rows:,} events, DuckDB {duckdb.__version__} with {arguments.threads} threads{limit}, best of {arguments.repeat}")
         peers = {}
-        try:
-            import pandas
+        for peer in ("pandas", "polars"):
+            if peer not in arguments.against:
+                continue
+            try:
+                module = __import__(peer)
+            except ImportError as missing:
+                print(f"{peer} left out: {missing}")
+                continue
+            peers[peer] = {"pandas": pandas_work, "polars": polars_work}[peer](module, module.read_parquet(path))
+            n_threads = 1 if peer == "pandas" else module.thread_pool_size()
+            print(f"{peer} {module.__version__}, threads: {n_threads}")
 
-            peers["pandas"] = pandas_work(pandas, pandas.read_parquet(path))
-            print(f"pandas {pandas.__version__}, 1 thread")
-        except ImportError as missing:
-            print(f"pandas left out: {missing}")
-        try:
-            import polars
-
-            peers["polars"] = polars_work(polars, polars.read_parquet(path))
-            print(f"Polars {polars.__version__}, streaming, {polars.thread_pool_size()} threads")
-        except ImportError as missing:
-            print(f"Polars left out: {missing}")
-
-        print(f"\n{'wall s (CPU s)':<16}" + "".join(f"{name:>22}" for name in ("macro", "SQL by hand", *peers)))
+        contenders = ["macro"] + [name for name in ("hand",) if name in arguments.against] + list(peers)
+        print(f"\n{'wall s (CPU s)':<16}" + "".join(f"{name:>26}" for name in contenders), flush=True)
         for name in arguments.only:
-            works = {"macro": QUERIES[name][0], "hand": QUERIES[name][1]}
-            works = {k: (lambda sql=sql: connection.execute(f"CREATE OR REPLACE TEMP TABLE result AS {sql}")) for k, sql in works.items()}
+            queries = dict(zip(("macro", "hand"), QUERIES[name]))
+            works = {k: (lambda sql=sql: connection.execute(f"CREATE OR REPLACE TEMP TABLE result AS {sql}")) for k, sql in queries.items() if k in contenders}
             works |= {peer: functions[name] for peer, functions in peers.items() if name in functions}
-            times = {k: measure(work, arguments.repeat) for k, work in works.items()}
+            best = measure(works, arguments.repeat, duckdb.OutOfMemoryException)
             cells = []
-            for k in ("macro", "hand", *peers):
-                if k not in times:
+            for k in contenders:
+                if k not in best:
                     cells.append("")
                     continue
-                wall, cpu = times[k]
-                ratio = "" if k == "macro" else f" {wall / times['macro'][0]:.2f}x"
-                cells.append(f"{wall:.2f} ({cpu:.2f}){ratio}")
-            print(f"{name:<16}" + "".join(f"{cell:>22}" for cell in cells), flush=True)
+                wall, cpu, peak = best[k]
+                ratio = "" if k == "macro" else f" {wall / best['macro'][0]:.2f}x"
+                memory = f" {peak:,.0f} MB" if arguments.memory_limit else ""
+                cells.append(f"{wall:.2f} ({cpu:.2f}){ratio}{memory}")
+            print(f"{name:<16}" + "".join(f"{cell:>26}" for cell in cells), flush=True)
+            connection.execute("DROP TABLE IF EXISTS result")
 
 
 if __name__ == "__main__":

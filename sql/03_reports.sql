@@ -224,7 +224,7 @@ best_groups AS MATERIALIZED (
         count_if(event_action = favourite) AS n_favourites,
         count_if(event_action = purchase) AS n_purchases
     FROM input_events
-    WHERE event_group IS NOT NULL
+    WHERE event_group IS NOT NULL AND top IS NOT NULL
     GROUP BY event_group
     ORDER BY n_purchases DESC, n_views DESC, event_group
     LIMIT CASE WHEN top >= 1 THEN CAST(top AS BIGINT) END
@@ -246,19 +246,50 @@ user_counts AS (
     SELECT event_group, count_if(has_viewed) AS n_viewers, count_if(has_bought) AS n_buyers
     FROM group_users
     GROUP BY event_group
+),
+-- Where all groups are shown, events and users are counted in one pass.
+all_group_users AS NOT MATERIALIZED (
+    SELECT
+        event_group,
+        event_user,
+        count_if(event_action = view) AS n_views,
+        count_if(event_action = cart) AS n_carts,
+        count_if(event_action = favourite) AS n_favourites,
+        count_if(event_action = purchase) AS n_purchases
+    FROM input_events
+    WHERE event_group IS NOT NULL AND top IS NULL
+    GROUP BY event_group, event_user
+),
+counted AS (
+    SELECT
+        best_groups.*,
+        coalesce(n_viewers, 0) AS n_viewers,
+        coalesce(n_buyers, 0) AS n_buyers
+    FROM best_groups
+    LEFT JOIN user_counts ON user_counts.event_group = best_groups.event_group
+    UNION ALL
+    SELECT
+        event_group,
+        CAST(sum(n_views) AS BIGINT),
+        CAST(sum(n_carts) AS BIGINT),
+        CAST(sum(n_favourites) AS BIGINT),
+        CAST(sum(n_purchases) AS BIGINT),
+        count(event_user) FILTER (n_views > 0),
+        count(event_user) FILTER (n_purchases > 0)
+    FROM all_group_users
+    GROUP BY event_group
 )
 SELECT
-    best_groups.event_group AS group_value,
+    event_group AS group_value,
     n_views AS views,
     n_carts AS carts,
     n_favourites AS favourites,
     n_purchases AS purchases,
-    coalesce(n_viewers, 0) AS viewers,
-    coalesce(n_buyers, 0) AS buyers,
+    n_viewers AS viewers,
+    n_buyers AS buyers,
     n_purchases / nullif(n_views, 0) AS purchases_per_view,
     n_buyers / nullif(n_viewers, 0) AS buyers_per_viewer
-FROM best_groups
-LEFT JOIN user_counts ON user_counts.event_group = best_groups.event_group
+FROM counted
 WHERE (SELECT footfall.main.check_option(
     coalesce(top >= 1 AND top = CAST(top AS BIGINT), true), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
 ))

@@ -7,7 +7,7 @@ use footfall::segment::blocks::{Blocks, LANES};
 use footfall::segment::choose::choose;
 use footfall::segment::error::SegmentError;
 use footfall::segment::gmm::{self, Membership};
-use footfall::segment::kmeans::{fit, Assigner, Model, Options};
+use footfall::segment::kmeans::{fit, Assigner, Model, Options, MANY};
 use footfall::segment::lloyd::{inertia, labels, Lloyd};
 use footfall::segment::points::Points;
 use footfall::segment::quality::{measure, SILHOUETTE_POINTS};
@@ -391,6 +391,46 @@ fn pruning_changes_no_result() {
             assert!((a - b).abs() < 1e-9, "{dimensions} dimensions: {a} instead of {b}");
         }
     }
+}
+
+/// Above [`MANY`] points starts come from a sample; what they end in is a state of Lloyd's
+/// iterations on all points, the same for any order of rows and number of threads, and no worse
+/// than from starts drawn from all points.
+#[test]
+fn starts_from_a_sample_end_on_all_points() {
+    let n = MANY + 5_000;
+    let values = customers(3, n, 3);
+    let points = Points::new(&values, 3, 2).unwrap();
+    assert!(points.len() > MANY);
+    let options = Options {
+        n_init: 2,
+        threads: 2,
+        ..Options::default()
+    };
+    let model = fit(&points, 5, &options).unwrap();
+    let mixed = Points::new(&shuffled(&values, 3, 4), 3, 1).unwrap();
+    let again = fit(&mixed, 5, &Options { threads: 1, ..options }).unwrap();
+    assert_eq!(format!("{model:?}"), format!("{again:?}"));
+
+    let scaling = Scaling::fit(&points, true, false, 2).unwrap();
+    let blocks = Blocks::new(&points, &scaling, 2);
+    let rows = model.centroids.chunks(3);
+    let scaled: Vec<f64> = rows
+        .flat_map(|row| (0..3).map(|axis| scaling.forward(axis, row[axis])))
+        .collect();
+    let mut lloyd = Lloyd::new(&blocks, scaled.clone(), 2);
+    lloyd.run(1);
+    for (before, after) in scaled.iter().zip(lloyd.centroids()) {
+        assert!(close(*before, *after, 1e-9), "{before} {after}");
+    }
+    let mut whole = Lloyd::new(&blocks, Start::PlusPlus.draw(&blocks, 5, 1, 2), 2);
+    whole.run(300);
+    assert!(
+        model.inertia <= whole.inertia() * (1.0 + 1e-3),
+        "{} {}",
+        model.inertia,
+        whole.inertia()
+    );
 }
 
 #[test]

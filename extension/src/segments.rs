@@ -129,7 +129,7 @@ impl Default for Given {
 ///
 /// # Errors
 /// Unknown option, wrong type, value out of range.
-pub fn options(input: &Chunk, index: usize, row: usize) -> Result<Options, Box<dyn Error>> {
+fn options(input: &Chunk, index: usize, row: usize) -> Result<Options, Box<dyn Error>> {
     if index >= input.width() {
         return from_given(Given::default());
     }
@@ -204,7 +204,7 @@ pub fn answer<const N: usize>(
 ///
 /// # Errors
 /// A negative one; the library checks the rest.
-pub fn clusters(k: i64) -> Result<usize, SegmentError> {
+fn clusters(k: i64) -> Result<usize, SegmentError> {
     usize::try_from(k).map_err(|_| SegmentError::Clusters { found: k })
 }
 
@@ -214,7 +214,7 @@ pub fn clusters(k: i64) -> Result<usize, SegmentError> {
 /// # Errors
 /// As [`Points::new`], and points of unequal lengths; a point is named by its
 /// place in the list.
-pub fn points(column: &Column, row: usize, threads: usize) -> Result<Option<Points>, SegmentError> {
+fn points(column: &Column, row: usize, threads: usize) -> Result<Option<Points>, SegmentError> {
     let lists = column.child();
     let rows = Rows::read(&lists, column.list(row))?;
     if rows.values.is_empty() {

@@ -152,6 +152,34 @@ impl<'a> Column<'a> {
         self.id == DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE
     }
 
+    /// Whether the rows are LISTs.
+    pub fn is_list(&self) -> bool {
+        self.logical.id() == DUCKDB_TYPE_DUCKDB_TYPE_LIST
+    }
+
+    /// The rows in `range` as numbers in the same order, for whole numbers up to 64 bits, DATEs
+    /// and TIMESTAMPs; nothing for other types. Those of NULL rows are anything.
+    pub fn ordinals(&self, range: std::ops::Range<usize>) -> Option<Vec<u64>> {
+        fn signed<T: Native + Into<i64>>(column: &Column, range: std::ops::Range<usize>) -> Vec<u64> {
+            let values = column.values::<T>()[range].iter();
+            values.map(|&value| value.into() as u64 ^ 1 << 63).collect()
+        }
+        fn unsigned<T: Native + Into<u64>>(column: &Column, range: std::ops::Range<usize>) -> Vec<u64> {
+            column.values::<T>()[range].iter().map(|&value| value.into()).collect()
+        }
+        Some(match self.logical.id() {
+            DUCKDB_TYPE_DUCKDB_TYPE_TINYINT => signed::<i8>(self, range),
+            DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => signed::<i16>(self, range),
+            DUCKDB_TYPE_DUCKDB_TYPE_INTEGER | DUCKDB_TYPE_DUCKDB_TYPE_DATE => signed::<i32>(self, range),
+            DUCKDB_TYPE_DUCKDB_TYPE_BIGINT | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP => signed::<i64>(self, range),
+            DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT => unsigned::<u8>(self, range),
+            DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT => unsigned::<u16>(self, range),
+            DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER => unsigned::<u32>(self, range),
+            DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => unsigned::<u64>(self, range),
+            _ => return None,
+        })
+    }
+
     /// Whether no row is NULL, so far as the vector's header says.
     pub fn all_valid(&self) -> bool {
         self.validity.is_null()

@@ -5,6 +5,9 @@
 //! 2. `n_init` starts ([`super::start`]), each with its own random numbers, are
 //!    iterated ([`super::lloyd`]) until no point changes its cluster. There is no
 //!    tolerance that ends them earlier: the last iterations cost little.
+//!    Of more than [`MANY`] distinct points a start is the best of [`TRIES`] that are drawn
+//!    from a sample and iterated on it (Bradley and Fayyad, "Refining initial points for k-means
+//!    clustering", 1998): what is far from its end moves on few points.
 //!    Up to [`FEW`] distinct points, single points are then moved as long as
 //!    that helps ([`super::exchange`]).
 //! 3. The start with the smallest inertia is taken. Up to [`FEW`] distinct
@@ -45,6 +48,14 @@ pub const MAX_CLUSTERS: usize = 10_000;
 /// end: there is time for it, a single point can weigh much, and a second
 /// thread is not worth starting.
 pub const FEW: usize = 4096;
+/// Above this many distinct points starts are looked for on a sample.
+pub const MANY: usize = 4 * SAMPLE as usize;
+/// Rows of that sample.
+const SAMPLE: u64 = 1 << 16;
+/// Starts that are tried on the sample for one on all points.
+const TRIES: u64 = 4;
+/// A sample with fewer distinct points per cluster is not used.
+const PER_CLUSTER: usize = 64;
 /// Attempts per cluster without success after which the search ends.
 const PATIENCE: usize = 10;
 /// Shares of the inertia that do not count as success.
@@ -141,6 +152,8 @@ pub struct Prepared<'a> {
     options: Options,
     pub(super) scaling: Scaling,
     blocks: Blocks,
+    /// Of many points some.
+    sample: Option<Blocks>,
 }
 
 impl<'a> Prepared<'a> {
@@ -152,11 +165,16 @@ impl<'a> Prepared<'a> {
         options.check()?;
         let scaling = Scaling::fit(points, options.standardise, options.log, options.threads)?;
         let blocks = Blocks::new(points, &scaling, options.threads);
+        let sample = (points.len() > MANY).then(|| {
+            let offset = Random::for_purpose(options.seed, "sample of starts").uniform();
+            Blocks::new(&points.sample(SAMPLE, offset), &scaling, options.threads)
+        });
         Ok(Self {
             points,
             options: options.clone(),
             scaling,
             blocks,
+            sample,
         })
     }
 
@@ -174,7 +192,11 @@ impl<'a> Prepared<'a> {
                 distinct: self.points.len(),
             });
         }
-        let best = best_start(&self.blocks, k, &self.options);
+        let sample = self
+            .sample
+            .as_ref()
+            .filter(|sample| sample.n_points() >= PER_CLUSTER * k);
+        let best = best_start(&self.blocks, sample, k, &self.options);
         let mut model = Model {
             log: self.options.log,
             centroids: self.in_units(&best.centroids),
@@ -272,13 +294,16 @@ impl Run {
     }
 }
 
-fn best_start(blocks: &Blocks, k: usize, options: &Options) -> Run {
+fn best_start(blocks: &Blocks, sample: Option<&Blocks>, k: usize, options: &Options) -> Run {
     let threads = if blocks.n_points() <= FEW { 1 } else { options.threads };
     let side_by_side = threads.min(options.n_init);
     let runs = parallel::map(side_by_side, options.n_init, |start| {
         let threads = threads / side_by_side;
         let seed = hash(options.seed, &[start as u64]);
-        let centroids = options.start.draw(blocks, k, seed, threads);
+        let centroids = match sample {
+            Some(sample) => best_on_sample(sample, k, seed, threads, options),
+            None => options.start.draw(blocks, k, seed, threads),
+        };
         Run::new(blocks, centroids, options.max_iterations, threads)
     });
     let best = runs.into_iter().min_by(|a, b| a.inertia.total_cmp(&b.inertia));
@@ -288,6 +313,18 @@ fn best_start(blocks: &Blocks, k: usize, options: &Options) -> Run {
     } else {
         best
     }
+}
+
+/// The best of [`TRIES`] starts after their iterations on the sample.
+fn best_on_sample(sample: &Blocks, k: usize, seed: u64, threads: usize, options: &Options) -> Vec<f64> {
+    let runs = (0..TRIES).map(|attempt| {
+        let centroids = options.start.draw(sample, k, hash(seed, &[attempt]), threads);
+        let mut lloyd = Lloyd::new(sample, centroids, threads);
+        lloyd.run(options.max_iterations);
+        (lloyd.inertia(), lloyd.centroids().to_vec())
+    });
+    let best = runs.min_by(|a, b| a.0.total_cmp(&b.0));
+    best.unwrap_or_else(|| unreachable!("there is at least one try")).1
 }
 
 /// Takes away one centroid after the other and puts it where points are far

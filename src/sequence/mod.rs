@@ -2,6 +2,7 @@
 //! all sequences together one value.
 
 mod dataset;
+pub mod order;
 mod split;
 mod vocabulary;
 

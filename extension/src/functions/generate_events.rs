@@ -8,6 +8,7 @@
 use crate::table::Table;
 use duckdb::core::{DataChunkHandle, Inserter, LogicalTypeHandle, LogicalTypeId};
 use duckdb::vtab::{BindInfo, InitInfo, Value};
+use footfall::error::Error as Failure;
 use footfall::synthetic::{Event, Generator, Settings, DEFAULT_DAYS, DEFAULT_START};
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,8 +39,9 @@ impl Table for GenerateEvents {
     type Progress = Progress;
 
     fn named_parameters() -> Vec<(&'static str, LogicalTypeHandle)> {
+        // As BIGINT they would arrive rounded: 1.5 as 2 and true as 1.
         ["users", "days", "seed", "start_day"]
-            .map(|name| (name, LogicalTypeId::Bigint.into()))
+            .map(|name| (name, LogicalTypeId::Any.into()))
             .into()
     }
 
@@ -84,19 +86,39 @@ impl Table for GenerateEvents {
 }
 
 fn settings(bind: &BindInfo) -> Result<Settings, Box<dyn Error>> {
-    let given = |name| {
-        bind.get_named_parameter(name)
-            .filter(|value| !value.is_null())
-            .as_ref()
-            .map(Value::to_int64)
+    let given = |name, default| match bind.get_named_parameter(name) {
+        Some(value) if !value.is_null() => whole_number(name, &value),
+        _ => Ok(default),
     };
-    let start = given("start_day").map_or(Ok(DEFAULT_START), i32::try_from);
     Ok(Settings::new(
-        given("users").unwrap_or(DEFAULT_USERS),
-        given("days").unwrap_or(DEFAULT_DAYS),
-        given("seed").unwrap_or(DEFAULT_SEED),
-        start.unwrap_or(i32::MAX),
+        given("users", DEFAULT_USERS)?,
+        given("days", DEFAULT_DAYS)?,
+        given("seed", DEFAULT_SEED)?,
+        i32::try_from(given("start_day", DEFAULT_START.into())?).unwrap_or(i32::MAX),
     )?)
+}
+
+/// A value that is a BIGINT or can be one without changing.
+fn whole_number(name: &'static str, value: &Value) -> Result<i64, Failure> {
+    let is_number = matches!(
+        value.logical_type_id(),
+        LogicalTypeId::Tinyint
+            | LogicalTypeId::Smallint
+            | LogicalTypeId::Integer
+            | LogicalTypeId::Bigint
+            | LogicalTypeId::Hugeint
+            | LogicalTypeId::UTinyint
+            | LogicalTypeId::USmallint
+            | LogicalTypeId::UInteger
+            | LogicalTypeId::UBigint
+            | LogicalTypeId::UHugeint
+    );
+    let (received, number) = (value.to_string(), value.to_int64());
+    if is_number && received == number.to_string() {
+        Ok(number)
+    } else {
+        Err(Failure::argument(name, received, "a whole number that fits a BIGINT"))
+    }
 }
 
 impl Begun {

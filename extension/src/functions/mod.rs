@@ -16,6 +16,7 @@ mod kmeans_choose;
 mod kmeans_distance;
 mod model_info;
 mod next_state;
+mod order_events;
 mod pack_sequences;
 mod predict_next;
 mod time_features;
@@ -51,6 +52,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<kmeans_distance::KmeansDistance>(connection)?;
     scalar::register::<model_info::ModelInfo>(connection)?;
     scalar::register::<next_state::NextState>(connection)?;
+    scalar::register::<order_events::OrderEvents>(connection)?;
     scalar::register::<pack_sequences::PackSequences>(connection)?;
     scalar::register::<predict_next::PredictNext>(connection)?;
     scalar::register::<time_features::TimeFeatures>(connection)?;
