@@ -46,7 +46,7 @@ The result is a STRUCT whose `state` goes into `train_epoch`.
 
 Parameters:
 - dataset: BLOB, the value of `pack_sequences`
-- settings: STRUCT with any of the settings of `footfall.train`; {} is not a STRUCT in DuckDB, so name at least one
+- settings: STRUCT with any of the settings of `footfall.train`; {} is not a STRUCT in DuckDB, so name at least one. With `memory_limit`, such as current_setting(''memory_limit''), a run that needs more is refused
 - init: BLOB, a model to go on from, or NULL for new weights
 
 Example:
@@ -185,7 +185,7 @@ ff_run(ff_step, ff_result) AS (
         'architecture': architecture, 'epochs': epochs, 'embedding': embedding, 'hidden': hidden, 'layers': layers,
         'dropout': dropout, 'learning_rate': learning_rate, 'batch_size': batch_size, 'gradient_clip': gradient_clip,
         'class_weights': class_weights, 'patience': patience, 'validation': validation, 'max_length': max_length,
-        'seed': seed, 'device': device
+        'seed': seed, 'device': device, 'memory_limit': current_setting('memory_limit')
     } AS ff_settings)
     UNION ALL
     SELECT
@@ -212,7 +212,7 @@ FROM ff_run
 WHERE ff_result['complete'];
 COMMENT ON MACRO TABLE footfall.main.train IS 'Trains a network that predicts the next action of a history, one row per epoch.
 
-Targets are the actions 2 to n of a history, each predicted from all before it. Columns: `epoch`; `train_loss`, the mean negative log likelihood in nats while learning; on the held-back users `validation_loss`, beside it `majority_loss` (always the training frequencies) and `markov_loss` (what followed the last action), `validation_accuracy` beside `majority_accuracy` (on shop data nearly everything is a view, so accuracy alone says nothing), and `validation_auc`, the mean over the actions of the area under the ROC curve, one against the rest; `seconds`; `device`; `model`, a BLOB that predicts with nothing else. Take the best epoch with `arg_min(model, validation_loss)`. A training can be interrupted between two seconds of work; `LIMIT` stops it early. The same data, settings and seed give the same bytes for any number of threads and any order of rows.
+Targets are the actions 2 to n of a history, each predicted from all before it. Columns: `epoch`; `train_loss`, the mean negative log likelihood in nats while learning; on the held-back users `validation_loss`, beside it `majority_loss` (always the training frequencies) and `markov_loss` (what followed the last action), `validation_accuracy` beside `majority_accuracy` (on shop data nearly everything is a view, so accuracy alone says nothing), and `validation_auc`, the mean over the actions of the area under the ROC curve, one against the rest; `seconds`; `device`; `model`, a BLOB that predicts with nothing else. Take the best epoch with `arg_min(model, validation_loss)`. A training can be interrupted between two seconds of work; `LIMIT` stops it early. It estimates its memory before it begins, and one that needs more than DuckDB''s `memory_limit`, or than the machine has free, is refused with the figure. The same data, settings and seed give the same bytes for any number of threads and any order of rows.
 
 Parameters:
 - tbl: a table, view, CTE or file with one row per user, such as `footfall.sequences` gives

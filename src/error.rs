@@ -41,6 +41,9 @@ pub enum Error {
     /// Nothing to learn from.
     #[error("{0}")]
     NoData(String),
+    /// More memory than there is.
+    #[error("{0}")]
+    Memory(String),
     /// A device that this binary or machine does not have.
     #[error("{0}")]
     Device(String),

@@ -16,8 +16,8 @@ const BLOCK: usize = 1024;
 /// time between two blocks stays short when histories are long.
 const BLOCK_STEPS: usize = 1 << 17;
 
-/// Probabilities that a [`Validation`] keeps for the AUC.
-const KEPT_PROBABILITIES: f64 = 4.0 * 1024.0 * 1024.0;
+/// Probabilities that a [`Validation`] keeps for the AUC, about, when there are more.
+pub const KEPT_PROBABILITIES: usize = 4 << 20;
 
 /// The next sequences from `next` on that have held-back targets; empty at the end.
 fn block<'a>(dataset: &'a Dataset<'a>, next: &mut usize) -> Vec<Example<'a>> {
@@ -165,7 +165,7 @@ impl Validation {
         until: Option<Instant>,
     ) -> Result<bool, Error> {
         let n_actions = dataset.vocabulary().len();
-        let share = KEPT_PROBABILITIES / (n_targets(dataset) * n_actions) as f64;
+        let share = KEPT_PROBABILITIES as f64 / (n_targets(dataset) * n_actions) as f64;
         loop {
             let examples = block(dataset, &mut self.next);
             if examples.is_empty() {
@@ -256,7 +256,7 @@ mod tests {
         let dataset = Dataset::from_bytes(&bytes).unwrap();
         let (validation, _) = validate(&dataset, None);
         let kept = validation.probabilities.len() as f64;
-        assert!((kept / KEPT_PROBABILITIES - 1.0).abs() < 0.05, "{kept}");
+        assert!((kept / KEPT_PROBABILITIES as f64 - 1.0).abs() < 0.05, "{kept}");
         let parameters = engine().architecture().initial_parameters(1);
         let report = network(&dataset, &engine(), &parameters, 2).unwrap().unwrap();
         assert_eq!(validation.tally.log_loss(), Some(report.log_loss));

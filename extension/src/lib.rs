@@ -8,6 +8,7 @@
 mod functions;
 mod gate;
 mod macros;
+mod memory;
 mod models;
 mod progress;
 mod scalar;

@@ -3,9 +3,11 @@
 //! gradients it gives.
 
 mod batches;
+mod memory;
 mod optimizer;
 mod settings;
 mod trainer;
 
+pub use memory::memory;
 pub use settings::{ClassWeights, Settings};
 pub use trainer::{EpochReport, Progress, Trainer};

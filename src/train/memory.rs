@@ -1,0 +1,61 @@
+//! How much memory a run will take, before it takes it.
+
+use super::Settings;
+use crate::error::Error;
+use crate::evaluate::KEPT_PROBABILITIES;
+use crate::model::Model;
+use crate::network::Architecture;
+use crate::sequence::Dataset;
+
+/// Floats per parameter outside the network's passes: the weight, its gradient and
+/// two moments; weight and moments in the state of the run, which is there four
+/// times (tensors and file on its way out, and the host's value before and after);
+/// the model of an epoch, likewise.
+const COPIES: usize = 4 + 4 * 3 + 4;
+/// Gradients are summed in at most this many parts (see `network::fused`), a part
+/// for every so many sequences of a batch.
+const MOST_PARTS: usize = 16;
+const SEQUENCES_PER_PART: usize = 12;
+/// Copies of the weights in the shapes that the passes read.
+const PACKED: usize = 3;
+/// Sequences whose steps a thread keeps at once, and floats per hidden unit of each.
+const SEQUENCES_PER_THREAD: usize = 24;
+const KEPT_PER_UNIT: usize = 12;
+/// Floats for each probability that a validation keeps: in the list, which may be half
+/// empty, and in the state of the run as often as a weight.
+const PER_PROBABILITY: usize = 2 + 4;
+/// Bytes for each sequence of the dataset: offsets, batches, order.
+const PER_SEQUENCE: usize = 64;
+/// What a program takes besides: buffers of a few megabytes for each thread.
+const BESIDE: usize = 16 << 20;
+
+/// Bytes that a run holds at its peak, the dataset not counted: an estimate from
+/// above, within about twice of what is measured.
+///
+/// # Errors
+/// A size that contradicts `init`.
+pub fn memory(dataset: &Dataset, settings: &Settings, init: Option<&Model>, threads: usize) -> Result<usize, Error> {
+    let architecture = match init {
+        None => settings.new_architecture(dataset.vocabulary())?,
+        Some(init) => settings.continued_architecture(init.architecture)?,
+    };
+    let longest = dataset.sequences().map(|sequence| sequence.n_train).max().unwrap_or(0);
+    let n_validation: usize = dataset.sequences().map(|sequence| sequence.n_held_out_targets()).sum();
+    let batch = settings.batch_size.min(dataset.len());
+    let parts = batch.div_ceil(SEQUENCES_PER_PART).next_power_of_two().min(MOST_PARTS);
+    let rows = batch.min(SEQUENCES_PER_THREAD) * longest.min(settings.max_length);
+    // Units are padded to whole vectors.
+    let padded = Architecture {
+        hidden: architecture.hidden.next_multiple_of(16),
+        vocabulary: architecture.vocabulary.next_multiple_of(16),
+        ..architecture
+    };
+    let per_row = KEPT_PER_UNIT * padded.hidden * padded.layers + 4 * padded.vocabulary;
+    // The first layer's gates have a row for each token.
+    let tables = 4 * padded.vocabulary * padded.hidden;
+    let floats = COPIES * architecture.n_parameters()
+        + (PACKED + parts) * (padded.n_parameters() + tables)
+        + threads.min(parts) * rows * per_row
+        + PER_PROBABILITY * KEPT_PROBABILITIES.min(n_validation * architecture.vocabulary);
+    Ok(size_of::<f32>() * floats + PER_SEQUENCE * dataset.len() + BESIDE)
+}
