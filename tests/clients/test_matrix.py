@@ -118,6 +118,7 @@ CALLS = {
     "local_time": (["'activity'", "'ts'", "TIMESTAMP '2017-11-25'"], {}),
     "model_info": ([MODEL], {}),
     "next_state": ([MODEL, "''::BLOB", "'pv'"], {}),
+    "order_events": (["[512000002, 256000001]", "['buy', 'pv']", "0"], {"ties": "[2, 1]"}),
     "pack_sequences": (["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"], {}),
     "predict_next": ([MODEL, "['pv', 'buy']"], {}),
     "promotion_effect": (["shop", "user_id", "action", "ts", "DATE '2017-11-27'", "DATE '2017-11-29'"], {}),

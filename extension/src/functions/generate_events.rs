@@ -100,24 +100,31 @@ fn settings(bind: &BindInfo) -> Result<Settings, Box<dyn Error>> {
 
 /// A value that is a BIGINT or can be one without changing.
 fn whole_number(name: &'static str, value: &Value) -> Result<i64, Failure> {
-    let is_number = matches!(
-        value.logical_type_id(),
+    let refused = |received: String| Failure::argument(name, received, "a whole number that fits a BIGINT");
+    match value.logical_type_id() {
         LogicalTypeId::Tinyint
-            | LogicalTypeId::Smallint
-            | LogicalTypeId::Integer
-            | LogicalTypeId::Bigint
-            | LogicalTypeId::Hugeint
-            | LogicalTypeId::UTinyint
-            | LogicalTypeId::USmallint
-            | LogicalTypeId::UInteger
-            | LogicalTypeId::UBigint
-            | LogicalTypeId::UHugeint
-    );
-    let (received, number) = (value.to_string(), value.to_int64());
-    if is_number && received == number.to_string() {
-        Ok(number)
-    } else {
-        Err(Failure::argument(name, received, "a whole number that fits a BIGINT"))
+        | LogicalTypeId::Smallint
+        | LogicalTypeId::Integer
+        | LogicalTypeId::Bigint
+        | LogicalTypeId::Hugeint
+        | LogicalTypeId::UTinyint
+        | LogicalTypeId::USmallint
+        | LogicalTypeId::UInteger
+        | LogicalTypeId::UBigint
+        | LogicalTypeId::UHugeint => {
+            let (received, number) = (value.to_string(), value.to_int64());
+            (received == number.to_string())
+                .then_some(number)
+                .ok_or_else(|| refused(received))
+        }
+        LogicalTypeId::Boolean
+        | LogicalTypeId::Float
+        | LogicalTypeId::Double
+        | LogicalTypeId::Decimal
+        | LogicalTypeId::Varchar => Err(refused(value.to_string())),
+        // DuckDB throws a C++ exception through the C API when it is asked for the number of an ENUM, and
+        // that cannot be caught here.
+        other => Err(refused(format!("a value of type {other:?}"))),
     }
 }
 
