@@ -17,7 +17,7 @@ EVENTS ?= build/demo_events.csv
 BENCH_USERS := 1m=10150 10m=100000 100m=1000000
 SCALE ?= 10m
 
-.PHONY: release demo test lint unit sql clients reference check-reference fuzz test-peers bench bench-data clean
+.PHONY: release demo test lint unit sql clients reference check-reference fuzz faults soak deny test-peers bench bench-data clean
 
 release: ; cargo build --release --workspace --locked && mkdir -p build && target/release/package-extension target/release/libfootfall_extension.so $(EXTENSION)
 
@@ -33,6 +33,15 @@ check-reference: release $(DUCKDBS) ; $(VENV)/bin/python tests/reference.py --du
 
 # Longer than a test may take: a million damaged values.
 fuzz: ; FOOTFALL_FUZZ_CASES=1000000 cargo test --release --workspace --locked --test fuzz -- --nocapture
+
+# 200 interrupts of each long operation and 20 killed processes; 10 minutes of eight connections at once.
+SOAK_SECONDS ?= 600
+faults: release $(DUCKDBS) ; FOOTFALL_FAULTS=200 $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL) tests/clients/test_faults.py
+soak: release $(DUCKDBS) ; SOAK_SECONDS=$(SOAK_SECONDS) $(VENV)/bin/python tests/clients/run.py --extension $(EXTENSION) --duckdb $(lastword $(DUCKDBS)) tests/clients/test_soak.py
+
+# Licences and sources of what is linked in; what cargo-deny needs is installed into build/.
+deny: build/tools/bin/cargo-deny ; build/tools/bin/cargo-deny --locked check licenses bans sources
+build/tools/bin/cargo-deny: ; cargo install --locked --root build/tools cargo-deny@0.20.2
 
 # What needs PyTorch, scikit-learn, pandas and Polars (gigabytes): not part of `make test`.
 test-peers: release build/peers/installed ; FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python tests/peers/test_torch.py

@@ -1,3 +1,5 @@
+//! Compiles the guard against C++ exceptions (`src/gate.rs` links it).
+//!
 //! With the feature `cuda`: makes the binary ask for the CUDA driver's library by itself.
 //!
 //! cudarc links it with `-lcuda`, but where only a stand-in without symbols is at hand (a machine that
@@ -6,6 +8,16 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=src/guard.cpp");
+    println!(
+        "cargo:rustc-link-search=native={}",
+        std::env::var("OUT_DIR").expect("set by cargo")
+    );
+    cc::Build::new()
+        .cpp(true)
+        .file("src/guard.cpp")
+        .cargo_metadata(false)
+        .compile("footfall_guard");
     if std::env::var_os("CARGO_FEATURE_CUDA").is_some() {
         println!("cargo:rustc-cdylib-link-arg=-Wl,--no-as-needed,-lcuda");
     }

@@ -103,7 +103,7 @@ ff_packed AS MATERIALIZED (
         seed := (SELECT coalesce(ff_info['seed'], 0) FROM ff_model)
     ) AS ff_set
     WHERE (SELECT footfall.main.check_option(
-        part IN ('all', 'validation'), 'evaluate', 'part', part, '''all'', ''validation'''
+        part IN ('all', 'validation'), 'evaluation', 'part', part, '''all'', ''validation'''
     ))
 )
 SELECT unnest(
@@ -135,7 +135,15 @@ CREATE MACRO footfall.main.evaluate(
 WITH ff_scored AS MATERIALIZED (
     SELECT ff_evaluation.report AS ff_report
     FROM footfall.main.evaluation(
-        tbl, actions, model, part := part, user_id := user_id, times := times, validation_from := validation_from,
+        tbl,
+        actions,
+        model,
+        part := CASE WHEN footfall.main.check_option(
+            part IN ('all', 'validation'), 'evaluate', 'part', part, '''all'', ''validation'''
+        ) THEN part END,
+        user_id := user_id,
+        times := times,
+        validation_from := validation_from,
         threads := threads
     ) AS ff_evaluation
 )
@@ -185,7 +193,15 @@ CREATE MACRO footfall.main.class_report(
 WITH ff_scored AS (
     SELECT ff_evaluation.report['predictor'] AS ff_predictor, unnest(ff_evaluation.report['actions'], max_depth := 2)
     FROM footfall.main.evaluation(
-        tbl, actions, model, part := part, user_id := user_id, times := times, validation_from := validation_from,
+        tbl,
+        actions,
+        model,
+        part := CASE WHEN footfall.main.check_option(
+            part IN ('all', 'validation'), 'class_report', 'part', part, '''all'', ''validation'''
+        ) THEN part END,
+        user_id := user_id,
+        times := times,
+        validation_from := validation_from,
         threads := threads
     ) AS ff_evaluation
 )
@@ -223,7 +239,15 @@ CREATE MACRO footfall.main.confusion(
 WITH ff_scored AS (
     SELECT ff_evaluation.report['predictor'] AS ff_predictor, unnest(ff_evaluation.report['confusion'], max_depth := 2)
     FROM footfall.main.evaluation(
-        tbl, actions, model, part := part, user_id := user_id, times := times, validation_from := validation_from,
+        tbl,
+        actions,
+        model,
+        part := CASE WHEN footfall.main.check_option(
+            part IN ('all', 'validation'), 'confusion', 'part', part, '''all'', ''validation'''
+        ) THEN part END,
+        user_id := user_id,
+        times := times,
+        validation_from := validation_from,
         threads := threads
     ) AS ff_evaluation
 )
@@ -261,7 +285,15 @@ CREATE MACRO footfall.main.reliability(
 WITH ff_scored AS (
     SELECT ff_evaluation.report['predictor'] AS ff_predictor, unnest(ff_evaluation.report['reliability'], max_depth := 2)
     FROM footfall.main.evaluation(
-        tbl, actions, model, part := part, user_id := user_id, times := times, validation_from := validation_from,
+        tbl,
+        actions,
+        model,
+        part := CASE WHEN footfall.main.check_option(
+            part IN ('all', 'validation'), 'reliability', 'part', part, '''all'', ''validation'''
+        ) THEN part END,
+        user_id := user_id,
+        times := times,
+        validation_from := validation_from,
         threads := threads
     ) AS ff_evaluation
 )

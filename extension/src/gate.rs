@@ -5,9 +5,14 @@
 //! as an error of one line that names the function. Destructors of bind and
 //! init data have no way to report an error to DuckDB; the `duckdb` crate
 //! contains their panics and the query goes on.
+//!
+//! The other way round, DuckDB's functions throw C++ exceptions, above all when
+//! the memory for a result is more than `memory_limit` leaves. `guard.cpp`
+//! catches them below the gate.
 
 use std::any::Any;
 use std::error::Error;
+use std::ffi::{c_char, c_void, CStr};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 /// Runs `body` for the function `name`.
@@ -15,11 +20,66 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 /// # Errors
 /// What went wrong, in one line that begins with the name.
 pub fn contain<T>(name: &str, body: impl FnOnce() -> Result<T, Box<dyn Error>>) -> Result<T, Box<dyn Error>> {
-    let shown = || body().map_err(|error| error.to_string());
+    let shown = || guard(body).and_then(|result| result.map_err(|error| error.to_string()));
     // What a body touched is dropped or belongs to DuckDB, which discards it on an error.
     catch_unwind(AssertUnwindSafe(shown))
         .unwrap_or_else(|payload| Err(format!("internal error: {}", message(payload))))
         .map_err(|error| one_line(&format!("{name}: {error}")).into())
+}
+
+#[link(name = "footfall_guard", kind = "static")]
+#[cfg_attr(target_os = "linux", link(name = "stdc++"))]
+#[cfg_attr(target_os = "macos", link(name = "c++"))]
+extern "C-unwind" {
+    fn footfall_guard(
+        body: unsafe extern "C-unwind" fn(*mut c_void),
+        data: *mut c_void,
+        caught: unsafe extern "C-unwind" fn(*mut c_void, *const c_char),
+    );
+}
+
+/// What `body` gives, or the message of the C++ exception that ended it; a
+/// panic goes through.
+fn guard<T, F: FnOnce() -> T>(body: F) -> Result<T, String> {
+    struct Call<F, T> {
+        body: Option<F>,
+        result: Result<T, String>,
+    }
+
+    unsafe extern "C-unwind" fn run<F: FnOnce() -> T, T>(data: *mut c_void) {
+        // SAFETY: `data` is the call below, which nobody else uses meanwhile.
+        let call = unsafe { &mut *data.cast::<Call<F, T>>() };
+        if let Some(body) = call.body.take() {
+            call.result = Ok(body());
+        }
+    }
+
+    unsafe extern "C-unwind" fn caught<F, T>(data: *mut c_void, message: *const c_char) {
+        // SAFETY: as in `run`, which has ended; the message is a C string that lives until we return.
+        let (call, message) = unsafe { (&mut *data.cast::<Call<F, T>>(), CStr::from_ptr(message)) };
+        call.result = Err(exception(&message.to_string_lossy()));
+    }
+
+    let mut call = Call {
+        body: Some(body),
+        result: Err("internal error: the body did not run".into()),
+    };
+    // SAFETY: both functions take the `Call<F, T>` that they are given here, and it outlives them.
+    unsafe { footfall_guard(run::<F, T>, (&raw mut call).cast(), caught::<F, T>) };
+    call.result
+}
+
+/// The text of an exception: DuckDB's own carry JSON.
+fn exception(message: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Exception {
+        exception_type: String,
+        exception_message: String,
+    }
+    serde_json::from_str(message).map_or_else(
+        |_| message.to_owned(),
+        |parts: Exception| format!("{} Error: {}", parts.exception_type, parts.exception_message),
+    )
 }
 
 fn message(payload: Box<dyn Any + Send>) -> String {
