@@ -38,6 +38,7 @@ SETUP = """
     CREATE VIEW some_histories AS SELECT user_id, actions FROM histories, range(8);
     CREATE VIEW many_histories AS SELECT user_id, actions FROM histories, range(10000);
     CREATE TABLE few AS FROM histories ORDER BY user_id LIMIT 200;
+    CREATE TABLE thousand AS FROM histories ORDER BY user_id LIMIT 1000;
     CREATE TABLE points AS
     SELECT i AS id, [hash(i) % 1000, hash(i + 0.5) % 1000, i % 7] AS place FROM range(100000) numbers(i);
     CREATE TABLE few_points AS FROM points LIMIT 2000;
@@ -51,7 +52,7 @@ GENERATE = "SELECT bit_xor(hash(event)) FROM footfall.generate_events(users := {
 # A short form, which ends by itself, and a long one, which does not while we wait.
 OPERATIONS = {
     "train": (TRAIN.format(4), TRAIN.format(100000)),
-    "evaluate": ("FROM footfall.evaluate(histories, actions, (SELECT model FROM run))", None),
+    "evaluate": ("FROM footfall.evaluate(thousand, actions, (SELECT model FROM run))", None),
     "sequences": (SEQUENCES.format("some_events"), SEQUENCES.format("many_events")),
     "rfm": (RFM.format("some_events"), RFM.format("many_events")),
     "kmeans": ("SELECT md5(kmeans(list(place ORDER BY id), 8)::VARCHAR) FROM points", None),
