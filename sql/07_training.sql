@@ -176,11 +176,13 @@ ff_packed AS MATERIALIZED (
         seed := seed
     ) AS ff_set
 ),
-ff_run(ff_step, ff_result) AS (
-    SELECT 0, CASE
+-- A row is wrapped in a list because DuckDB's filters and joins collect short chunks until there are 2,048 rows,
+-- unless they hold a list: without it every state would stay in memory to the end.
+ff_run(ff_step, ff_results) AS (
+    SELECT 0, [CASE
         WHEN ff_model IS NULL THEN train_start(ff_dataset, ff_settings)
         ELSE train_start(ff_dataset, ff_settings, ff_model)
-    END
+    END]
     FROM ff_packed, ff_init, (SELECT {
         'architecture': architecture, 'epochs': epochs, 'embedding': embedding, 'hidden': hidden, 'layers': layers,
         'dropout': dropout, 'learning_rate': learning_rate, 'batch_size': batch_size, 'gradient_clip': gradient_clip,
@@ -190,26 +192,26 @@ ff_run(ff_step, ff_result) AS (
     UNION ALL
     SELECT
         ff_step + 1,
-        train_epoch(
-            ff_result.state, ff_dataset, coalesce((threads)::BIGINT, current_setting('threads')::BIGINT), (progress)::BOOLEAN
-        )
+        [train_epoch(
+            ff_results[1].state, ff_dataset, coalesce((threads)::BIGINT, current_setting('threads')::BIGINT), (progress)::BOOLEAN
+        )]
     FROM ff_run, ff_packed
-    WHERE NOT ff_result.finished
+    WHERE NOT ff_results[1].finished
 )
 SELECT
-    ff_result['epoch'] AS epoch,
-    ff_result['train_loss'] AS train_loss,
-    ff_result['validation_loss'] AS validation_loss,
-    ff_result['majority_loss'] AS majority_loss,
-    ff_result['markov_loss'] AS markov_loss,
-    ff_result['validation_accuracy'] AS validation_accuracy,
-    ff_result['majority_accuracy'] AS majority_accuracy,
-    ff_result['validation_auc'] AS validation_auc,
-    ff_result['seconds'] AS seconds,
-    ff_result['device'] AS device,
-    ff_result['model'] AS model
+    ff_results[1]['epoch'] AS epoch,
+    ff_results[1]['train_loss'] AS train_loss,
+    ff_results[1]['validation_loss'] AS validation_loss,
+    ff_results[1]['majority_loss'] AS majority_loss,
+    ff_results[1]['markov_loss'] AS markov_loss,
+    ff_results[1]['validation_accuracy'] AS validation_accuracy,
+    ff_results[1]['majority_accuracy'] AS majority_accuracy,
+    ff_results[1]['validation_auc'] AS validation_auc,
+    ff_results[1]['seconds'] AS seconds,
+    ff_results[1]['device'] AS device,
+    ff_results[1]['model'] AS model
 FROM ff_run
-WHERE ff_result['complete'];
+WHERE ff_results[1]['complete'];
 COMMENT ON MACRO TABLE footfall.main.train IS 'Trains a network that predicts the next action of a history, one row per epoch.
 
 Targets are the actions 2 to n of a history, each predicted from all before it. Columns: `epoch`; `train_loss`, the mean negative log likelihood in nats while learning; on the held-back users `validation_loss`, beside it `majority_loss` (always the training frequencies) and `markov_loss` (what followed the last action), `validation_accuracy` beside `majority_accuracy` (on shop data nearly everything is a view, so accuracy alone says nothing), and `validation_auc`, the mean over the actions of the area under the ROC curve, one against the rest; `seconds`; `device`; `model`, a BLOB that predicts with nothing else. Take the best epoch with `arg_min(model, validation_loss)`. A training can be interrupted between two seconds of work; `LIMIT` stops it early. It estimates its memory before it begins, and one that needs more than DuckDB''s `memory_limit`, or than the machine has free, is refused with the figure. The same data, settings and seed give the same bytes for any number of threads and any order of rows.
