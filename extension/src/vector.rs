@@ -336,7 +336,11 @@ impl<'a> Column<'a> {
             DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => self.values::<u64>()[row].into(),
             DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => real(f64::from(self.values::<f32>()[row])),
             DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => real(self.values::<f64>()[row]),
-            DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL | DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT => real(self.wide(row)),
+            DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL | DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT => match self.wide(row) {
+                // Such as a sum() of BIGINTs; up to 2^53 a DOUBLE is exact.
+                whole if whole.fract() == 0.0 && whole.abs() <= (1i64 << 53) as f64 => (whole as i64).into(),
+                other => real(other),
+            },
             DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => self.text(row)?.into(),
             DUCKDB_TYPE_DUCKDB_TYPE_LIST => {
                 let child = self.child();
@@ -360,11 +364,17 @@ impl<'a> Column<'a> {
             DUCKDB_TYPE_DUCKDB_TYPE_STRUCT => {
                 let mut object = Map::new();
                 for (index, name) in self.field_names().into_iter().enumerate() {
-                    object.insert(name, self.field(index).json(row)?);
+                    let value = self.field(index).json(row);
+                    let value = value.map_err(|error| format!("option '{name}': {error}"))?;
+                    object.insert(name, value);
                 }
                 Json::Object(object)
             }
-            _ => return Err("an option of a type that is not a number, text, BOOLEAN, LIST, MAP or STRUCT".into()),
+            _ => {
+                return Err(
+                    "a value of this type is not allowed; allowed: a number, text, BOOLEAN, LIST, MAP or STRUCT".into(),
+                )
+            }
         })
     }
 
