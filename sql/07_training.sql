@@ -103,9 +103,10 @@ SELECT pack_sequences(
         'tokens': encode_actions(ff_names, ff_actions),
         'n_train': CASE
             WHEN (validation_from) IS NOT NULL
+            -- Not list_zip: on DuckDB 1.4.5 one over a constant empty list crashes.
             THEN len(list_filter(
-                list_zip(ff_actions, ff_times),
-                lambda ff_pair: ff_pair[1] IS NOT NULL AND ff_pair[2] < (validation_from)::TIMESTAMP
+                ff_actions,
+                lambda ff_action, ff_place: ff_action IS NOT NULL AND ff_times[ff_place] < (validation_from)::TIMESTAMP
             ))
             WHEN held_out(
                 coalesce(ff_user, array_to_string(ff_actions, chr(31))), (validation)::DOUBLE, (seed)::BIGINT
