@@ -19,9 +19,9 @@
 //! Cost: O(points × k × dimensions²) per iteration.
 
 use super::error::SegmentError;
-use super::kmeans::{compare, Assigner, Options, Prepared};
+use super::kmeans::{Assigner, Options, Prepared};
 use super::parallel;
-use super::points::Points;
+use super::points::{compare, Points};
 use super::scale::Scaling;
 use crate::random::Random;
 

@@ -31,12 +31,12 @@
 //! # Ok::<(), footfall::segment::error::SegmentError>(())
 //! ```
 
-use super::blocks::{Blocks, Lanes, LANES};
+use super::blocks::{Blocks, Lanes, LANES, SLACK};
 use super::error::SegmentError;
 use super::exchange;
 use super::lloyd::{self, Lloyd};
 use super::parallel;
-use super::points::Points;
+use super::points::{compare, Points};
 use super::scale::Scaling;
 use super::start::{another, Start};
 use super::wide::{self, Kernel};
@@ -49,9 +49,9 @@ pub const MAX_CLUSTERS: usize = 10_000;
 /// thread is not worth starting.
 pub const FEW: usize = 4096;
 /// Above this many distinct points starts are looked for on a sample.
-pub const MANY: usize = 4 * SAMPLE as usize;
+pub const MANY: usize = 8 * SAMPLE as usize;
 /// Rows of that sample.
-const SAMPLE: u64 = 1 << 16;
+const SAMPLE: u64 = 1 << 15;
 /// Starts that are tried on the sample for one on all points.
 const TRIES: u64 = 4;
 /// A sample with fewer distinct points per cluster is not used.
@@ -296,15 +296,26 @@ impl Run {
 
 fn best_start(blocks: &Blocks, sample: Option<&Blocks>, k: usize, options: &Options) -> Run {
     let threads = if blocks.n_points() <= FEW { 1 } else { options.threads };
-    let side_by_side = threads.min(options.n_init);
-    let runs = parallel::map(side_by_side, options.n_init, |start| {
-        let threads = threads / side_by_side;
+    // Each of `count` works by itself as far as there are threads, `work(index, threads)`.
+    let share = |count: usize| (threads.min(count), threads / threads.min(count));
+    let (side_by_side, each) = share(options.n_init);
+    let starts = parallel::map(side_by_side, options.n_init, |start| {
         let seed = hash(options.seed, &[start as u64]);
-        let centroids = match sample {
-            Some(sample) => best_on_sample(sample, k, seed, threads, options),
-            None => options.start.draw(blocks, k, seed, threads),
-        };
-        Run::new(blocks, centroids, options.max_iterations, threads)
+        match sample {
+            Some(sample) => best_on_sample(sample, k, seed, each, options),
+            None => options.start.draw(blocks, k, seed, each),
+        }
+    });
+    // Several tries on the sample often end in the same place, and from one place there is one way on.
+    let mut distinct: Vec<Vec<f64>> = Vec::new();
+    for start in starts {
+        if !distinct.iter().any(|other| agree(other, &start)) {
+            distinct.push(start);
+        }
+    }
+    let (side_by_side, each) = share(distinct.len());
+    let runs = parallel::map(side_by_side, distinct.len(), |start| {
+        Run::new(blocks, distinct[start].clone(), options.max_iterations, each)
     });
     let best = runs.into_iter().min_by(|a, b| a.inertia.total_cmp(&b.inertia));
     let best = best.unwrap_or_else(|| unreachable!("the settings ask for at least one start"));
@@ -315,7 +326,14 @@ fn best_start(blocks: &Blocks, sample: Option<&Blocks>, k: usize, options: &Opti
     }
 }
 
-/// The best of [`TRIES`] starts after their iterations on the sample.
+/// Whether two starts are one but for the rounding of sums that were taken in another order.
+fn agree(a: &[f64], b: &[f64]) -> bool {
+    a.iter()
+        .zip(b)
+        .all(|(a, b)| (a - b).abs() <= SLACK * (a.abs() + b.abs()))
+}
+
+/// The best of [`TRIES`] starts after their iterations on the sample, its centroids in order.
 fn best_on_sample(sample: &Blocks, k: usize, seed: u64, threads: usize, options: &Options) -> Vec<f64> {
     let runs = (0..TRIES).map(|attempt| {
         let centroids = options.start.draw(sample, k, hash(seed, &[attempt]), threads);
@@ -324,7 +342,10 @@ fn best_on_sample(sample: &Blocks, k: usize, seed: u64, threads: usize, options:
         (lloyd.inertia(), lloyd.centroids().to_vec())
     });
     let best = runs.min_by(|a, b| a.0.total_cmp(&b.0));
-    best.unwrap_or_else(|| unreachable!("there is at least one try")).1
+    let (_, centroids) = best.unwrap_or_else(|| unreachable!("there is at least one try"));
+    let mut places: Vec<&[f64]> = centroids.chunks_exact(sample.dimensions()).collect();
+    places.sort_by(|a, b| compare(a, b));
+    places.concat()
 }
 
 /// Takes away one centroid after the other and puts it where points are far
@@ -387,16 +408,6 @@ fn number_by_size(model: &mut Model) {
     });
     model.centroids = order.iter().flat_map(|&j| centroid(j)).copied().collect();
     model.sizes = order.iter().map(|&j| model.sizes[j]).collect();
-}
-
-/// Lexicographic order of coordinates.
-pub(super) fn compare(a: &[f64], b: &[f64]) -> std::cmp::Ordering {
-    let different = a
-        .iter()
-        .zip(b)
-        .map(|(a, b)| a.total_cmp(b))
-        .find(|ordering| ordering.is_ne());
-    different.unwrap_or(std::cmp::Ordering::Equal)
 }
 
 /// A model made ready for assigning points.

@@ -14,6 +14,7 @@
 
 use super::error::SegmentError;
 use super::parallel;
+use super::wide::{self, Kernel};
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -29,6 +30,10 @@ const TRIAL: usize = 1 << 12;
 const BUCKET: usize = 1 << 12;
 /// Keys looked at per bucket to find where it ends.
 const OVERSAMPLING: usize = 16;
+/// Rows that one step of a loop over the coordinates takes.
+const ABREAST: usize = 8;
+/// Rows whose keys are made together.
+const KEYS: usize = 256;
 /// Steps per axis when the curve is laid out; the spread of a coordinate is
 /// measured in them with integers, so that it does not depend on the order.
 const STEPS: f64 = (1u64 << 20) as f64;
@@ -156,9 +161,11 @@ impl Points {
         let mut before = 0u64;
         // Rows with number ceil((i + offset) * stride), i = 0, 1, …, below `position`.
         let taken = |position: u64| (position as f64 / stride - offset).ceil().max(0.0) as u64;
+        let mut taken_before = taken(0);
         for (index, &weight) in self.weights.iter().enumerate() {
-            let count = taken(before + weight) - taken(before);
             before += weight;
+            let taken_now = taken(before);
+            let count = taken_now - std::mem::replace(&mut taken_before, taken_now);
             if count > 0 {
                 sample.values.extend_from_slice(self.point(index));
                 sample.bounds.insert(self.point(index));
@@ -200,6 +207,37 @@ impl Bounds {
             *low = if value < *low { value } else { *low };
             *high = if value > *high { value } else { *high };
         }
+    }
+}
+
+/// The bounds of some rows.
+struct ChunkBounds<'a> {
+    values: &'a [f64],
+    dimensions: usize,
+}
+
+impl Kernel for ChunkBounds<'_> {
+    type Output = Bounds;
+
+    #[inline(always)]
+    fn run(self) -> Bounds {
+        // Several rows at once, so that the loop is one over plain arrays.
+        let mut low = self.values[..self.dimensions].repeat(ABREAST);
+        let mut high = low.clone();
+        for rows in self.values.chunks(low.len()) {
+            for ((low, high), &value) in low.iter_mut().zip(&mut high).zip(rows) {
+                *low = if value < *low { value } else { *low };
+                *high = if value > *high { value } else { *high };
+            }
+        }
+        let mut bounds = Bounds::new(self.dimensions);
+        for row in low
+            .chunks_exact(self.dimensions)
+            .chain(high.chunks_exact(self.dimensions))
+        {
+            bounds.insert(row);
+        }
+        bounds
     }
 }
 
@@ -248,11 +286,10 @@ impl<'a> Rows<'a> {
                 value: values[position],
             });
         }
-        let mut bounds = Bounds::new(self.dimensions);
-        for row in values.chunks_exact(self.dimensions) {
-            bounds.insert(row);
-        }
-        Ok(bounds)
+        Ok(wide::run(ChunkBounds {
+            values,
+            dimensions: self.dimensions,
+        }))
     }
 
     /// Merges equal rows chunk by chunk when each chunk gets much smaller by it;
@@ -335,7 +372,7 @@ impl<'a> Rows<'a> {
         let stride = (self.len() / (n_buckets * OVERSAMPLING).max(1)).max(1);
         let mut keys: Vec<u64> = (0..self.len())
             .step_by(stride)
-            .map(|index| curve.key(self.row(index)))
+            .map(|index| curve.keys(self.row(index), self.dimensions)[0])
             .collect();
         keys.sort_unstable();
         (1..n_buckets).map(|cut| keys[cut * keys.len() / n_buckets]).collect()
@@ -344,12 +381,15 @@ impl<'a> Rows<'a> {
     /// The rows of `range` with their keys, ordered by bucket. Rows of weight 0
     /// drop out.
     fn deal(&self, range: Range<usize>, curve: &Curve, splitters: &[u64]) -> Dealt {
-        let kept: Vec<usize> = range.filter(|&index| self.weight(index) > 0).collect();
+        let keys = curve.keys(
+            &self.values[range.start * self.dimensions..range.end * self.dimensions],
+            self.dimensions,
+        );
+        let kept = || range.clone().filter(|&index| self.weight(index) > 0);
         let mut starts = vec![0; splitters.len() + 2];
-        let placed: Vec<(u32, u64)> = kept
-            .iter()
-            .map(|&index| {
-                let key = curve.key(self.row(index));
+        let placed: Vec<(u32, u64)> = kept()
+            .map(|index| {
+                let key = keys[index - range.start];
                 let bucket = splitters.partition_point(|&splitter| splitter <= key);
                 starts[bucket + 1] += 1;
                 (bucket as u32, key)
@@ -361,12 +401,12 @@ impl<'a> Rows<'a> {
         let mut next = starts.clone();
         let mut dealt = Dealt {
             dimensions: self.dimensions,
-            keys: vec![0; kept.len()],
-            values: vec![0.0; kept.len() * self.dimensions],
-            weights: self.weights.as_ref().map(|_| vec![0; kept.len()]),
+            keys: vec![0; placed.len()],
+            values: vec![0.0; placed.len() * self.dimensions],
+            weights: self.weights.as_ref().map(|_| vec![0; placed.len()]),
             starts,
         };
-        for (&index, (bucket, key)) in kept.iter().zip(placed) {
+        for (index, (bucket, key)) in kept().zip(placed) {
             let position = next[bucket as usize];
             next[bucket as usize] += 1;
             dealt.keys[position] = key;
@@ -421,34 +461,48 @@ impl Dealt {
         gathered
     }
 
-    fn row(&self, index: u32) -> &[f64] {
-        &self.values[index as usize * self.dimensions..][..self.dimensions]
+    fn row(&self, index: usize) -> &[f64] {
+        &self.values[index * self.dimensions..][..self.dimensions]
     }
 
-    fn weight(&self, index: u32) -> u64 {
-        self.weights.as_ref().map_or(1, |weights| weights[index as usize])
+    fn weight(&self, index: usize) -> u64 {
+        self.weights.as_ref().map_or(1, |weights| weights[index])
     }
 
     /// Writes the rows in canonical order, equal ones merged.
     fn fill(&self, place: &mut Bucket) {
-        let mut order: Vec<(u64, u32)> = self.keys.iter().copied().zip(0..).collect();
-        order.sort_unstable_by_key(|&(key, _)| key);
-        for run in order.chunk_by_mut(|a, b| a.0 == b.0) {
-            let first = self.row(run[0].1);
-            // Rows with one key are mostly equal; only others need sorting.
-            if run[1..].iter().any(|&(_, index)| self.row(index) != first) {
-                run.sort_unstable_by(|a, b| compare(self.row(a.1), self.row(b.1)));
+        // Key and index in one number, which sorts twice as fast as a pair. Keys that differ in
+        // nothing but the bits that are dropped to make room are told apart within their run.
+        let (lowest, highest) = (self.keys.iter().min(), self.keys.iter().max());
+        let (Some(&lowest), Some(&highest)) = (lowest, highest) else {
+            return;
+        };
+        let index_bits = usize::BITS - (self.keys.len() - 1).leading_zeros();
+        let key_bits = u64::BITS - (highest - lowest).leading_zeros();
+        let dropped = (key_bits + index_bits).saturating_sub(u64::BITS);
+        let pack = |(&key, index): (&u64, u64)| (key - lowest) >> dropped << index_bits | index;
+        let mut order: Vec<u64> = self.keys.iter().zip(0..).map(pack).collect();
+        order.sort_unstable();
+        let index = |packed: u64| (packed & ((1 << index_bits) - 1)) as usize;
+        for run in order.chunk_by_mut(|a, b| a >> index_bits == b >> index_bits) {
+            if run.len() > 1 {
+                run.sort_unstable_by(|&a, &b| {
+                    let (a, b) = (index(a), index(b));
+                    let keys = self.keys[a].cmp(&self.keys[b]);
+                    keys.then_with(|| compare(self.row(a), self.row(b)))
+                });
             }
-            for (position, &(_, index)) in run.iter().enumerate() {
-                let row = self.row(index);
-                let before = place.filled.wrapping_sub(1);
-                if position > 0 && place.values[before * self.dimensions..][..self.dimensions] == *row {
-                    place.weights[before] += self.weight(index);
+            let mut before: &[f64] = &[];
+            for &packed in run.iter() {
+                let row = self.row(index(packed));
+                if row == before {
+                    place.weights[place.filled - 1] += self.weight(index(packed));
                     continue;
                 }
                 place.values[place.filled * self.dimensions..][..self.dimensions].copy_from_slice(row);
-                place.weights[place.filled] = self.weight(index);
+                place.weights[place.filled] = self.weight(index(packed));
                 place.filled += 1;
+                before = row;
             }
         }
     }
@@ -477,9 +531,10 @@ fn compact(values: &mut Vec<f64>, weights: &mut Vec<u64>, buckets: &[(usize, usi
     weights.truncate(to);
 }
 
-/// Lexicographic order of finite coordinates.
-fn compare(a: &[f64], b: &[f64]) -> Ordering {
-    a.partial_cmp(b).unwrap_or(Ordering::Equal)
+/// Lexicographic order of coordinates.
+pub(super) fn compare(a: &[f64], b: &[f64]) -> Ordering {
+    let ordered = a.iter().zip(b).map(|(a, b)| a.total_cmp(b));
+    ordered.fold(Ordering::Equal, Ordering::then)
 }
 
 fn first_not_finite(values: &[f64]) -> Option<usize> {
@@ -552,10 +607,9 @@ impl Table {
 struct Curve {
     axes: Vec<(f64, f64)>,
     largest: u64,
-    /// Every byte with its bits as far apart as there are axes.
-    spread: Vec<u64>,
-    /// Bytes per cell number.
-    n_bytes: usize,
+    /// Shifts, each with the bits that are kept after it, that move the bits of
+    /// a cell number as far apart as there are axes.
+    spread: Vec<(usize, u64)>,
 }
 
 impl Curve {
@@ -563,7 +617,7 @@ impl Curve {
         // The curve follows the first 63 axes, at least one bit each.
         let dimensions = rows.dimensions.min(63);
         let deviations = deviations(rows, bounds, threads);
-        let bits = (63 / dimensions as u32).min(21);
+        let bits = (63 / dimensions).min(21);
         let largest = (1u64 << bits) - 1;
         let widest = (0..dimensions)
             .map(|axis| (bounds.high[axis] - bounds.low[axis]) / deviations[axis])
@@ -577,40 +631,73 @@ impl Curve {
                 )
             })
             .collect();
-        let spread = |byte: u64| {
-            let bits = (0..8.min(bits as usize)).filter(|bit| byte >> bit & 1 == 1);
-            bits.fold(0, |spread, bit| spread | 1 << (bit * dimensions))
-        };
+        // Groups of bits are parted in the middle until each is a single bit.
+        let spread = (0..5).rev().map(|level| 1 << level).filter(|&size| size < bits);
+        let spread = spread.map(|size| {
+            let place = |bit: usize| bit / size * size * dimensions + bit % size;
+            let kept = (0..bits).fold(0, |kept, bit| kept | 1 << place(bit));
+            (size * (dimensions - 1), kept)
+        });
         Self {
             axes,
             largest,
-            spread: (0..256).map(spread).collect(),
-            n_bytes: bits.div_ceil(8) as usize,
+            spread: spread.collect(),
         }
     }
 
-    /// The row's place on the curve.
-    #[inline]
-    fn key(&self, row: &[f64]) -> u64 {
-        let dimensions = self.axes.len();
-        let mut key = 0;
-        for (axis, (&(low, steps), &value)) in self.axes.iter().zip(row).enumerate() {
-            let cell = whole((value - low) * steps).min(self.largest);
-            for byte in 0..self.n_bytes {
-                let bits = self.spread[(cell >> (8 * byte) & 255) as usize];
-                key |= bits << (8 * byte * dimensions + dimensions - 1 - axis);
-            }
-        }
-        key
+    /// The places of `values`, shape (rows, dimensions), on the curve.
+    fn keys(&self, values: &[f64], dimensions: usize) -> Vec<u64> {
+        wide::run(Keys {
+            curve: self,
+            values,
+            dimensions,
+        })
     }
 }
 
+/// The places of some rows on the curve.
+struct Keys<'a> {
+    curve: &'a Curve,
+    values: &'a [f64],
+    dimensions: usize,
+}
+
+impl Kernel for Keys<'_> {
+    type Output = Vec<u64>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<u64> {
+        let (curve, n_axes) = (self.curve, self.curve.axes.len());
+        let mut keys = vec![0; self.values.len() / self.dimensions];
+        let parts = keys.chunks_mut(KEYS).zip(self.values.chunks(KEYS * self.dimensions));
+        for (keys, values) in parts {
+            for (axis, &(low, steps)) in curve.axes.iter().enumerate() {
+                let mut cells = [0; KEYS];
+                for (cell, row) in cells.iter_mut().zip(values.chunks_exact(self.dimensions)) {
+                    *cell = whole((row[axis] - low) * steps).min(curve.largest);
+                }
+                for &(shift, kept) in &curve.spread {
+                    for cell in &mut cells {
+                        *cell = (*cell | *cell << shift) & kept;
+                    }
+                }
+                for (key, cell) in keys.iter_mut().zip(&cells) {
+                    *key |= cell << (n_axes - 1 - axis);
+                }
+            }
+        }
+        keys
+    }
+}
+
+/// From here to twice as much floats are the whole numbers.
+const FIRST_WHOLE: f64 = (1u64 << 52) as f64;
+
 /// The nearest whole number to `x`, which is from 0 to below 2^52: the last
 /// bits of x + 2^52. A cast would check the range of every value.
-#[inline]
+#[inline(always)]
 fn whole(x: f64) -> u64 {
-    const FIRST: f64 = (1u64 << 52) as f64;
-    (x + FIRST).to_bits() & ((1 << 52) - 1)
+    (x + FIRST_WHOLE).to_bits() & ((1 << 52) - 1)
 }
 
 /// Standard deviations for laying out the curve, from integers: sums of
@@ -629,33 +716,24 @@ fn deviations(rows: &Rows, bounds: &Bounds, threads: usize) -> Vec<f64> {
         .collect();
     let parts = parallel::map(threads, rows.n_chunks(), |chunk| {
         let range = rows.chunk(chunk);
-        let values = rows.values[range.start * dimensions..range.end * dimensions].chunks_exact(dimensions);
-        let step = |axis: usize, value: f64| whole((value - bounds.low[axis]) * factors[axis]).min(STEPS as u64);
-        let mut sums = vec![(0u128, 0u128); dimensions];
         if rows.weights.is_some() {
-            for (index, row) in range.zip(values) {
-                let weight = u128::from(rows.weight(index));
+            let mut sums = vec![(0, 0); dimensions];
+            for index in range {
+                let (row, weight) = (rows.row(index), u128::from(rows.weight(index)));
                 for (axis, sums) in sums.iter_mut().enumerate() {
-                    let step = u128::from(step(axis, row[axis]));
+                    let step = whole((row[axis] - bounds.low[axis]) * factors[axis]).min(STEPS as u64);
+                    let step = u128::from(step);
                     sums.0 += step * weight;
                     sums.1 += step * step * weight;
                 }
             }
             return sums;
         }
-        // 2^16 rows of squares up to 2^40 fit 64 bits.
-        let mut small = vec![(0u64, 0u64); dimensions];
-        for row in values {
-            for (axis, sums) in small.iter_mut().enumerate() {
-                let step = step(axis, row[axis]);
-                sums.0 += step;
-                sums.1 += step * step;
-            }
-        }
-        for (sums, small) in sums.iter_mut().zip(small) {
-            *sums = (small.0.into(), small.1.into());
-        }
-        sums
+        wide::run(Steps {
+            values: &rows.values[range.start * dimensions..range.end * dimensions],
+            low: &bounds.low,
+            factors: &factors,
+        })
     });
     let total: u128 = match &rows.weights {
         Some(weights) => weights.iter().map(|&weight| u128::from(weight)).sum(),
@@ -672,4 +750,40 @@ fn deviations(rows: &Rows, bounds: &Bounds, threads: usize) -> Vec<f64> {
             (variance.max(1.0).sqrt() / STEPS * widths[axis]).max(f64::MIN_POSITIVE)
         })
         .collect()
+}
+
+/// Per dimension the sum of some rows' steps from its lowest value, and of their squares.
+struct Steps<'a> {
+    /// At most [`CHUNK`] rows.
+    values: &'a [f64],
+    low: &'a [f64],
+    factors: &'a [f64],
+}
+
+impl Kernel for Steps<'_> {
+    type Output = Vec<(u128, u128)>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        // Whole numbers as floats. A square is at most 2^40, and CHUNK / ABREAST = 2^13 of them are added
+        // up: no sum is rounded.
+        let (low, factors) = (self.low.repeat(ABREAST), self.factors.repeat(ABREAST));
+        let (mut sums, mut squares) = (vec![0.0; low.len()], vec![0.0; low.len()]);
+        for rows in self.values.chunks(low.len()) {
+            let places = sums.iter_mut().zip(&mut squares).zip(low.iter().zip(&factors));
+            for (((sum, square), (low, factor)), value) in places.zip(rows) {
+                let step = (value - low) * factor + FIRST_WHOLE - FIRST_WHOLE;
+                let step = if step < STEPS { step } else { STEPS };
+                *sum += step;
+                *square += step * step;
+            }
+        }
+        let mut totals = vec![(0, 0); self.low.len()];
+        for (lane, (sum, square)) in sums.into_iter().zip(squares).enumerate() {
+            let total = &mut totals[lane % self.low.len()];
+            total.0 += sum as u128;
+            total.1 += square as u128;
+        }
+        totals
+    }
 }
