@@ -219,10 +219,10 @@ WITH input_events AS NOT MATERIALIZED (
 best_groups AS MATERIALIZED (
     SELECT
         event_group,
-        count_if(event_action = view) AS n_views,
-        count_if(event_action = cart) AS n_carts,
-        count_if(event_action = favourite) AS n_favourites,
-        count_if(event_action = purchase) AS n_purchases
+        count(*) FILTER (event_action = view) AS n_views,
+        count(*) FILTER (event_action = cart) AS n_carts,
+        count(*) FILTER (event_action = favourite) AS n_favourites,
+        count(*) FILTER (event_action = purchase) AS n_purchases
     FROM input_events
     WHERE event_group IS NOT NULL AND top IS NOT NULL
     GROUP BY event_group
@@ -252,10 +252,10 @@ all_group_users AS NOT MATERIALIZED (
     SELECT
         event_group,
         event_user,
-        count_if(event_action = view) AS n_views,
-        count_if(event_action = cart) AS n_carts,
-        count_if(event_action = favourite) AS n_favourites,
-        count_if(event_action = purchase) AS n_purchases
+        count(*) FILTER (event_action = view) AS n_views,
+        count(*) FILTER (event_action = cart) AS n_carts,
+        count(*) FILTER (event_action = favourite) AS n_favourites,
+        count(*) FILTER (event_action = purchase) AS n_purchases
     FROM input_events
     WHERE event_group IS NOT NULL AND top IS NULL
     GROUP BY event_group, event_user
