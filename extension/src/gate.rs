@@ -87,10 +87,14 @@ fn message(payload: Box<dyn Any + Send>) -> String {
         Ok(text) => return *text,
         Err(payload) => payload,
     };
-    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    // A payload of another type may panic when it is dropped.
-    std::mem::forget(payload);
-    text.unwrap_or_else(|| "panic without a message".into())
+    match payload.downcast::<&str>() {
+        Ok(text) => (*text).to_owned(),
+        Err(payload) => {
+            // A payload of another type may panic when it is dropped.
+            std::mem::forget(payload);
+            "panic without a message".into()
+        }
+    }
 }
 
 /// The longest message in characters: one that holds a value of a megabyte is

@@ -389,13 +389,16 @@ impl<'a> Models<'a> {
     /// The end of the run of rows from `row` on that have this row's model.
     fn same_until(&self, row: usize) -> usize {
         let (centroids, scales, logs) = (self.centroids.entries(), self.scale.entries(), self.log.values::<u8>());
+        let columns = [self.model, &self.centroids, &self.scale, &self.log];
+        let no_nulls = columns.iter().all(|column| column.all_valid());
+        // What stands in a NULL row may look like any model.
         let same = |at: usize| {
-            centroids[at].offset == centroids[row].offset
+            (no_nulls || !columns.iter().any(|column| column.is_null(at)))
+                && centroids[at].offset == centroids[row].offset
                 && centroids[at].length == centroids[row].length
                 && scales[at].offset == scales[row].offset
                 && scales[at].length == scales[row].length
                 && logs[at] == logs[row]
-                && (self.model.all_valid() || !self.model.is_null(at))
         };
         (row..self.rows).find(|&at| !same(at)).unwrap_or(self.rows)
     }

@@ -5,10 +5,11 @@
 
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
-use crate::vector::Chunk;
+use crate::vector::{Chunk, Column};
 use duckdb::core::StructVector;
 use duckdb::ffi::duckdb_string_t;
 use footfall::calendar::{self, WEEKDAY_NAMES};
+use std::borrow::Cow;
 use std::error::Error;
 
 pub struct TimeFeatures;
@@ -39,8 +40,8 @@ impl Scalar for TimeFeatures {
             );
         }
         let mut vector = output.vector.struct_vector();
-        let timestamps = ts.values::<i64>();
-        fill(timestamps, &vector);
+        let timestamps = finite_where_null(ts);
+        fill(&timestamps, &vector);
         for (row, &ts_us) in timestamps.iter().enumerate() {
             if !ts.all_valid() && ts.is_null(row) {
                 vector.set_null(row);
@@ -70,8 +71,19 @@ const FIELDS: [(&str, Type); 12] = [
     ("weekday_cos", Type::Double),
 ];
 
-/// Writes the features of every timestamp, NULL or not: what stands in a NULL
-/// row is not read, and leaving it out would cost a branch per row.
+/// The timestamps, with 1970 for NULL: what stands in a NULL row may never have
+/// been written.
+fn finite_where_null<'a>(ts: &Column<'a>) -> Cow<'a, [i64]> {
+    let values = ts.values::<i64>();
+    if ts.all_valid() {
+        return values.into();
+    }
+    let value = |(row, &value)| if ts.is_null(row) { 0 } else { value };
+    values.iter().enumerate().map(value).collect()
+}
+
+/// Writes the features of every timestamp, those that stand for NULL too:
+/// leaving them out would cost a branch per row.
 fn fill(timestamps: &[i64], vector: &StructVector) {
     let n = timestamps.len();
     // SAFETY: the types are those DuckDB stores for FIELDS at these positions
