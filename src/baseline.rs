@@ -142,8 +142,10 @@ impl Counts {
 pub struct Predictor {
     n_actions: usize,
     order: usize,
-    /// Distribution after each context that was seen, by packed context.
-    rows: HashMap<u32, Vec<f32>>,
+    /// Where the distribution after each context that was seen stands, by packed context.
+    places: HashMap<u32, usize>,
+    /// The distributions, one after the other.
+    rows: Vec<f32>,
 }
 
 impl Predictor {
@@ -159,22 +161,35 @@ impl Predictor {
         if baseline == Baseline::RepeatLast {
             repeat_last(counts, &mut rows);
         }
-        let rows = rows
-            .into_iter()
-            .map(|(context, row)| (context, row.iter().map(|&p| p as f32).collect()));
         Self {
             n_actions,
             order,
-            rows: rows.collect(),
+            places: rows.keys().copied().zip(0..).collect(),
+            rows: rows.values().flatten().map(|&p| p as f32).collect(),
         }
     }
 
     /// The distribution over the action that follows `history`.
     pub fn probabilities(&self, history: &[u8]) -> &[f32] {
+        self.row(self.place(history))
+    }
+
+    /// The number, from 0, of the distribution after `history`.
+    pub fn place(&self, history: &[u8]) -> usize {
         (0..=self.order.min(history.len()))
             .rev()
-            .find_map(|order| self.rows.get(&pack(&history[history.len() - order..])))
+            .find_map(|order| self.places.get(&pack(&history[history.len() - order..])).copied())
             .expect("the empty context always has a row")
+    }
+
+    /// The distribution with this number.
+    pub fn row(&self, place: usize) -> &[f32] {
+        &self.rows[place * self.n_actions..][..self.n_actions]
+    }
+
+    /// All distributions, in the order of their numbers.
+    pub fn rows(&self) -> &[f32] {
+        &self.rows
     }
 
     /// Number of actions.

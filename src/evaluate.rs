@@ -2,7 +2,7 @@
 
 use crate::baseline::{Baseline, Counts, Predictor};
 use crate::error::Error;
-use crate::metrics::{highest, log_probability, mean_auc, score, Report};
+use crate::metrics::{self, auc_of_counts, highest, log_probability, mean_auc, score, Report};
 use crate::network::{Engine, Example};
 use crate::random;
 use crate::sequence::Dataset;
@@ -61,7 +61,7 @@ pub fn network(
     loop {
         let examples = block(dataset, &mut next);
         if examples.is_empty() {
-            return Ok(score(&probabilities, &targets, n_actions));
+            return Ok(score(&probabilities, &targets, n_actions, threads));
         }
         probabilities.extend(engine.probabilities(parameters, &examples, false, threads)?);
         targets.extend(
@@ -72,35 +72,40 @@ pub fn network(
     }
 }
 
-/// The distribution that a baseline gives before each held-back target, and the target.
-fn baseline_rows<'a>(dataset: &'a Dataset<'a>, predictor: &'a Predictor) -> impl Iterator<Item = (&'a [f32], u8)> {
+/// The number of the distribution that a baseline gives before each held-back target, and the target.
+fn baseline_places<'a>(dataset: &'a Dataset<'a>, predictor: &'a Predictor) -> impl Iterator<Item = (usize, u8)> + 'a {
     dataset.sequences().flat_map(move |sequence| {
         (sequence.first_held_out()..sequence.tokens.len()).map(move |position| {
             let history = &sequence.tokens[..position];
-            (predictor.probabilities(history), sequence.tokens[position])
+            (predictor.place(history), sequence.tokens[position])
         })
     })
 }
 
 /// Scores a baseline; `None` when nothing is held back.
+///
+/// A baseline has few distributions, so they are counted and not kept.
 pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Option<Report> {
     let predictor = Predictor::new(baseline, counts);
-    let n_targets = n_targets(dataset);
-    let mut probabilities = Vec::with_capacity(n_targets * predictor.n_actions());
-    let mut targets = Vec::with_capacity(n_targets);
-    for (row, target) in baseline_rows(dataset, &predictor) {
-        probabilities.extend_from_slice(row);
-        targets.push(target);
+    let n_actions = predictor.n_actions();
+    let mut tally = metrics::Tally::new(n_actions);
+    let mut targets = vec![0; predictor.rows().len()];
+    for (place, target) in baseline_places(dataset, &predictor) {
+        tally.add(predictor.row(place), target);
+        targets[place * n_actions + usize::from(target)] += 1;
     }
-    score(&probabilities, &targets, predictor.n_actions())
+    let aucs: Vec<_> = (0..n_actions)
+        .map(|action| auc_of_counts(predictor.rows(), &targets, n_actions, action))
+        .collect();
+    tally.report(&aucs)
 }
 
 /// Loss and hits of a baseline, without the memory that the rest of a [`Report`] takes.
 pub fn tally(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Tally {
     let predictor = Predictor::new(baseline, counts);
     let mut tally = Tally::default();
-    for (row, target) in baseline_rows(dataset, &predictor) {
-        tally.add(row, target);
+    for (place, target) in baseline_places(dataset, &predictor) {
+        tally.add(predictor.row(place), target);
     }
     tally
 }

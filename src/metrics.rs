@@ -3,6 +3,8 @@
 //! On shop data nine actions in ten are views, so accuracy says little: log
 //! loss and the area under the ROC curve of each action come first.
 
+use crate::segment::parallel;
+
 /// Bins of the reliability table, of equal width over the confidence.
 pub const N_BINS: usize = 10;
 /// Probabilities are not taken as smaller than this, so that one surprise does
@@ -70,73 +72,106 @@ pub struct Report {
 
 /// Scores predictions: `probabilities` has one row of `n_actions` per target.
 ///
-/// Returns `None` without targets. Cost: one sort of the targets per action.
+/// Returns `None` without targets. Cost: one sort of the targets per action, on
+/// up to `threads` threads.
 ///
 /// # Panics
 /// When the two lists do not belong together.
-pub fn score(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Option<Report> {
+pub fn score(probabilities: &[f32], targets: &[u8], n_actions: usize, threads: usize) -> Option<Report> {
     assert_eq!(probabilities.len(), targets.len() * n_actions, "one row per target");
-    if targets.is_empty() {
-        return None;
-    }
-    let mut confusion = vec![0u64; n_actions * n_actions];
-    let mut log_loss = 0.0;
-    let mut in_top2 = 0u64;
-    let mut bins = [(0u64, 0.0f64, 0u64); N_BINS];
+    let mut tally = Tally::new(n_actions);
     for (row, &target) in probabilities.chunks_exact(n_actions).zip(targets) {
+        tally.add(row, target);
+    }
+    tally.report(&parallel::map(threads, n_actions, |action| {
+        auc(probabilities, targets, n_actions, action)
+    }))
+}
+
+/// What a [`Report`] says, added up target by target; the areas under the ROC
+/// curves alone need all targets at once.
+pub struct Tally {
+    n_actions: usize,
+    confusion: Vec<u64>,
+    log_loss: f64,
+    in_top2: u64,
+    bins: [(u64, f64, u64); N_BINS],
+}
+
+impl Tally {
+    pub fn new(n_actions: usize) -> Self {
+        Self {
+            n_actions,
+            confusion: vec![0; n_actions * n_actions],
+            log_loss: 0.0,
+            in_top2: 0,
+            bins: [(0, 0.0, 0); N_BINS],
+        }
+    }
+
+    /// Adds a target and the distribution that was predicted before it.
+    pub fn add(&mut self, row: &[f32], target: u8) {
         let target = usize::from(target);
-        log_loss -= log_probability(row[target]);
+        self.log_loss -= log_probability(row[target]);
         let predicted = highest(row);
-        confusion[target * n_actions + predicted] += 1;
+        self.confusion[target * self.n_actions + predicted] += 1;
         let better = row
             .iter()
             .enumerate()
             .filter(|&(action, &p)| p > row[target] || (p == row[target] && action < target));
-        in_top2 += u64::from(better.count() < 2);
+        self.in_top2 += u64::from(better.count() < 2);
         let confidence = f64::from(row[predicted]);
-        let bin = &mut bins[((confidence * N_BINS as f64) as usize).min(N_BINS - 1)];
+        let bin = &mut self.bins[((confidence * N_BINS as f64) as usize).min(N_BINS - 1)];
         bin.0 += 1;
         bin.1 += confidence;
         bin.2 += u64::from(predicted == target);
     }
-    let n = targets.len() as u64;
-    let actions: Vec<ActionReport> = (0..n_actions)
-        .map(|action| {
-            action_report(
-                &confusion,
-                n_actions,
-                action,
-                auc(probabilities, targets, n_actions, action),
-            )
-        })
-        .collect();
-    let correct: u64 = (0..n_actions)
-        .map(|action| confusion[action * n_actions + action])
-        .sum();
-    let reliability = bins
-        .iter()
-        .map(|&(n, confidence, correct)| Bin {
+
+    /// The report, with the area under the ROC curve of each action; `None`
+    /// without targets.
+    pub fn report(self, aucs: &[Option<f64>]) -> Option<Report> {
+        let Self {
+            n_actions,
+            confusion,
+            log_loss,
+            in_top2,
+            bins,
+        } = self;
+        let n: u64 = confusion.iter().sum();
+        if n == 0 {
+            return None;
+        }
+        let actions: Vec<ActionReport> = (0..n_actions)
+            .map(|action| action_report(&confusion, n_actions, action, aucs[action]))
+            .collect();
+        let correct: u64 = (0..n_actions)
+            .map(|action| confusion[action * n_actions + action])
+            .sum();
+        let reliability = bins
+            .iter()
+            .map(|&(n, confidence, correct)| Bin {
+                n,
+                confidence: confidence / n as f64,
+                accuracy: correct as f64 / n as f64,
+            })
+            .collect();
+        let gaps = bins
+            .iter()
+            .map(|&(_, confidence, correct)| (confidence - correct as f64).abs());
+        Some(Report {
             n,
-            confidence: confidence / n as f64,
+            log_loss: log_loss / n as f64,
             accuracy: correct as f64 / n as f64,
+            top2_accuracy: in_top2 as f64 / n as f64,
+            balanced_accuracy: mean(actions.iter().filter_map(|action| action.recall)).unwrap_or(0.0),
+            macro_f1: mean(actions.iter().filter_map(|action| action.f1)).unwrap_or(0.0),
+            auc: mean(actions.iter().filter_map(|action| action.auc)),
+            calibration_error: gaps.sum::<f64>() / n as f64,
+            actions,
+            confusion,
+            reliability,
         })
-        .collect();
-    let gaps = bins
-        .iter()
-        .map(|&(_, confidence, correct)| (confidence - correct as f64).abs());
-    Some(Report {
-        n,
-        log_loss: log_loss / n as f64,
-        accuracy: correct as f64 / n as f64,
-        top2_accuracy: in_top2 as f64 / n as f64,
-        balanced_accuracy: mean(actions.iter().filter_map(|action| action.recall)).unwrap_or(0.0),
-        macro_f1: mean(actions.iter().filter_map(|action| action.f1)).unwrap_or(0.0),
-        auc: mean(actions.iter().filter_map(|action| action.auc)),
-        calibration_error: gaps.sum::<f64>() / n as f64,
-        actions,
-        confusion,
-        reliability,
-    })
+    }
 }
 
 /// ln p, with p taken as no smaller than 10⁻¹⁵.
@@ -182,23 +217,53 @@ pub fn mean_auc(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Opti
     mean((0..n_actions).filter_map(|action| auc(probabilities, targets, n_actions, action)))
 }
 
-/// The Mann-Whitney statistic: ranks with ties at their mean.
+/// The area of one action over a list with a row per target.
 fn auc(probabilities: &[f32], targets: &[u8], n_actions: usize, action: usize) -> Option<f64> {
-    // Probabilities are not negative, so their bits sort like their values; the
-    // lowest bit says whether the target is of this action.
+    // The lowest bit says whether the target is of this action.
     let mut scored: Vec<u64> = probabilities
         .chunks_exact(n_actions)
         .zip(targets)
-        .map(|(row, &target)| u64::from(row[action].max(0.0).to_bits()) << 1 | u64::from(usize::from(target) == action))
+        .map(|(row, &target)| u64::from(rank(row[action])) << 1 | u64::from(usize::from(target) == action))
         .collect();
     scored.sort_unstable();
+    area(scored.chunk_by(|a, b| a >> 1 == b >> 1).map(|tied| {
+        let positives = tied.iter().filter(|&&item| item & 1 == 1).count() as u64;
+        (positives, tied.len() as u64 - positives)
+    }))
+}
+
+/// The area of one action where few distributions were predicted many times:
+/// `rows` are these, and `counts` has a row for each with the number of targets
+/// of every action.
+pub fn auc_of_counts(rows: &[f32], counts: &[u64], n_actions: usize, action: usize) -> Option<f64> {
+    let mut scored: Vec<(u32, u64, u64)> = rows
+        .chunks_exact(n_actions)
+        .zip(counts.chunks_exact(n_actions))
+        .map(|(row, counts)| {
+            let n: u64 = counts.iter().sum();
+            (rank(row[action]), counts[action], n - counts[action])
+        })
+        .collect();
+    scored.sort_unstable();
+    area(scored.chunk_by(|a, b| a.0 == b.0).map(|tied| {
+        let sum = |of: fn(&(u32, u64, u64)) -> u64| tied.iter().map(of).sum();
+        (sum(|item| item.1), sum(|item| item.2))
+    }))
+}
+
+/// Probabilities are not negative, so their bits sort like their values.
+fn rank(probability: f32) -> u32 {
+    probability.max(0.0).to_bits()
+}
+
+/// The Mann-Whitney statistic, ranks with ties at their mean, of the numbers of
+/// positives and negatives at each probability, the lowest probability first.
+fn area(ties: impl Iterator<Item = (u64, u64)>) -> Option<f64> {
     let mut positives_below = 0u64;
     let mut negatives_below = 0u64;
     // Twice the number of (positive, negative) pairs in the right order.
     let mut doubled = 0u128;
-    for tied in scored.chunk_by(|a, b| a >> 1 == b >> 1) {
-        let positives = tied.iter().filter(|&&item| item & 1 == 1).count() as u64;
-        let negatives = tied.len() as u64 - positives;
+    for (positives, negatives) in ties {
         doubled += u128::from(positives) * u128::from(2 * negatives_below + negatives);
         positives_below += positives;
         negatives_below += negatives;
@@ -224,7 +289,7 @@ mod tests {
         let probabilities = [
             0.7, 0.2, 0.1, 0.4, 0.5, 0.1, 0.1, 0.2, 0.7, 0.6, 0.3, 0.1, 0.32, 0.28, 0.4, 0.5, 0.4, 0.1,
         ];
-        let report = score(&probabilities, &[0, 1, 2, 1, 0, 0], 3).unwrap();
+        let report = score(&probabilities, &[0, 1, 2, 1, 0, 0], 3, 1).unwrap();
         let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
         assert_eq!(report.confusion, [2, 0, 1, 1, 1, 0, 0, 0, 1]);
         close(report.log_loss, 0.7405086);
@@ -247,7 +312,7 @@ mod tests {
 
     #[test]
     fn constant_predictions_have_an_auc_of_one_half() {
-        let report = score(&[0.9f32, 0.1].repeat(4), &[0, 0, 1, 0], 2).unwrap();
+        let report = score(&[0.9f32, 0.1].repeat(4), &[0, 0, 1, 0], 2, 1).unwrap();
         assert_eq!(report.actions[1].auc, Some(0.5));
         assert_eq!(report.actions[1].precision, None);
         assert_eq!(report.accuracy, 0.75);
@@ -255,7 +320,7 @@ mod tests {
 
     #[test]
     fn an_action_that_never_occurs_is_left_out_of_the_means() {
-        let report = score(&[0.8, 0.1, 0.1, 0.2, 0.7, 0.1], &[0, 1], 3).unwrap();
+        let report = score(&[0.8, 0.1, 0.1, 0.2, 0.7, 0.1], &[0, 1], 3, 2).unwrap();
         assert_eq!(
             (report.balanced_accuracy, report.macro_f1, report.auc),
             (1.0, 1.0, Some(1.0))
@@ -265,8 +330,26 @@ mod tests {
 
     #[test]
     fn a_probability_of_zero_costs_much_but_not_everything() {
-        let report = score(&[0.0, 1.0], &[0], 2).unwrap();
+        let report = score(&[0.0, 1.0], &[0], 2, 1).unwrap();
         assert!((report.log_loss - 34.538_776).abs() < 1e-4);
-        assert_eq!(score(&[], &[], 2), None);
+        assert_eq!(score(&[], &[], 2, 1), None);
+    }
+
+    #[test]
+    fn the_area_of_counts_is_that_of_the_list() {
+        let rows = [0.7, 0.2, 0.1, 0.4, 0.5, 0.1, 0.7, 0.1, 0.2];
+        let counts = [3, 1, 0, 2, 2, 1, 0, 4, 0];
+        let (mut probabilities, mut targets) = (Vec::new(), Vec::new());
+        for (cell, &n) in counts.iter().enumerate() {
+            for _ in 0..n {
+                probabilities.extend_from_slice(&rows[cell / 3 * 3..][..3]);
+                targets.push((cell % 3) as u8);
+            }
+        }
+        for action in 0..3 {
+            let expected = auc(&probabilities, &targets, 3, action);
+            assert!(expected.is_some());
+            assert_eq!(auc_of_counts(&rows, &counts, 3, action), expected);
+        }
     }
 }

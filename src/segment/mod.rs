@@ -19,7 +19,7 @@ pub mod exchange;
 pub mod gmm;
 pub mod kmeans;
 pub mod lloyd;
-mod parallel;
+pub mod parallel;
 pub mod points;
 pub mod quality;
 pub mod scale;

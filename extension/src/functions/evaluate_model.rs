@@ -9,6 +9,7 @@ use footfall::baseline::Baseline;
 use footfall::error::Error as Failure;
 use footfall::evaluate;
 use footfall::metrics::Report;
+use footfall::segment::parallel;
 use footfall::sequence::{Dataset, Vocabulary};
 use std::error::Error;
 
@@ -90,13 +91,12 @@ fn reports(decoded: &Decoded, dataset: &Dataset, threads: usize) -> Result<Value
     }
     let engine = footfall::device::engine("cpu", model.architecture)?;
     let network = evaluate::network(dataset, engine.as_ref(), &model.parameters, threads)?;
-    let mut all = vec![("model", network)];
-    for baseline in Baseline::ALL {
-        all.push((baseline.name(), evaluate::baseline(dataset, &model.counts, baseline)));
-    }
-    let reports = all
-        .into_iter()
-        .filter_map(|(name, report)| Some(value(name, &report?, &model.vocabulary)));
+    let baselines = parallel::map(threads, Baseline::ALL.len(), |index| {
+        let baseline = Baseline::ALL[index];
+        (baseline.name(), evaluate::baseline(dataset, &model.counts, baseline))
+    });
+    let all = std::iter::once(("model", network)).chain(baselines);
+    let reports = all.filter_map(|(name, report)| Some(value(name, &report?, &model.vocabulary)));
     Ok(Value::List(reports.collect()))
 }
 
