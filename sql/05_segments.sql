@@ -17,6 +17,9 @@ points is seeded again with the point that is furthest from its centroid.
 Points that are NULL or hold a NULL are left out; no points at all give NULL. NaN, infinity, points of
 unequal lengths, and a k above the number of different points are errors. FLOAT, INTEGER and DECIMAL
 points and ARRAYs are taken as DOUBLEs.
+An interrupted query ends when the function returns. On two processors 1 million points of three coordinates, all
+different and without any structure, take 0.6 s with k = 8 and 20 s with k = 100; `n_init` and `max_iterations`
+shorten it.
 
 Parameters:
 - points: DOUBLE[][], for example list([recency_days, frequency]).
@@ -85,6 +88,8 @@ in all, and goes on with the most likely. Up to 65536 different points all of th
 are used, above that a sample of 65536, drawn with the seed. Where kmeans cuts space into cells, a mixture tells
 groups apart that overlap or differ in spread; `gmm_assign` gives the probabilities.
 NULL and wrong points as for kmeans.
+An interrupted query ends when the function returns: with 65536 points of three coordinates without any structure,
+on two processors, after up to 9 s for k = 5 and 35 s for k = 20; `n_init` and `max_iterations` shorten it.
 
 Parameters:
 - points: DOUBLE[][], for example list([recency_days, frequency]); up to 100 coordinates.
@@ -200,6 +205,9 @@ Inertia and Davies-Bouldin are exact. The silhouette compares every customer wit
 to 4096 different customers, counted as often as they occur, and above that taken over a sample of 4096, drawn
 with the seed at equal distances along a curve through all customers. The values of k end at the number of
 different customers.
+
+All values of k are one call, and an interrupted query ends when it returns: for 1 million customers with three
+features, all different, and k from 2 to 10, within 5 s on two processors.
 
 Parameters:
 - tbl: the customers: a table, view, CTE or file.

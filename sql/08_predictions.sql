@@ -6,7 +6,7 @@
 CREATE MACRO footfall.main.predict_next(model, actions) AS system.main.predict_next(model, actions);
 COMMENT ON MACRO footfall.main.predict_next IS 'Predicts the next action of a history.
 
-A STRUCT: `action`, the likeliest; its `probability`; and `probabilities`, a MAP from each action to its own. NULL elements of the history are left out; an empty history gets the training frequencies; a history of any length is read whole; an action that the model does not know is an error. The model is decoded once, however many rows there are.
+A STRUCT: `action`, the likeliest; its `probability`; and `probabilities`, a MAP from each action to its own. NULL elements of the history are left out; an empty history gets the training frequencies; a history of any length is read whole; an action that the model does not know is an error. The model is decoded once, however many rows there are. `EXECUTE` takes no subquery as an argument: there, keep the model in a variable (`SET VARIABLE model = (SELECT …)`) and give `getvariable(''model'')`.
 
 Parameters:
 - model: BLOB, of `footfall.train`
@@ -163,7 +163,7 @@ SELECT
 FROM ff_scored;
 COMMENT ON MACRO TABLE footfall.main.evaluate IS 'Scores a model beside the baselines that it must beat, one row per predictor.
 
-Predictors: `model`; `majority`, always the training frequencies; `repeat_last`, the last action again with the frequency at which actions repeat; `markov_1` and `markov_3`, what followed the last one or three actions. The baselines were counted on the training split of the model and travel in it. Columns: `log_loss`, mean negative log likelihood in nats, smaller is better; `auc`, mean over the actions of the area under the ROC curve, one against the rest; `accuracy`; `top2_accuracy`; `balanced_accuracy`, mean recall; `macro_f1`; `calibration_error`, expected, over ten bins; `lift`, the share by which the log loss is below that of the best baseline; `n`, the targets, which are the actions 2 to n of each history. Look at `log_loss` and `auc` first: where nine actions in ten are views, a good model answers view nearly always, and accuracy and F1 cannot see what it knows.
+Predictors: `model`; `majority`, always the training frequencies; `repeat_last`, the last action again with the frequency at which actions repeat; `markov_1` and `markov_3`, what followed the last one or three actions. The baselines were counted on the training split of the model and travel in it. Columns: `log_loss`, mean negative log likelihood in nats, smaller is better; `auc`, mean over the actions of the area under the ROC curve, one against the rest; `accuracy`; `top2_accuracy`; `balanced_accuracy`, mean recall; `macro_f1`; `calibration_error`, expected, over ten bins; `lift`, the share by which the log loss is below that of the best baseline; `n`, the targets, which are the actions 2 to n of each history. Look at `log_loss` and `auc` first: where nine actions in ten are views, a good model answers view nearly always, and accuracy and F1 cannot see what it knows. All users are scored in one call, and an interrupted query ends when it returns, for 10 million actions after about 3 s on two processors.
 
 Parameters:
 - tbl: a table, view, CTE or file with one row per user
