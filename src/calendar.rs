@@ -10,6 +10,8 @@
 //! algorithms", Software: Practice and Experience 53 (2023), shifted so that every
 //! day that fits in 64-bit microseconds is a positive number.
 
+use std::ops::RangeInclusive;
+
 /// Days from the shifted epoch, 0000-03-01 of a year 740 cycles of 400 years earlier,
 /// to 1970-01-01. A multiple of 146,097 days (400 years, also a whole number of weeks)
 /// beyond the 719,468 days between 0000-03-01 and 1970-01-01.
@@ -35,6 +37,10 @@ pub struct TimeFeatures {
     /// 1 to 12.
     pub month: u8,
 }
+
+/// Microseconds of the first and the last time that DuckDB can show, 290309-12-22 (BC) and
+/// 294247-01-10; others end in an internal error that closes the database.
+pub const SHOWN: RangeInclusive<i64> = -9_223_372_022_400_000_000..=i64::MAX - 1;
 
 /// Whether `ts_us` names a moment. The two ends of the range stand for ±infinity (and
 /// the lowest integer for nothing at all), which have no hour and no weekday.

@@ -38,11 +38,6 @@ fn block<'a>(dataset: &'a Dataset<'a>, next: &mut usize) -> Vec<Example<'a>> {
     examples
 }
 
-/// The held-back targets of a dataset.
-fn n_targets(dataset: &Dataset) -> usize {
-    dataset.sequences().map(|sequence| sequence.n_held_out_targets()).sum()
-}
-
 /// Scores a network; `None` when nothing is held back.
 ///
 /// # Errors
@@ -54,7 +49,7 @@ pub fn network(
     threads: usize,
 ) -> Result<Option<Report>, Error> {
     let n_actions = dataset.vocabulary().len();
-    let n_targets = n_targets(dataset);
+    let n_targets = dataset.n_held_out_targets();
     let mut probabilities = Vec::with_capacity(n_targets * n_actions);
     let mut targets = Vec::with_capacity(n_targets);
     let mut next = 0;
@@ -144,13 +139,15 @@ impl Tally {
 /// probability at once, so of more than four million (targets times actions)
 /// it takes a sample: those histories whose number, hashed with the seed, falls
 /// below their share.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
     /// The first sequence that is still to be scored.
     pub next: usize,
     pub tally: Tally,
-    /// Of the sampled histories: a row per target.
+    /// Of the sampled histories: a row per target. Millions of numbers are no matter for JSON.
+    #[serde(skip)]
     pub probabilities: Vec<f32>,
+    #[serde(skip)]
     pub targets: Vec<u8>,
 }
 
@@ -170,7 +167,7 @@ impl Validation {
         until: Option<Instant>,
     ) -> Result<bool, Error> {
         let n_actions = dataset.vocabulary().len();
-        let share = KEPT_PROBABILITIES as f64 / (n_targets(dataset) * n_actions) as f64;
+        let share = KEPT_PROBABILITIES as f64 / (dataset.n_held_out_targets() * n_actions) as f64;
         loop {
             let examples = block(dataset, &mut self.next);
             if examples.is_empty() {

@@ -154,7 +154,7 @@ impl<'a> Column<'a> {
 
     /// Whether the rows are LISTs.
     pub fn is_list(&self) -> bool {
-        self.logical.id() == DUCKDB_TYPE_DUCKDB_TYPE_LIST
+        self.id == DUCKDB_TYPE_DUCKDB_TYPE_LIST
     }
 
     /// The rows in `range` as numbers in the same order, for whole numbers up to 64 bits, DATEs
@@ -167,7 +167,7 @@ impl<'a> Column<'a> {
         fn unsigned<T: Native + Into<u64>>(column: &Column, range: std::ops::Range<usize>) -> Vec<u64> {
             column.values::<T>()[range].iter().map(|&value| value.into()).collect()
         }
-        Some(match self.logical.id() {
+        Some(match self.id {
             DUCKDB_TYPE_DUCKDB_TYPE_TINYINT => signed::<i8>(self, range),
             DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => signed::<i16>(self, range),
             DUCKDB_TYPE_DUCKDB_TYPE_INTEGER | DUCKDB_TYPE_DUCKDB_TYPE_DATE => signed::<i32>(self, range),

@@ -176,6 +176,11 @@ impl<'a> Dataset<'a> {
     pub fn sequences(&self) -> impl ExactSizeIterator<Item = Sequence<'a>> + '_ {
         (0..self.len()).map(|index| self.sequence(index))
     }
+
+    /// The held-back targets of all sequences.
+    pub fn n_held_out_targets(&self) -> usize {
+        self.sequences().map(|sequence| sequence.n_held_out_targets()).sum()
+    }
 }
 
 fn integers(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {

@@ -4,7 +4,7 @@ use super::Settings;
 use crate::error::Error;
 use crate::evaluate::KEPT_PROBABILITIES;
 use crate::model::Model;
-use crate::network::Architecture;
+use crate::network::{fused, Architecture};
 use crate::sequence::Dataset;
 
 /// Floats per parameter outside the network's passes, as measured with models of
@@ -13,10 +13,6 @@ use crate::sequence::Dataset;
 /// the one it writes, on our side and on the host's; models; and blocks of all these
 /// sizes that the allocator keeps from the steps before.
 const COPIES: usize = 80;
-/// Gradients are summed in at most this many parts (see `network::fused`), a part
-/// for every so many sequences of a batch.
-const MOST_PARTS: usize = 16;
-const SEQUENCES_PER_PART: usize = 12;
 /// Copies of the weights in the shapes that the passes read.
 const PACKED: usize = 3;
 /// Sequences whose steps a thread keeps at once, and floats per hidden unit of each.
@@ -41,14 +37,12 @@ pub fn memory(dataset: &Dataset, settings: &Settings, init: Option<&Model>, thre
         Some(init) => settings.continued_architecture(init.architecture)?,
     };
     let longest = dataset.sequences().map(|sequence| sequence.n_train).max().unwrap_or(0);
-    let n_validation: usize = dataset.sequences().map(|sequence| sequence.n_held_out_targets()).sum();
     let batch = settings.batch_size.min(dataset.len());
-    let parts = batch.div_ceil(SEQUENCES_PER_PART).next_power_of_two().min(MOST_PARTS);
+    let parts = fused::most_shards(batch);
     let rows = batch.min(SEQUENCES_PER_THREAD) * longest.min(settings.max_length);
-    // Units are padded to whole vectors.
     let padded = Architecture {
-        hidden: architecture.hidden.next_multiple_of(16),
-        vocabulary: architecture.vocabulary.next_multiple_of(16),
+        hidden: fused::padded(architecture.hidden),
+        vocabulary: fused::padded(architecture.vocabulary),
         ..architecture
     };
     let per_row = KEPT_PER_UNIT * padded.hidden * padded.layers + 4 * padded.vocabulary;
@@ -57,6 +51,6 @@ pub fn memory(dataset: &Dataset, settings: &Settings, init: Option<&Model>, thre
     let floats = COPIES * architecture.n_parameters()
         + (PACKED + parts) * (padded.n_parameters() + tables)
         + threads.min(parts) * rows * per_row
-        + PER_PROBABILITY * KEPT_PROBABILITIES.min(n_validation * architecture.vocabulary);
+        + PER_PROBABILITY * KEPT_PROBABILITIES.min(dataset.n_held_out_targets() * architecture.vocabulary);
     Ok(size_of::<f32>() * floats + PER_SEQUENCE * dataset.len() + BESIDE)
 }

@@ -76,8 +76,8 @@ struct Run {
     /// The baselines on the held-back targets.
     majority: Tally,
     markov: Tally,
-    /// Of the validation under way: the next sequence, and the result so far.
-    validated: (usize, Tally),
+    /// The validation under way, at its start during the batches.
+    validation: Validation,
 }
 
 /// A training run between two batches.
@@ -85,8 +85,6 @@ pub struct Trainer {
     model: Model,
     adam: Adam,
     run: Run,
-    /// The validation under way, at its start during the batches.
-    validation: Validation,
 }
 
 impl Trainer {
@@ -124,10 +122,6 @@ impl Trainer {
         };
         // Refuse a missing device now, not after the data went by.
         crate::device::engine(&settings.device, architecture)?;
-        let n_validation_targets = dataset
-            .sequences()
-            .map(|sequence| sequence.n_held_out_targets() as u64)
-            .sum();
         let training = Training {
             epochs: epochs_before,
             settings: serde_json::to_value(&settings).map_err(|error| Error::NoData(error.to_string()))?,
@@ -135,7 +129,7 @@ impl Trainer {
             device: settings.device.clone(),
             validation: settings.validation,
             n_train_targets: counts.n_targets(),
-            n_validation_targets,
+            n_validation_targets: dataset.n_held_out_targets() as u64,
             train_loss: None,
             validation_loss: None,
             validation_accuracy: None,
@@ -159,7 +153,6 @@ impl Trainer {
             },
             adam,
             run,
-            validation: Validation::default(),
         })
     }
 
@@ -189,9 +182,9 @@ impl Trainer {
         let weights = settings.weights(&self.model.vocabulary, &self.model.counts.targets_by_action())?;
         let epoch = self.run.epochs_before.saturating_add(self.run.epochs_done + 1);
         // Cutting them takes a while for a million sequences.
-        let batches = match self.validation == Validation::default() {
-            true => batches(dataset, settings.batch_size, settings.seed, epoch),
-            false => Vec::new(),
+        let batches = match self.run.validation.next {
+            0 => batches(dataset, settings.batch_size, settings.seed, epoch),
+            _ => Vec::new(),
         };
         let mut gradient = vec![0.0; self.model.parameters.len()];
         while self.run.batch < batches.len() {
@@ -224,6 +217,7 @@ impl Trainer {
             clip(&mut gradient, settings.gradient_clip);
             self.adam
                 .step(&mut self.model.parameters, &gradient, settings.learning_rate);
+            self.run.steps = self.adam.steps;
             self.run.loss += sum.loss;
             self.run.weight += sum.weight;
             self.run.batch += 1;
@@ -244,6 +238,7 @@ impl Trainer {
             return Err(diverged(settings, "the weights are"));
         }
         let complete = self
+            .run
             .validation
             .advance(dataset, engine.as_ref(), parameters, seed, threads, until)?;
         Ok(match complete {
@@ -259,8 +254,8 @@ impl Trainer {
     }
 
     fn finish_epoch(&mut self, started: Instant) -> EpochReport {
-        let validation = std::mem::take(&mut self.validation);
         let run = &mut self.run;
+        let validation = std::mem::take(&mut run.validation);
         run.epochs_done += 1;
         let train_loss = run.loss / run.weight;
         let validation_loss = validation.tally.log_loss();
@@ -309,15 +304,12 @@ impl Trainer {
     /// # Errors
     /// When the state cannot be written as JSON.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let mut run = self.run.clone();
-        run.steps = self.adam.steps;
-        run.validated = (self.validation.next, self.validation.tally);
         self.model.to_bytes(Some(&RunState {
-            run: serde_json::to_value(run).map_err(|error| Error::NoData(error.to_string()))?,
+            run: serde_json::to_value(&self.run).map_err(|error| Error::NoData(error.to_string()))?,
             first_moments: self.adam.first_moments.clone(),
             second_moments: self.adam.second_moments.clone(),
-            probabilities: self.validation.probabilities.clone(),
-            targets: self.validation.targets.clone(),
+            probabilities: self.run.validation.probabilities.clone(),
+            targets: self.run.validation.targets.clone(),
         }))
     }
 
@@ -343,19 +335,9 @@ impl Trainer {
             second_moments: state.second_moments,
             steps: run.steps,
         };
-        let (next, tally) = run.validated;
-        let validation = Validation {
-            next,
-            tally,
-            probabilities: state.probabilities,
-            targets: state.targets,
-        };
-        Ok(Self {
-            model,
-            adam,
-            run,
-            validation,
-        })
+        run.validation.probabilities = state.probabilities;
+        run.validation.targets = state.targets;
+        Ok(Self { model, adam, run })
     }
 }
 

@@ -122,8 +122,7 @@ fn whole_number(name: &'static str, value: &Value) -> Result<i64, Failure> {
         | LogicalTypeId::Double
         | LogicalTypeId::Decimal
         | LogicalTypeId::Varchar => Err(refused(value.to_string())),
-        // DuckDB throws a C++ exception through the C API when it is asked for the number of an ENUM, and
-        // that cannot be caught here.
+        // Asked for the number of an ENUM, DuckDB throws; its message names neither function nor option.
         other => Err(refused(format!("a value of type {other:?}"))),
     }
 }

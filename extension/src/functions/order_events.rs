@@ -7,14 +7,11 @@ use crate::value::{Output, Type};
 use crate::vector::{Chunk, Column};
 use duckdb::core::{FlatVector, Inserter};
 use duckdb::ffi::duckdb_string_t;
+use footfall::calendar;
 use footfall::error::Error as Failure;
 use footfall::sequence::order::{self, Tie};
 use std::error::Error;
-use std::ops::{Range, RangeInclusive};
-
-/// Microseconds of the first and the last time that DuckDB can show, 290309-12-22 (BC) and
-/// 294247-01-10; others end in an internal error that closes the database.
-const CALENDAR: RangeInclusive<i64> = -9_223_372_022_400_000_000..=i64::MAX - 1;
+use std::ops::Range;
 
 pub struct OrderEvents;
 
@@ -69,7 +66,7 @@ impl Scalar for OrderEvents {
                 for (at, &event) in (offset..).zip(&events) {
                     written.write(at, order::action(event))?;
                     let time = start.checked_add(order::time_us(event));
-                    slots[at] = time.filter(|time| CALENDAR.contains(time)).ok_or_else(|| {
+                    slots[at] = time.filter(|time| calendar::SHOWN.contains(time)).ok_or_else(|| {
                         Failure::argument("start", start, "a time that lies in the calendar with 'numbers' added")
                     })?;
                 }

@@ -102,7 +102,7 @@ use block::{Training, Wanted, Workspace};
 use buffer::Buffer;
 use gradients::{GradientPlaces, Unpacking};
 use kernels::Kernels;
-use product::padded;
+pub(crate) use product::padded;
 use threads::{do_all, Pool};
 use tree::{n_shared, Sequence};
 use weights::{BackwardWeights, Weights};
@@ -116,6 +116,11 @@ const MOST_SHARDS: usize = 16;
 /// Rows that a step of a shard should have: with fewer the recurrent weights are read for
 /// too little work.
 const SHARD_WIDTH: usize = 12;
+
+/// The shards of a batch with `width` rows in each step; no more for as many sequences.
+pub(crate) fn most_shards(width: usize) -> usize {
+    width.div_ceil(SHARD_WIDTH).next_power_of_two().min(MOST_SHARDS)
+}
 
 /// What the saved steps of a block should take: a part of a second-level cache of 2 MB.
 const BLOCK_BYTES: usize = 1_500_000;
@@ -215,7 +220,7 @@ impl Fused {
         }
         let n_rows: usize = new_rows.iter().sum();
         let width = mean_width(sequences.iter().map(|sequence| sequence.n_steps).collect(), n_rows);
-        let n_shards = width.div_ceil(SHARD_WIDTH).next_power_of_two().min(MOST_SHARDS);
+        let n_shards = most_shards(width);
         let mut shards = vec![Vec::new(); n_shards];
         let mut rows_before = 0;
         for (sequence, rows) in sequences.into_iter().zip(new_rows) {

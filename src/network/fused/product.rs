@@ -8,7 +8,7 @@ use super::vector::Vector;
 pub(super) const PAD: usize = 16;
 
 /// Length of a row of `n` floats with its padding.
-pub(super) const fn padded(n: usize) -> usize {
+pub(crate) const fn padded(n: usize) -> usize {
     n.div_ceil(PAD) * PAD
 }
 
