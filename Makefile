@@ -17,7 +17,7 @@ EVENTS ?= build/demo_events.csv
 BENCH_USERS := 1m=10150 10m=100000 100m=1000000
 SCALE ?= 10m
 
-.PHONY: release demo test lint unit sql clients reference check-reference fuzz faults soak deny test-peers bench bench-data clean
+.PHONY: release demo test lint unit sql clients reference check-reference fuzz faults soak valgrind deny test-peers bench bench-data clean
 
 release: ; cargo build --release --workspace --locked && mkdir -p build && target/release/package-extension target/release/libfootfall_extension.so $(EXTENSION)
 
@@ -38,6 +38,18 @@ fuzz: ; FOOTFALL_FUZZ_CASES=1000000 cargo test --release --workspace --locked --
 SOAK_SECONDS ?= 600
 faults: release $(DUCKDBS) ; FOOTFALL_FAULTS=200 $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL) tests/clients/test_faults.py
 soak: release $(DUCKDBS) ; SOAK_SECONDS=$(SOAK_SECONDS) $(VENV)/bin/python tests/clients/run.py --extension $(EXTENSION) --duckdb $(lastword $(DUCKDBS)) tests/clients/test_soak.py
+
+# The boundary and the decoders under Valgrind inside the real DuckDB, compiled with the names and lines of our functions.
+WITH_LINES := -C strip=none -C debuginfo=line-tables-only
+VALGRIND := build/valgrind
+valgrind: release $(DUCKDBS)
+	mkdir -p $(VALGRIND)
+	cargo rustc --release --locked -p footfall-extension --lib -- $(WITH_LINES)
+	target/release/package-extension target/release/libfootfall_extension.so $(VALGRIND)/footfall.duckdb_extension
+	cargo rustc --release --locked -p footfall-extension --features panics --example panics -- $(WITH_LINES)
+	target/release/package-extension target/release/examples/libpanics.so $(VALGRIND)/panics.duckdb_extension
+	cargo rustc --release --locked --test fuzz --message-format=json -- $(WITH_LINES) | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | xargs -I FUZZ cp FUZZ $(VALGRIND)/fuzz
+	$(VENV)/bin/python tests/valgrind/run.py --duckdb $(lastword $(DUCKDBS)) --extension $(VALGRIND)/footfall.duckdb_extension --panics $(VALGRIND)/panics.duckdb_extension --fuzz $(VALGRIND)/fuzz
 
 # Licences and sources of what is linked in; what cargo-deny needs is installed into build/.
 deny: build/tools/bin/cargo-deny ; build/tools/bin/cargo-deny --locked check licenses bans sources
