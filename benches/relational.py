@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""The relational macros against hand-written DuckDB SQL, pandas and Polars on the same events.
+"""The relational macros against hand-written DuckDB SQL, pandas, Polars and Spark on the same events.
 
     python3 benches/relational.py --duckdb DIR --extension PATH [--data PARQUET | --rows 1000000] [--threads 2]
-        [--repeat 3] [--only NAME …] [--against hand pandas polars] [--memory-limit 6GB]
+        [--repeat 3] [--only NAME …] [--against hand pandas polars pyspark] [--memory-limit 6GB]
 
 The events come from footfall.generate_events, or with --data from a Parquet file with the columns
 `user_id, item_id, category_id, action, ts` (`make bench-data`). Every contender starts from its data (a table in a
-DuckDB database file, a frame in memory), writes its result to memory, and is timed as the best of --repeat runs in
+DuckDB database file, a frame in memory, for Spark a cached one), writes its result to memory, and is timed as the best of --repeat runs in
 wall time and in CPU time of the process; CPU time is the one to read on a busy machine. The contenders take turns,
-every second time in the opposite order. Peers that are not installed are left out, and said to be. A ratio above 1
-means that the macro is faster.
+every second time in the opposite order. Peers that are not installed are left out, and said to be; Spark needs Java
+17, and has no CPU time here because it works in a process of its own. A ratio above 1 means that the macro is faster.
 
 With --memory-limit DuckDB spills to the folder beside the database, and each cell has the peak of resident memory
 while it ran. Give `--against` without names to time the macros alone.
@@ -198,6 +198,73 @@ def polars_work(pl, frame):
     return {"clean_events": clean, "activity": activity, "conversion": conversion, "funnel": funnel, "rfm": rfm, "sequences": sequences}
 
 
+def spark_work(_, frame):
+    from pyspark.sql import Window, functions as f
+
+    c = f.col
+    run = lambda query: query.write.format("noop").mode("overwrite").save()
+    when = lambda action, value: f.when(c("action") == action, value)
+
+    def clean():
+        good = c("action").isin("pv", "cart", "fav", "buy") & (c("ts") >= FROM) & (c("ts") < UNTIL)
+        run(frame.dropna().filter(good).dropDuplicates())
+
+    def activity():
+        run(frame.groupBy(f.hour("ts")).agg(f.count("*"), f.countDistinct("user_id"), f.count(when("buy", 1))))
+        run(frame.select(f.countDistinct(f.to_date("ts"))))
+
+    def conversion():
+        counts = [f.count(when(a, 1)).alias(a) for a in ("pv", "cart", "fav", "buy")]
+        best = frame.groupBy("category_id").agg(*counts).orderBy(f.desc("buy")).limit(20)
+        users = [f.countDistinct(when(a, c("user_id"))) for a in ("pv", "buy")]
+        run(frame.join(f.broadcast(best), "category_id").groupBy(*best.columns).agg(*users))
+
+    def funnel():
+        first = frame.filter(c("action") == "pv").groupBy("user_id").agg(f.min("ts").alias("before")).cache()
+        kept = [first]
+        run(first.select(f.count("*")))
+        for action in ("cart", "buy"):
+            followers = frame.filter(c("action") == action)
+            later = followers.join(first, "user_id").filter(c("ts") >= c("before"))
+            reached = later.groupBy("user_id").agg(f.min("ts").alias("ts"), f.first("before").alias("before")).cache()
+            kept.append(reached)
+            run(reached.select(f.count("*"), f.median(f.timestamp_diff("MICROSECOND", "before", "ts"))))
+            run(followers.select(f.countDistinct("user_id")))
+            first = reached.select("user_id", c("ts").alias("before"))
+        for cached in kept:
+            cached.unpersist()
+
+    def rfm():
+        buyers = frame.filter(c("action") == "buy").groupBy("user_id").agg(f.max("ts").alias("last"), f.count("*").alias("n"))
+        newest = frame.filter(c("action") == "buy").agg(f.max(f.to_date("ts")).alias("newest"))
+        days = buyers.crossJoin(f.broadcast(newest)).withColumn("days", f.datediff("newest", "last"))
+        score = lambda order: (5 * (f.cume_dist().over(Window.orderBy(order)) + f.percent_rank().over(Window.orderBy(order))) / 2).cast("int") + 1
+        scored = days.withColumn("r", score(f.desc("days"))).withColumn("f", score(f.asc("n")))
+        run(scored.withColumn("rf", f.concat("r", "f")))
+
+    def sequences():
+        events = frame.groupBy("user_id").agg(f.sort_array(f.collect_list(f.struct("ts", "action"))).alias("events"))
+        run(events.select("user_id", c("events.action"), c("events.ts")))
+
+    return {"clean_events": clean, "activity": activity, "conversion": conversion, "funnel": funnel, "rfm": rfm, "sequences": sequences}
+
+
+def spark_frame(threads, path):
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master(f"local[{threads}]").config("spark.driver.memory", "12g")
+    # The 200 parts of a shuffle are meant for clusters.
+    builder = builder.config("spark.sql.shuffle.partitions", 2 * threads)
+    builder = builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
+    session = builder.config("spark.sql.session.timeZone", "UTC").config("spark.log.level", "ERROR").getOrCreate()
+    frame = session.read.parquet(os.path.abspath(path)).select("user_id", "item_id", "category_id", "action", "ts").cache()
+    frame.count()
+    return frame
+
+
+PEERS = {"pandas": pandas_work, "polars": polars_work, "pyspark": spark_work}
+
+
 def resident(key):
     """A line of /proc/self/status in MB."""
     with open("/proc/self/status") as status:
@@ -236,7 +303,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--only", nargs="*", choices=list(QUERIES), default=list(QUERIES), metavar="NAME", help=", ".join(QUERIES))
-    parser.add_argument("--against", nargs="*", choices=["hand", "pandas", "polars"], default=["hand", "pandas", "polars"])
+    parser.add_argument("--against", nargs="*", choices=["hand", *PEERS], default=["hand", *PEERS])
     parser.add_argument("--memory-limit", metavar="SIZE", help="of DuckDB, such as 6GB")
     parser.add_argument("--folder", default="build", help="where files are written while this runs")
     arguments = parser.parse_args()
@@ -262,16 +329,17 @@ def main():
         limit = f", memory_limit {arguments.memory_limit}" if arguments.memory_limit else ""
         print(f"{n_rows:,} events, DuckDB {duckdb.__version__} with {arguments.threads} threads{limit}, best of {arguments.repeat}")
         peers = {}
-        for peer in ("pandas", "polars"):
+        for peer, work in PEERS.items():
             if peer not in arguments.against:
                 continue
             try:
                 module = __import__(peer)
-            except ImportError as missing:
+                frame = spark_frame(arguments.threads, path) if peer == "pyspark" else module.read_parquet(path)
+            except (ImportError, RuntimeError) as missing:
                 print(f"{peer} left out: {missing}")
                 continue
-            peers[peer] = {"pandas": pandas_work, "polars": polars_work}[peer](module, module.read_parquet(path))
-            n_threads = 1 if peer == "pandas" else module.thread_pool_size()
+            peers[peer] = work(module, frame)
+            n_threads = {"pandas": 1, "pyspark": arguments.threads}.get(peer) or module.thread_pool_size()
             print(f"{peer} {module.__version__}, threads: {n_threads}")
 
         contenders = ["macro"] + [name for name in ("hand",) if name in arguments.against] + list(peers)
@@ -289,7 +357,8 @@ def main():
                 wall, cpu, peak = best[k]
                 ratio = "" if k == "macro" else f" {wall / best['macro'][0]:.2f}x"
                 memory = f" {peak:,.0f} MB" if arguments.memory_limit else ""
-                cells.append(f"{wall:.2f} ({cpu:.2f}){ratio}{memory}")
+                cpu = "" if k == "pyspark" else f" ({cpu:.2f})"
+                cells.append(f"{wall:.2f}{cpu}{ratio}{memory}")
             print(f"{name:<16}" + "".join(f"{cell:>26}" for cell in cells), flush=True)
             connection.execute("DROP TABLE IF EXISTS result")
 
