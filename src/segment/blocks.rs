@@ -28,10 +28,11 @@ pub type Lanes = [f64; LANES];
 pub struct Blocks {
     dimensions: usize,
     points: usize,
-    /// (blocks, dimensions, lanes).
-    values: Vec<Lanes>,
+    /// (blocks, dimensions, lanes). Plain numbers, because zeros of these the system provides, and
+    /// those of arrays would be written by one thread.
+    values: Vec<f64>,
     /// (blocks, lanes).
-    weights: Vec<Lanes>,
+    weights: Vec<f64>,
     /// (blocks, dimensions).
     centres: Vec<f64>,
     /// Largest distance of a point from its block's centre, rounded up.
@@ -48,16 +49,18 @@ impl Blocks {
         let mut blocks = Self {
             dimensions,
             points: points.len(),
-            values: vec![[0.0; LANES]; count * dimensions],
-            weights: vec![[0.0; LANES]; count],
+            values: vec![0.0; count * dimensions * LANES],
+            weights: vec![0.0; count * LANES],
             centres: vec![0.0; count * dimensions],
             radii: vec![0.0; count],
             sums: vec![0.0; count * (dimensions + 1)],
         };
         let mut parts: Vec<_> = blocks
             .values
+            .as_chunks_mut()
+            .0
             .chunks_mut(CHUNK * dimensions)
-            .zip(blocks.weights.chunks_mut(CHUNK))
+            .zip(blocks.weights.as_chunks_mut().0.chunks_mut(CHUNK))
             .zip(blocks.centres.chunks_mut(CHUNK * dimensions))
             .zip(blocks.radii.chunks_mut(CHUNK))
             .zip(blocks.sums.chunks_mut(CHUNK * (dimensions + 1)))
@@ -95,7 +98,7 @@ impl Blocks {
 
     /// Number of blocks.
     pub fn len(&self) -> usize {
-        self.weights.len()
+        self.radii.len()
     }
 
     /// Never true: points are at least one.
@@ -106,13 +109,13 @@ impl Blocks {
     /// The coordinates of a block, one array per dimension.
     #[inline]
     pub fn values(&self, block: usize) -> &[Lanes] {
-        &self.values[block * self.dimensions..][..self.dimensions]
+        &self.values.as_chunks().0[block * self.dimensions..][..self.dimensions]
     }
 
     /// The weights of a block.
     #[inline]
     pub fn weights(&self, block: usize) -> &Lanes {
-        &self.weights[block]
+        &self.weights.as_chunks().0[block]
     }
 
     /// The centre of a block.

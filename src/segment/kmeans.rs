@@ -53,7 +53,7 @@ pub const MANY: usize = 8 * SAMPLE as usize;
 /// Rows of that sample.
 const SAMPLE: u64 = 1 << 15;
 /// Starts that are tried on the sample for one on all points.
-const TRIES: u64 = 4;
+const TRIES: usize = 4;
 /// A sample with fewer distinct points per cluster is not used.
 const PER_CLUSTER: usize = 64;
 /// Attempts per cluster without success after which the search ends.
@@ -299,13 +299,12 @@ fn best_start(blocks: &Blocks, sample: Option<&Blocks>, k: usize, options: &Opti
     // Each of `count` works by itself as far as there are threads, `work(index, threads)`.
     let share = |count: usize| (threads.min(count), threads / threads.min(count));
     let (side_by_side, each) = share(options.n_init);
-    let starts = parallel::map(side_by_side, options.n_init, |start| {
-        let seed = hash(options.seed, &[start as u64]);
-        match sample {
-            Some(sample) => best_on_sample(sample, k, seed, each, options),
-            None => options.start.draw(blocks, k, seed, each),
-        }
-    });
+    let starts = match sample {
+        Some(sample) => best_on_sample(sample, k, threads, options),
+        None => parallel::map(side_by_side, options.n_init, |start| {
+            options.start.draw(blocks, k, hash(options.seed, &[start as u64]), each)
+        }),
+    };
     // Several tries on the sample often end in the same place, and from one place there is one way on.
     let mut distinct: Vec<Vec<f64>> = Vec::new();
     for start in starts {
@@ -333,19 +332,23 @@ fn agree(a: &[f64], b: &[f64]) -> bool {
         .all(|(a, b)| (a - b).abs() <= SLACK * (a.abs() + b.abs()))
 }
 
-/// The best of [`TRIES`] starts after their iterations on the sample, its centroids in order.
-fn best_on_sample(sample: &Blocks, k: usize, seed: u64, threads: usize, options: &Options) -> Vec<f64> {
-    let runs = (0..TRIES).map(|attempt| {
-        let centroids = options.start.draw(sample, k, hash(seed, &[attempt]), threads);
-        let mut lloyd = Lloyd::new(sample, centroids, threads);
+/// For each start the best of [`TRIES`] after their iterations on the sample, its centroids in order.
+fn best_on_sample(sample: &Blocks, k: usize, threads: usize, options: &Options) -> Vec<Vec<f64>> {
+    let runs = parallel::map(threads, options.n_init * TRIES, |index| {
+        let (start, attempt) = ((index / TRIES) as u64, (index % TRIES) as u64);
+        let seed = hash(hash(options.seed, &[start]), &[attempt]);
+        let mut lloyd = Lloyd::new(sample, options.start.draw(sample, k, seed, 1), 1);
         lloyd.run(options.max_iterations);
         (lloyd.inertia(), lloyd.centroids().to_vec())
     });
-    let best = runs.min_by(|a, b| a.0.total_cmp(&b.0));
-    let (_, centroids) = best.unwrap_or_else(|| unreachable!("there is at least one try"));
-    let mut places: Vec<&[f64]> = centroids.chunks_exact(sample.dimensions()).collect();
-    places.sort_by(|a, b| compare(a, b));
-    places.concat()
+    let best = |tries: &[(f64, Vec<f64>)]| {
+        let best = tries.iter().min_by(|a, b| a.0.total_cmp(&b.0));
+        let (_, centroids) = best.unwrap_or_else(|| unreachable!("there is at least one try"));
+        let mut places: Vec<&[f64]> = centroids.chunks_exact(sample.dimensions()).collect();
+        places.sort_by(|a, b| compare(a, b));
+        places.concat()
+    };
+    runs.chunks(TRIES).map(best).collect()
 }
 
 /// Takes away one centroid after the other and puts it where points are far

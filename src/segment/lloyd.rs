@@ -83,23 +83,21 @@ impl<'a> Lloyd<'a> {
         let dimensions = blocks.dimensions();
         let k = centroids.len() / dimensions;
         assert!((1..=MAX_LABELS).contains(&k), "{k} centroids");
-        let chunks = (0..blocks.len())
-            .step_by(CHUNK)
-            .map(|first| {
-                let count = CHUNK.min(blocks.len() - first);
-                Chunk {
-                    first,
-                    owners: vec![MIXED; count],
-                    labels: vec![[MIXED; LANES]; count],
-                    expiry: vec![f64::NEG_INFINITY; count],
-                    expiries: vec![[f64::NEG_INFINITY; LANES]; count],
-                    delta: vec![0.0; k * (dimensions + 1)],
-                    changed: false,
-                    tried: 0,
-                    helped: 0,
-                }
-            })
-            .collect();
+        let chunks = parallel::map(threads, blocks.len().div_ceil(CHUNK), |chunk| {
+            let first = chunk * CHUNK;
+            let count = CHUNK.min(blocks.len() - first);
+            Chunk {
+                first,
+                owners: vec![MIXED; count],
+                labels: vec![[MIXED; LANES]; count],
+                expiry: vec![f64::NEG_INFINITY; count],
+                expiries: vec![[f64::NEG_INFINITY; LANES]; count],
+                delta: vec![0.0; k * (dimensions + 1)],
+                changed: false,
+                tried: 0,
+                helped: 0,
+            }
+        });
         Self {
             blocks,
             threads,

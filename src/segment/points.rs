@@ -27,7 +27,7 @@ const CHUNK: usize = 1 << 16;
 /// of at least this many, were new: the sort merges what is left.
 const TRIAL: usize = 1 << 12;
 /// Rows sorted by one task.
-const BUCKET: usize = 1 << 12;
+const BUCKET: usize = 1 << 14;
 /// Keys looked at per bucket to find where it ends.
 const OVERSAMPLING: usize = 16;
 /// Rows that one step of a loop over the coordinates takes.
@@ -158,14 +158,16 @@ impl Points {
             total: 0,
             bounds: Bounds::new(self.dimensions),
         };
-        let mut before = 0u64;
-        // Rows with number ceil((i + offset) * stride), i = 0, 1, …, below `position`.
-        let taken = |position: u64| (position as f64 / stride - offset).ceil().max(0.0) as u64;
-        let mut taken_before = taken(0);
+        let position = |drawn: u64| ((drawn as f64 + offset) * stride) as u64;
+        let (mut before, mut drawn, mut next) = (0, 0, position(0));
         for (index, &weight) in self.weights.iter().enumerate() {
             before += weight;
-            let taken_now = taken(before);
-            let count = taken_now - std::mem::replace(&mut taken_before, taken_now);
+            let mut count = 0;
+            while next < before {
+                count += 1;
+                drawn += 1;
+                next = position(drawn);
+            }
             if count > 0 {
                 sample.values.extend_from_slice(self.point(index));
                 sample.bounds.insert(self.point(index));
