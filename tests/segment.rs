@@ -393,9 +393,9 @@ fn pruning_changes_no_result() {
     }
 }
 
-/// Above [`MANY`] points starts come from a sample; what they end in is a state of Lloyd's
-/// iterations on all points, the same for any order of rows and number of threads, and no worse
-/// than from starts drawn from all points.
+/// Above [`MANY`] points starts come from a sample; what they end in moves no further than the
+/// tolerance in Lloyd's iterations on all points, is the same for any order of rows and number of
+/// threads, and no worse than from starts drawn from all points.
 #[test]
 fn starts_from_a_sample_end_on_all_points() {
     let n = MANY + 5_000;
@@ -420,9 +420,12 @@ fn starts_from_a_sample_end_on_all_points() {
         .collect();
     let mut lloyd = Lloyd::new(&blocks, scaled.clone(), 2);
     lloyd.run(1);
-    for (before, after) in scaled.iter().zip(lloyd.centroids()) {
-        assert!(close(*before, *after, 1e-9), "{before} {after}");
-    }
+    let moves = scaled
+        .iter()
+        .zip(lloyd.centroids())
+        .map(|(from, to)| (from - to).powi(2));
+    let moved: f64 = moves.sum();
+    assert!(moved < 1e-4, "{moved}");
     let mut whole = Lloyd::new(&blocks, Start::PlusPlus.draw(&blocks, 5, 1, 2), 2);
     whole.run(300);
     assert!(
@@ -431,6 +434,55 @@ fn starts_from_a_sample_end_on_all_points() {
         model.inertia,
         whole.inertia()
     );
+}
+
+/// A relaxed step never raises the inertia, the last one ends on the means of the points, and
+/// iterated to the end nothing moves any more.
+#[test]
+fn relaxed_iterations_descend_and_end_on_means() {
+    let points = Points::new(&customers(3, 20_000, 7), 3, 1).unwrap();
+    let scaling = Scaling::fit(&points, true, false, 1).unwrap();
+    let blocks = Blocks::new(&points, &scaling, 1);
+    let start = Start::PlusPlus.draw(&blocks, 8, 3, 1);
+    let relaxed = |n| {
+        let mut lloyd = Lloyd::relaxed(&blocks, start.clone(), 1);
+        lloyd.run(n);
+        lloyd
+    };
+    let mut before = f64::INFINITY;
+    for n in 1..60 {
+        let now = relaxed(n).inertia();
+        assert!(now <= before * (1.0 + 1e-12), "{n}: {now} after {before}");
+        before = now;
+    }
+
+    let mut rough = Lloyd::relaxed(&blocks, start.clone(), 1);
+    rough.run_roughly(1000, 1e-3);
+    let stopped = rough.iterations();
+    let centroids = relaxed(stopped - 1).centroids().to_vec();
+    let dimensions = blocks.dimensions();
+    let mut sums = vec![0.0; 8 * (dimensions + 1)];
+    for (index, label) in labels(&blocks, &centroids, 1).into_iter().enumerate() {
+        let sums = &mut sums[usize::from(label) * (dimensions + 1)..][..dimensions + 1];
+        let weight = points.weights()[index] as f64;
+        sums[dimensions] += weight;
+        for (sum, value) in sums.iter_mut().zip(blocks.point(index)) {
+            *sum += weight * value;
+        }
+    }
+    for (centroid, sums) in rough.centroids().chunks(dimensions).zip(sums.chunks(dimensions + 1)) {
+        for (coordinate, sum) in centroid.iter().zip(sums) {
+            assert!(close(*coordinate, sum / sums[dimensions], 1e-9), "{coordinate}");
+        }
+    }
+
+    let end = relaxed(10_000);
+    assert!(stopped < end.iterations() && end.iterations() < 10_000);
+    let mut plain = Lloyd::new(&blocks, end.centroids().to_vec(), 1);
+    plain.run(1);
+    for (before, after) in end.centroids().iter().zip(plain.centroids()) {
+        assert!(close(*before, *after, 1e-9), "{before} {after}");
+    }
 }
 
 #[test]

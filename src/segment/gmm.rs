@@ -18,15 +18,18 @@
 //!
 //! Cost: O(points × k × dimensions²) per iteration.
 
+use super::blocks::{sum, Blocks, Lanes, LANES};
 use super::error::SegmentError;
 use super::kmeans::{Assigner, Options, Prepared};
 use super::parallel;
 use super::points::{compare, Points};
 use super::scale::Scaling;
+use super::wide::{self, Kernel};
 use crate::random::Random;
+use std::ops::Range;
 
 /// The largest number of points that a mixture is fitted to.
-pub const FITTED_POINTS: usize = 1 << 16;
+pub const FITTED_POINTS: usize = 1 << 15;
 /// Largest number of components.
 pub const MAX_COMPONENTS: usize = 1000;
 /// Most coordinates of a point: covariances grow with their square.
@@ -35,11 +38,11 @@ pub const MAX_DIMENSIONS: usize = 100;
 /// points keeps a volume (scikit-learn's default).
 const RIDGE: f64 = 1e-6;
 /// Iterations end when the mean log likelihood gains less than this.
-const TOLERANCE: f64 = 1e-8;
+const TOLERANCE: f64 = 1e-6;
 /// Iterations after which starts are compared.
-pub const TRIAL: usize = 30;
-/// Points handled by one task.
-const CHUNK: usize = 1 << 11;
+pub const TRIAL: usize = 10;
+/// Blocks of points handled by one task.
+const CHUNK: usize = 1 << 6;
 
 /// A fitted mixture.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,7 +116,7 @@ pub fn fit(points: &Points, k: usize, options: &Options) -> Result<Mixture, Segm
         } else {
             prepared.one_start(k, start, &mut labels);
         }
-        let mut em = Em::new(some, &prepared.scaling, k, &labels, options.threads);
+        let mut em = Em::new(prepared.blocks(), &labels, k, some.total(), options.threads);
         let last = options.max_iterations.min(TRIAL);
         em.run(last)?;
         runs.push(em);
@@ -131,12 +134,9 @@ pub fn fit(points: &Points, k: usize, options: &Options) -> Result<Mixture, Segm
 }
 
 /// The fit in scaled coordinates.
-struct Em {
+struct Em<'a> {
     threads: usize,
-    dimensions: usize,
-    /// (points, dimensions).
-    places: Vec<f64>,
-    weights: Vec<f64>,
+    blocks: &'a Blocks,
     total: u64,
     components: Components,
     /// Mean over the points, in scaled coordinates.
@@ -155,7 +155,7 @@ struct Components {
 }
 
 /// Per component: its points, and their first and second moments about the mean
-/// that the component had.
+/// that the component had; of the symmetric second ones the lower triangle.
 struct Sums {
     mass: Vec<f64>,
     first: Vec<f64>,
@@ -168,20 +168,6 @@ impl Sums {
             mass: vec![0.0; k],
             first: vec![0.0; k * dimensions],
             second: vec![0.0; k * dimensions * dimensions],
-        }
-    }
-
-    /// Adds a point that belongs to component `j` with `mass`, `difference` away
-    /// from its mean.
-    fn insert(&mut self, j: usize, mass: f64, difference: &[f64]) {
-        let dimensions = difference.len();
-        self.mass[j] += mass;
-        for (a, &da) in difference.iter().enumerate() {
-            self.first[j * dimensions + a] += mass * da;
-            let row = &mut self.second[(j * dimensions + a) * dimensions..][..dimensions];
-            for (sum, &db) in row.iter_mut().zip(difference) {
-                *sum += mass * da * db;
-            }
         }
     }
 
@@ -199,15 +185,10 @@ impl Sums {
     }
 }
 
-impl Em {
+impl<'a> Em<'a> {
     /// Starts from a cluster per point.
-    fn new(points: &Points, scaling: &Scaling, k: usize, labels: &[usize], threads: usize) -> Self {
-        let dimensions = points.dimensions();
-        let values = points.values().iter().enumerate();
-        let places: Vec<f64> = values
-            .map(|(index, &value)| scaling.forward(index % dimensions, value))
-            .collect();
-        let weights: Vec<f64> = points.weights().iter().map(|&weight| weight as f64).collect();
+    fn new(blocks: &'a Blocks, labels: &[usize], k: usize, total: u64, threads: usize) -> Self {
+        let dimensions = blocks.dimensions();
         let mut components = Components {
             dimensions,
             weights: vec![1.0 / k as f64; k],
@@ -215,16 +196,22 @@ impl Em {
             covariances: vec![0.0; k * dimensions * dimensions],
         };
         let mut sums = Sums::new(k, dimensions);
-        for ((place, &label), &weight) in places.chunks_exact(dimensions).zip(labels).zip(&weights) {
-            sums.insert(label, weight, place);
+        for (index, &label) in labels.iter().enumerate() {
+            let weight = blocks.weights(index / LANES)[index % LANES];
+            let place = blocks.point(index);
+            sums.mass[label] += weight;
+            for (a, value) in place.iter().enumerate() {
+                sums.first[label * dimensions + a] += weight * value;
+                for (b, other) in place[..=a].iter().enumerate() {
+                    sums.second[(label * dimensions + a) * dimensions + b] += weight * value * other;
+                }
+            }
         }
         components.maximise(&sums);
         Self {
             threads,
-            dimensions,
-            places,
-            weights,
-            total: points.total(),
+            blocks,
+            total,
             components,
             log_likelihood: f64::NEG_INFINITY,
             iterations: 0,
@@ -253,25 +240,13 @@ impl Em {
     /// The moments under the present components, and the mean log likelihood.
     fn expect(&self) -> Result<(Sums, f64), SegmentError> {
         let densities = Densities::new(&self.components)?;
-        let (k, dimensions) = (self.components.weights.len(), self.dimensions);
-        let parts = parallel::map(self.threads, self.weights.len().div_ceil(CHUNK), |chunk| {
-            let mut sums = Sums::new(k, dimensions);
-            let mut log_likelihood = 0.0;
-            let mut probabilities = vec![0.0; k];
-            let mut difference = vec![0.0; dimensions];
-            for index in chunk * CHUNK..self.weights.len().min((chunk + 1) * CHUNK) {
-                let place = &self.places[index * dimensions..][..dimensions];
-                let weight = self.weights[index];
-                log_likelihood += weight * densities.probabilities(place, &mut probabilities);
-                for (j, &probability) in probabilities.iter().enumerate() {
-                    let mean = &self.components.means[j * dimensions..][..dimensions];
-                    for ((difference, value), mean) in difference.iter_mut().zip(place).zip(mean) {
-                        *difference = value - mean;
-                    }
-                    sums.insert(j, weight * probability, &difference);
-                }
-            }
-            (sums, log_likelihood)
+        let (k, dimensions) = (self.components.weights.len(), self.blocks.dimensions());
+        let parts = parallel::map(self.threads, self.blocks.len().div_ceil(CHUNK), |chunk| {
+            wide::run(Expect {
+                blocks: self.blocks,
+                range: chunk * CHUNK..self.blocks.len().min((chunk + 1) * CHUNK),
+                densities: &densities,
+            })
         });
         let mut sums = Sums::new(k, dimensions);
         let mut log_likelihood = 0.0;
@@ -284,7 +259,7 @@ impl Em {
 
     /// The mixture in the units of the points, components by weight.
     fn finish(self, scaling: &Scaling, options: &Options) -> Mixture {
-        let (k, d) = (self.components.weights.len(), self.dimensions);
+        let (k, d) = (self.components.weights.len(), self.components.dimensions);
         let means = scaling.backward(&self.components.means);
         let mean = |j: usize| &means[j * d..][..d];
         let weights = &self.components.weights;
@@ -336,9 +311,10 @@ impl Components {
             let moved: Vec<f64> = first.iter().map(|sum| sum / mass).collect();
             for a in 0..d {
                 self.means[j * d + a] += moved[a];
-                for b in 0..d {
-                    let at = (j * d + a) * d + b;
-                    self.covariances[at] = sums.second[at] / mass - moved[a] * moved[b];
+                for b in 0..=a {
+                    let covariance = sums.second[(j * d + a) * d + b] / mass - moved[a] * moved[b];
+                    self.covariances[(j * d + a) * d + b] = covariance;
+                    self.covariances[(j * d + b) * d + a] = covariance;
                 }
                 self.covariances[(j * d + a) * d + a] += RIDGE;
             }
@@ -421,6 +397,163 @@ impl Densities {
             *probability /= sum;
         }
         largest + sum.ln()
+    }
+}
+
+/// The moments of some blocks of points and the sum of their log likelihoods.
+///
+/// The same as [`Densities::probabilities`], point by point, in loops over lanes.
+struct Expect<'a> {
+    blocks: &'a Blocks,
+    range: Range<usize>,
+    densities: &'a Densities,
+}
+
+impl Kernel for Expect<'_> {
+    type Output = (Sums, f64);
+
+    #[inline(always)]
+    fn run(self) -> (Sums, f64) {
+        let (densities, d) = (self.densities, self.densities.dimensions);
+        let k = densities.peaks.len();
+        let mut sums = Sums::new(k, d);
+        let mut log_likelihood = 0.0;
+        let mut shares: Vec<Lanes> = vec![[0.0; LANES]; k];
+        let mut solved: Vec<Lanes> = vec![[0.0; LANES]; d];
+        for block in self.range {
+            let (values, weights) = (self.blocks.values(block), self.blocks.weights(block));
+            let mut largest = [f64::NEG_INFINITY; LANES];
+            for (j, share) in shares.iter_mut().enumerate() {
+                *share = densities.log_densities(j, values, &mut solved);
+                for (largest, &share) in largest.iter_mut().zip(share.iter()) {
+                    *largest = if share > *largest { share } else { *largest };
+                }
+            }
+            let mut totals = [0.0; LANES];
+            for share in &mut shares {
+                for ((share, largest), total) in share.iter_mut().zip(&largest).zip(&mut totals) {
+                    *share = exp(*share - largest);
+                    *total += *share;
+                }
+            }
+            for lane in 0..LANES {
+                if largest[lane] == f64::NEG_INFINITY {
+                    totals[lane] = k as f64;
+                    shares.iter_mut().for_each(|share| share[lane] = 1.0);
+                }
+                // What fills up the last block has no weight, and may be infinitely unlikely.
+                if weights[lane] > 0.0 {
+                    log_likelihood += weights[lane] * (largest[lane] + totals[lane].ln());
+                }
+                totals[lane] = weights[lane] / totals[lane];
+            }
+            for (j, share) in shares.iter().enumerate() {
+                let mass = product(share, &totals);
+                sums.mass[j] += sum(&mass);
+                for (a, (values, &mean)) in values.iter().zip(&densities.means[j * d..][..d]).enumerate() {
+                    let difference = values.map(|value| value - mean);
+                    let weighted = product(&mass, &difference);
+                    sums.first[j * d + a] += sum(&weighted);
+                    solved[a] = difference;
+                    for (second, other) in sums.second[(j * d + a) * d..].iter_mut().zip(&solved[..=a]) {
+                        *second += sum(&product(&weighted, other));
+                    }
+                }
+            }
+        }
+        (sums, log_likelihood)
+    }
+}
+
+#[inline(always)]
+fn product(a: &Lanes, b: &Lanes) -> Lanes {
+    let mut products = [0.0; LANES];
+    for lane in 0..LANES {
+        products[lane] = a[lane] * b[lane];
+    }
+    products
+}
+
+impl Densities {
+    /// Logarithms of weight × density of component `j` at the points of a block; `solved` is room
+    /// for one array per dimension.
+    #[inline(always)]
+    fn log_densities(&self, j: usize, values: &[Lanes], solved: &mut [Lanes]) -> Lanes {
+        let d = self.dimensions;
+        let mut squares = [0.0; LANES];
+        for a in 0..d {
+            let row = &self.factors[(j * d + a) * d..][..d];
+            let mean = self.means[j * d + a];
+            let mut rest = [0.0; LANES];
+            for (rest, value) in rest.iter_mut().zip(&values[a]) {
+                *rest = value - mean;
+            }
+            for (&factor, known) in row[..a].iter().zip(solved.iter()) {
+                for (rest, known) in rest.iter_mut().zip(known) {
+                    *rest -= factor * known;
+                }
+            }
+            let inverse = 1.0 / row[a];
+            for (rest, square) in rest.iter_mut().zip(&mut squares) {
+                *rest *= inverse;
+                *square += *rest * *rest;
+            }
+            solved[a] = rest;
+        }
+        for square in &mut squares {
+            let density = self.peaks[j] - 0.5 * *square;
+            // Not a number when infinities met on the way: so far away that it overflows.
+            *square = if density > f64::NEG_INFINITY {
+                density
+            } else {
+                f64::NEG_INFINITY
+            };
+        }
+        squares
+    }
+}
+
+/// Adding this to a number of up to 2^50 rounds it to a whole one, which the lowest bits then hold.
+const ROUNDING: f64 = (3u64 << 51) as f64;
+/// ln 2 in two parts: the first ends in so many zeros that its product with a whole number below 2^11 is exact.
+const LN_2: [f64; 2] = [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10];
+/// The coefficients 1/13! … 1/0! of the series of e^r; what is left out is below 1e-17 for |r| ≤ ln 2 / 2.
+const SERIES: [f64; 14] = [
+    1.0 / 6_227_020_800.0,
+    1.0 / 479_001_600.0,
+    1.0 / 39_916_800.0,
+    1.0 / 3_628_800.0,
+    1.0 / 362_880.0,
+    1.0 / 40_320.0,
+    1.0 / 5_040.0,
+    1.0 / 720.0,
+    1.0 / 120.0,
+    1.0 / 24.0,
+    1.0 / 6.0,
+    1.0 / 2.0,
+    1.0,
+    1.0,
+];
+/// e^x of anything below is taken as 0; it is less than 1e-304.
+const LEAST: f64 = -700.0;
+
+/// e^x for x ≤ 0, without a branch or a call, so that a loop over lanes becomes vector instructions.
+#[inline(always)]
+fn exp(x: f64) -> f64 {
+    let kept = if x > LEAST { x } else { LEAST };
+    let rounded = kept * std::f64::consts::LOG2_E + ROUNDING;
+    let whole = rounded - ROUNDING;
+    let r = (kept - whole * LN_2[0]) - whole * LN_2[1];
+    let mut power = 0.0;
+    for coefficient in SERIES {
+        power = power * r + coefficient;
+    }
+    // Adds the whole number to the exponent.
+    let scaled = f64::from_bits(power.to_bits().wrapping_add(rounded.to_bits() << 52));
+    if x > LEAST {
+        scaled
+    } else {
+        0.0
     }
 }
 
@@ -512,5 +645,90 @@ impl Membership {
             self.densities.probabilities(point, &mut probabilities);
         }
         probabilities
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exponential_agrees_with_the_library() {
+        for step in 0..200_000 {
+            let x = -f64::from(step) * 0.003_51;
+            let expected = if x > LEAST { x.exp() } else { 0.0 };
+            assert!(
+                (exp(x) - expected).abs() <= 3e-16 * expected,
+                "{x}: {} {expected}",
+                exp(x)
+            );
+        }
+        assert_eq!((exp(0.0), exp(f64::NEG_INFINITY), exp(f64::NAN)), (1.0, 0.0, 0.0));
+    }
+
+    /// The moments of all lanes are those of the points one by one, also of points that are
+    /// infinitely far away and of a block that is not full.
+    #[test]
+    fn the_moments_are_those_of_the_probabilities() {
+        let mut random = Random::new(5);
+        let mut values: Vec<f64> = (0..2 * 75).map(|_| random.normal()).collect();
+        values[..2].copy_from_slice(&[1e120, -1e120]);
+        let points = Points::new(&values, 2, 1).unwrap();
+        let scaling = Scaling {
+            log: false,
+            means: vec![0.0; 2],
+            deviations: vec![1e-80; 2],
+            variance: 1.0,
+        };
+        let blocks = Blocks::new(&points, &scaling, 1);
+        let densities = Densities::new(&Components {
+            dimensions: 2,
+            weights: vec![0.3, 0.5, 0.2],
+            means: vec![0.0, 0.1, -1.0, 2.0, 1.5, 0.5],
+            covariances: [[1.0, 0.3, 0.3, 0.7], [2.0, -0.5, -0.5, 0.5], [0.2, 0.0, 0.0, 3.0]].concat(),
+        });
+        for blocks in [
+            blocks,
+            Blocks::new(
+                &points,
+                &Scaling {
+                    deviations: vec![1.0; 2],
+                    ..scaling
+                },
+                1,
+            ),
+        ] {
+            let densities = densities.as_ref().unwrap();
+            let (found, log_likelihood) = wide::run(Expect {
+                blocks: &blocks,
+                range: 0..blocks.len(),
+                densities,
+            });
+            let (mut expected, mut expected_likelihood) = (Sums::new(3, 2), 0.0);
+            for index in 0..points.len() {
+                let (place, mut probabilities) = (blocks.point(index), [0.0; 3]);
+                expected_likelihood += densities.probabilities(&place, &mut probabilities);
+                for (j, probability) in probabilities.iter().enumerate() {
+                    expected.mass[j] += probability;
+                    for a in 0..2 {
+                        let difference = |axis: usize| place[axis] - densities.means[j * 2 + axis];
+                        expected.first[j * 2 + a] += probability * difference(a);
+                        for b in 0..=a {
+                            expected.second[(j * 2 + a) * 2 + b] += probability * difference(a) * difference(b);
+                        }
+                    }
+                }
+            }
+            let pairs = |found: &[f64], expected: &[f64]| {
+                for (found, expected) in found.iter().zip(expected) {
+                    let close = (found - expected).abs() <= 1e-9 * expected.abs().max(1.0);
+                    assert!(close || found == expected, "{found} {expected}");
+                }
+            };
+            pairs(&found.mass, &expected.mass);
+            pairs(&found.first, &expected.first);
+            pairs(&found.second, &expected.second);
+            pairs(&[log_likelihood], &[expected_likelihood]);
+        }
     }
 }

@@ -3,13 +3,13 @@
 //! # Steps
 //! 1. Coordinates are scaled ([`super::scale`]).
 //! 2. `n_init` starts ([`super::start`]), each with its own random numbers, are
-//!    iterated ([`super::lloyd`]) until no point changes its cluster. There is no
-//!    tolerance that ends them earlier: the last iterations cost little.
-//!    Of more than [`MANY`] distinct points a start is the best of [`TRIES`] that are drawn
-//!    from a sample and iterated on it (Bradley and Fayyad, "Refining initial points for k-means
-//!    clustering", 1998): what is far from its end moves on few points.
+//!    iterated ([`super::lloyd`]) until no point changes its cluster.
 //!    Up to [`FEW`] distinct points, single points are then moved as long as
 //!    that helps ([`super::exchange`]).
+//!    Of more than [`MANY`] distinct points [`TRIES`] starts for each that is asked for are drawn
+//!    from a sample and iterated on it (Bradley and Fayyad, "Refining initial points for k-means
+//!    clustering", 1998): what is far from its end moves on few points. The best, [`KEPT`] at
+//!    most, go on with all points, until the centroids have come to rest within [`TOLERANCE`].
 //! 3. The start with the smallest inertia is taken. Up to [`FEW`] distinct
 //!    points, each of its centroids in turn is tried elsewhere.
 //! 4. Sizes and inertia are counted with the finished model in original units,
@@ -52,8 +52,14 @@ pub const FEW: usize = 4096;
 pub const MANY: usize = 8 * SAMPLE as usize;
 /// Rows of that sample.
 const SAMPLE: u64 = 1 << 15;
-/// Starts that are tried on the sample for one on all points.
-const TRIES: usize = 4;
+/// Starts that are tried on the sample for one that is asked for, and how many there are at least.
+const TRIES: usize = 2;
+const MIN_TRIES: usize = 4;
+/// Starts that go on with all points.
+const KEPT: usize = 3;
+/// Many points are iterated until the squared moves of all centroids in one iteration add up
+/// to less than this share of the mean variance of the coordinates (scikit-learn's default).
+const TOLERANCE: f64 = 1e-4;
 /// A sample with fewer distinct points per cluster is not used.
 const PER_CLUSTER: usize = 64;
 /// Attempts per cluster without success after which the search ends.
@@ -196,7 +202,10 @@ impl<'a> Prepared<'a> {
             .sample
             .as_ref()
             .filter(|sample| sample.n_points() >= PER_CLUSTER * k);
-        let best = best_start(&self.blocks, sample, k, &self.options);
+        let best = match sample {
+            Some(sample) => self.best_of_sample(sample, k),
+            None => best_start(&self.blocks, k, &self.options),
+        };
         let mut model = Model {
             log: self.options.log,
             centroids: self.in_units(&best.centroids),
@@ -213,6 +222,22 @@ impl<'a> Prepared<'a> {
 }
 
 impl Prepared<'_> {
+    /// The points, scaled.
+    pub(super) fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    /// The best clustering of many points from starts that were found on a sample.
+    fn best_of_sample(&self, sample: &Blocks, k: usize) -> Run {
+        let tolerance = TOLERANCE * self.scaling.variance;
+        let runs = starts_on_sample(sample, k, &self.options).into_iter().map(|start| {
+            let mut lloyd = Lloyd::relaxed(&self.blocks, start, self.options.threads);
+            lloyd.run_roughly(self.options.max_iterations, tolerance);
+            Run::of(&lloyd)
+        });
+        best(runs)
+    }
+
     /// The clusters of one start and nothing more.
     pub(super) fn one_start(&self, k: usize, start: usize, clusters: &mut [usize]) {
         let (blocks, threads) = (&self.blocks, self.options.threads);
@@ -284,40 +309,38 @@ impl Run {
                 Some(better) => centroids = better,
                 None => {
                     return Self {
-                        inertia: lloyd.inertia(),
-                        centroids: lloyd.centroids().to_vec(),
                         iterations,
+                        ..Self::of(&lloyd)
                     }
                 }
             }
         }
     }
-}
 
-fn best_start(blocks: &Blocks, sample: Option<&Blocks>, k: usize, options: &Options) -> Run {
-    let threads = if blocks.n_points() <= FEW { 1 } else { options.threads };
-    // Each of `count` works by itself as far as there are threads, `work(index, threads)`.
-    let share = |count: usize| (threads.min(count), threads / threads.min(count));
-    let (side_by_side, each) = share(options.n_init);
-    let starts = match sample {
-        Some(sample) => best_on_sample(sample, k, threads, options),
-        None => parallel::map(side_by_side, options.n_init, |start| {
-            options.start.draw(blocks, k, hash(options.seed, &[start as u64]), each)
-        }),
-    };
-    // Several tries on the sample often end in the same place, and from one place there is one way on.
-    let mut distinct: Vec<Vec<f64>> = Vec::new();
-    for start in starts {
-        if !distinct.iter().any(|other| agree(other, &start)) {
-            distinct.push(start);
+    fn of(lloyd: &Lloyd) -> Self {
+        Self {
+            inertia: lloyd.inertia(),
+            centroids: lloyd.centroids().to_vec(),
+            iterations: lloyd.iterations(),
         }
     }
-    let (side_by_side, each) = share(distinct.len());
-    let runs = parallel::map(side_by_side, distinct.len(), |start| {
-        Run::new(blocks, distinct[start].clone(), options.max_iterations, each)
-    });
+}
+
+fn best(runs: impl IntoIterator<Item = Run>) -> Run {
     let best = runs.into_iter().min_by(|a, b| a.inertia.total_cmp(&b.inertia));
-    let best = best.unwrap_or_else(|| unreachable!("the settings ask for at least one start"));
+    best.unwrap_or_else(|| unreachable!("the settings ask for at least one start"))
+}
+
+fn best_start(blocks: &Blocks, k: usize, options: &Options) -> Run {
+    let threads = if blocks.n_points() <= FEW { 1 } else { options.threads };
+    // Each works by itself as far as there are threads.
+    let side_by_side = threads.min(options.n_init);
+    let each = threads / side_by_side;
+    let best = best(parallel::map(side_by_side, options.n_init, |start| {
+        let seed = hash(options.seed, &[start as u64]);
+        let start = options.start.draw(blocks, k, seed, each);
+        Run::new(blocks, start, options.max_iterations, each)
+    }));
     if blocks.n_points() <= FEW && k > 1 {
         relocate(blocks, best, k, options)
     } else {
@@ -332,23 +355,27 @@ fn agree(a: &[f64], b: &[f64]) -> bool {
         .all(|(a, b)| (a - b).abs() <= SLACK * (a.abs() + b.abs()))
 }
 
-/// For each start the best of [`TRIES`] after their iterations on the sample, its centroids in order.
-fn best_on_sample(sample: &Blocks, k: usize, threads: usize, options: &Options) -> Vec<Vec<f64>> {
-    let runs = parallel::map(threads, options.n_init * TRIES, |index| {
-        let (start, attempt) = ((index / TRIES) as u64, (index % TRIES) as u64);
-        let seed = hash(hash(options.seed, &[start]), &[attempt]);
-        let mut lloyd = Lloyd::new(sample, options.start.draw(sample, k, seed, 1), 1);
+/// The best starts after their iterations on the sample, the best first. Several often end in the
+/// same place, from which there is one way on.
+fn starts_on_sample(sample: &Blocks, k: usize, options: &Options) -> Vec<Vec<f64>> {
+    let n_tries = (TRIES * options.n_init).max(MIN_TRIES);
+    let mut tries = parallel::map(options.threads, n_tries, |index| {
+        let seed = hash(options.seed, &[index as u64]);
+        let mut lloyd = Lloyd::relaxed(sample, options.start.draw(sample, k, seed, 1), 1);
         lloyd.run(options.max_iterations);
-        (lloyd.inertia(), lloyd.centroids().to_vec())
+        Run::of(&lloyd)
     });
-    let best = |tries: &[(f64, Vec<f64>)]| {
-        let best = tries.iter().min_by(|a, b| a.0.total_cmp(&b.0));
-        let (_, centroids) = best.unwrap_or_else(|| unreachable!("there is at least one try"));
-        let mut places: Vec<&[f64]> = centroids.chunks_exact(sample.dimensions()).collect();
+    tries.sort_by(|a, b| a.inertia.total_cmp(&b.inertia));
+    let mut kept: Vec<Vec<f64>> = Vec::new();
+    for run in tries {
+        let mut places: Vec<&[f64]> = run.centroids.chunks_exact(sample.dimensions()).collect();
         places.sort_by(|a, b| compare(a, b));
-        places.concat()
-    };
-    runs.chunks(TRIES).map(best).collect()
+        let start = places.concat();
+        if kept.len() < KEPT.min(options.n_init) && !kept.iter().any(|other| agree(other, &start)) {
+            kept.push(start);
+        }
+    }
+    kept
 }
 
 /// Takes away one centroid after the other and puts it where points are far

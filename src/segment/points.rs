@@ -28,6 +28,9 @@ const CHUNK: usize = 1 << 16;
 const TRIAL: usize = 1 << 12;
 /// Rows sorted by one task.
 const BUCKET: usize = 1 << 14;
+/// Bits of a number that one pass of a sort goes by.
+const DIGIT_BITS: u32 = 11;
+const RADIX: usize = 1 << DIGIT_BITS;
 /// Keys looked at per bucket to find where it ends.
 const OVERSAMPLING: usize = 16;
 /// Rows that one step of a loop over the coordinates takes.
@@ -389,12 +392,12 @@ impl<'a> Rows<'a> {
         );
         let kept = || range.clone().filter(|&index| self.weight(index) > 0);
         let mut starts = vec![0; splitters.len() + 2];
-        let placed: Vec<(u32, u64)> = kept()
+        let buckets: Vec<u32> = kept()
             .map(|index| {
                 let key = keys[index - range.start];
                 let bucket = splitters.partition_point(|&splitter| splitter <= key);
                 starts[bucket + 1] += 1;
-                (bucket as u32, key)
+                bucket as u32
             })
             .collect();
         for bucket in 0..splitters.len() + 1 {
@@ -403,15 +406,15 @@ impl<'a> Rows<'a> {
         let mut next = starts.clone();
         let mut dealt = Dealt {
             dimensions: self.dimensions,
-            keys: vec![0; placed.len()],
-            values: vec![0.0; placed.len() * self.dimensions],
-            weights: self.weights.as_ref().map(|_| vec![0; placed.len()]),
+            keys: vec![0; buckets.len()],
+            values: vec![0.0; buckets.len() * self.dimensions],
+            weights: self.weights.as_ref().map(|_| vec![0; buckets.len()]),
             starts,
         };
-        for (index, (bucket, key)) in kept().zip(placed) {
+        for (index, bucket) in kept().zip(buckets) {
             let position = next[bucket as usize];
             next[bucket as usize] += 1;
-            dealt.keys[position] = key;
+            dealt.keys[position] = keys[index - range.start];
             // -0.0 and 0.0 are equal and become one value.
             let slots = &mut dealt.values[position * self.dimensions..][..self.dimensions];
             for (slot, value) in slots.iter_mut().zip(self.row(index)) {
@@ -444,11 +447,13 @@ impl Dealt {
 
     /// The rows of one bucket of all `parts`.
     fn gather(parts: &[Self], bucket: usize, dimensions: usize) -> Self {
+        let size = parts.iter().map(|part| part.bucket(bucket).len()).sum();
+        let weighted = parts.iter().any(|part| part.weights.is_some());
         let mut gathered = Self {
             dimensions,
-            keys: Vec::new(),
-            values: Vec::new(),
-            weights: parts.iter().any(|part| part.weights.is_some()).then(Vec::new),
+            keys: Vec::with_capacity(size),
+            values: Vec::with_capacity(size * dimensions),
+            weights: weighted.then(|| Vec::with_capacity(size)),
             starts: Vec::new(),
         };
         for part in parts {
@@ -484,8 +489,9 @@ impl Dealt {
         let dropped = (key_bits + index_bits).saturating_sub(u64::BITS);
         let pack = |(&key, index): (&u64, u64)| (key - lowest) >> dropped << index_bits | index;
         let mut order: Vec<u64> = self.keys.iter().zip(0..).map(pack).collect();
-        order.sort_unstable();
+        sort(&mut order, key_bits - dropped + index_bits);
         let index = |packed: u64| (packed & ((1 << index_bits) - 1)) as usize;
+        let dimensions = self.dimensions;
         for run in order.chunk_by_mut(|a, b| a >> index_bits == b >> index_bits) {
             if run.len() > 1 {
                 run.sort_unstable_by(|&a, &b| {
@@ -494,6 +500,7 @@ impl Dealt {
                     keys.then_with(|| compare(self.row(a), self.row(b)))
                 });
             }
+            // Equal rows have equal keys: they are all in one run.
             let mut before: &[f64] = &[];
             for &packed in run.iter() {
                 let row = self.row(index(packed));
@@ -501,12 +508,47 @@ impl Dealt {
                     place.weights[place.filled - 1] += self.weight(index(packed));
                     continue;
                 }
-                place.values[place.filled * self.dimensions..][..self.dimensions].copy_from_slice(row);
+                let slots = &mut place.values[place.filled * dimensions..][..dimensions];
+                // Few numbers, for which a call that copies takes longer.
+                for (slot, value) in slots.iter_mut().zip(row) {
+                    *slot = *value;
+                }
                 place.weights[place.filled] = self.weight(index(packed));
                 place.filled += 1;
                 before = row;
             }
         }
+    }
+}
+
+/// Sorts numbers of which the lowest `bits` bits are used: by their highest digits in two passes
+/// over all, and what agrees in these by comparing.
+fn sort(numbers: &mut Vec<u64>, bits: u32) {
+    if numbers.len() < RADIX || bits < 2 * DIGIT_BITS {
+        numbers.sort_unstable();
+        return;
+    }
+    let mut others = vec![0; numbers.len()];
+    for shift in [bits - 2 * DIGIT_BITS, bits - DIGIT_BITS] {
+        let digit = |number: u64| (number >> shift) as usize % RADIX;
+        let mut starts = [0; RADIX];
+        for &number in numbers.iter() {
+            starts[digit(number)] += 1;
+        }
+        let mut next = 0;
+        for start in &mut starts {
+            next += std::mem::replace(start, next);
+        }
+        for &number in numbers.iter() {
+            let place = &mut starts[digit(number)];
+            others[*place] = number;
+            *place += 1;
+        }
+        std::mem::swap(numbers, &mut others);
+    }
+    let highest = |number: u64| number >> (bits - 2 * DIGIT_BITS);
+    for run in numbers.chunk_by_mut(|&a, &b| highest(a) == highest(b)) {
+        run.sort_unstable();
     }
 }
 

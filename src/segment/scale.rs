@@ -24,6 +24,8 @@ pub struct Scaling {
     pub means: Vec<f64>,
     /// Divisors per dimension, all positive.
     pub deviations: Vec<f64>,
+    /// Mean variance of the coordinates after scaling.
+    pub variance: f64,
 }
 
 impl Scaling {
@@ -44,15 +46,21 @@ impl Scaling {
         let moments = moments(points, log, threads);
         let means = moments.iter().map(|moments| moments.mean).collect();
         let deviations = moments.iter().zip(low.iter().zip(high)).map(|(moments, (low, high))| {
-            let variance = moments.squares / moments.weight;
-            if standardise && low < high && variance > 0.0 {
-                variance.sqrt()
+            if standardise && low < high && moments.variance() > 0.0 {
+                moments.variance().sqrt()
             } else {
                 1.0
             }
         });
-        let deviations = deviations.collect();
-        Ok(Self { log, means, deviations })
+        let deviations: Vec<f64> = deviations.collect();
+        let scaled = moments.iter().zip(&deviations);
+        let variances = scaled.map(|(moments, deviation)| moments.variance() / (deviation * deviation));
+        Ok(Self {
+            variance: variances.sum::<f64>() / moments.len() as f64,
+            log,
+            means,
+            deviations,
+        })
     }
 
     /// One coordinate as the iterations use it.
@@ -98,6 +106,10 @@ struct Moments {
 }
 
 impl Moments {
+    fn variance(&self) -> f64 {
+        self.squares / self.weight
+    }
+
     /// Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for
     /// computing sample variances", 1979.
     fn combine(&mut self, other: Self) {

@@ -113,6 +113,8 @@ fn parallel_start(blocks: &Blocks, k: usize, seed: u64, threads: usize) -> Vec<f
                 log: false,
                 means: vec![0.0; dimensions],
                 deviations: vec![1.0; dimensions],
+                // The starts have no tolerance.
+                variance: 0.0,
             };
             plus_plus(&Blocks::new(&candidates, &identity, threads), k, seed, threads)
         }
