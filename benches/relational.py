@@ -334,7 +334,12 @@ def main():
                 continue
             try:
                 module = __import__(peer)
-                frame = spark_frame(arguments.threads, path) if peer == "pyspark" else module.read_parquet(path)
+                if peer == "pyspark":
+                    frame = spark_frame(arguments.threads, path)
+                elif peer == "pandas":
+                    frame = connection.table("events").df()
+                else:
+                    frame = module.read_parquet(path)
             except (ImportError, RuntimeError) as missing:
                 print(f"{peer} left out: {missing}")
                 continue

@@ -37,10 +37,37 @@ WITH chains(event_user, reached_at, started_at, step_number) AS (VALUES
     later(event_user, event_action, event_time) AS (VALUES (1, ''cart'', TIMESTAMP ''2017-11-25 21:30:00''))
 FROM footfall.funnel_step(chains, later, ''cart'', INTERVAL 1 HOUR, false);';
 
+CREATE MACRO footfall.main.funnel_next(reached_before, candidates, step_action, strict_increase) AS TABLE
+SELECT
+    follower.event_user,
+    min(follower.event_time) AS reached_at,
+    any_value(before.step_number) + 1 AS step_number
+FROM query_table(reached_before) AS before
+JOIN query_table(candidates) AS follower
+    ON follower.event_user = before.event_user
+    AND follower.event_time >= before.reached_at + to_microseconds(CAST(strict_increase AS INTEGER))
+WHERE follower.event_action = step_action
+GROUP BY follower.event_user;
+
+COMMENT ON MACRO TABLE footfall.main.funnel_next IS 'One step of a funnel without a window: when each user first reaches it.
+
+Used by `funnel`. Without a window the earliest chain is the longest, so one time per user is enough.
+
+Parameters:
+- reached_before: when each user first reached the step before, a relation `event_user, reached_at, step_number`.
+- candidates: the events, a relation `event_user, event_action, event_time`.
+- step_action: the action of this step.
+- strict_increase: whether the step must be later than the one before, or may be at the same time.
+
+Example:
+WITH reached(event_user, reached_at, step_number) AS (VALUES (1, TIMESTAMP ''2017-11-25 21:00:00'', 1)),
+    later(event_user, event_action, event_time) AS (VALUES (1, ''cart'', TIMESTAMP ''2017-11-25 21:30:00''))
+FROM footfall.funnel_next(reached, later, ''cart'', false);';
+
 CREATE MACRO footfall.main.funnel(
     tbl, user_id, action, ts, steps := ['pv', 'cart', 'buy'], within := NULL, strict_increase := false
 ) AS TABLE
-WITH RECURSIVE input_events AS NOT MATERIALIZED (
+WITH input_events AS NOT MATERIALIZED (
     SELECT
         user_id AS event_user,
         action AS event_action,
@@ -56,20 +83,19 @@ first_times AS MATERIALIZED (
     SELECT event_user, min(event_time) AS reached_at FROM usable WHERE event_action = steps[1] GROUP BY event_user
 ),
 later_events AS MATERIALIZED (
-    SELECT event_user, event_action, event_time FROM usable WHERE list_contains(steps[2:], event_action)
+    SELECT event_user, event_action, event_time
+    FROM usable
+    WHERE event_action IN (steps[2], steps[3], steps[4], steps[5], steps[6], steps[7], steps[8])
 ),
--- Without a window the earliest chain is the longest, and one time per user is enough.
-unlimited AS (
-    SELECT event_user, reached_at, 1 AS step_number FROM first_times WHERE within IS NULL
-    UNION ALL
-    SELECT unlimited.event_user, min(later_events.event_time), any_value(step_number) + 1
-    FROM unlimited
-    JOIN later_events
-        ON later_events.event_user = unlimited.event_user
-        AND later_events.event_action = steps[step_number + 1]
-        AND later_events.event_time >= reached_at + to_microseconds(CAST(strict_increase AS INTEGER))
-    GROUP BY unlimited.event_user
-),
+-- Without a window: when each user first reaches each step. A step that is not asked for has no action, and no row.
+first_1 AS NOT MATERIALIZED (SELECT event_user, reached_at, 1 AS step_number FROM first_times WHERE within IS NULL),
+first_2 AS MATERIALIZED (FROM footfall.main.funnel_next(first_1, later_events, steps[2], strict_increase)),
+first_3 AS MATERIALIZED (FROM footfall.main.funnel_next(first_2, later_events, steps[3], strict_increase)),
+first_4 AS MATERIALIZED (FROM footfall.main.funnel_next(first_3, later_events, steps[4], strict_increase)),
+first_5 AS MATERIALIZED (FROM footfall.main.funnel_next(first_4, later_events, steps[5], strict_increase)),
+first_6 AS MATERIALIZED (FROM footfall.main.funnel_next(first_5, later_events, steps[6], strict_increase)),
+first_7 AS MATERIALIZED (FROM footfall.main.funnel_next(first_6, later_events, steps[7], strict_increase)),
+first_8 AS MATERIALIZED (FROM footfall.main.funnel_next(first_7, later_events, steps[8], strict_increase)),
 -- With a window every first event may start the chain that gets furthest.
 chains_1 AS NOT MATERIALIZED (
     SELECT event_user, event_time AS reached_at, event_time AS started_at, 1 AS step_number
@@ -88,9 +114,9 @@ all_chains AS NOT MATERIALIZED (
     UNION ALL FROM chains_6 UNION ALL FROM chains_7 UNION ALL FROM chains_8
 ),
 reached AS MATERIALIZED (
-    SELECT event_user, reached_at, step_number FROM unlimited
-    UNION ALL
-    SELECT event_user, reached_at, 1 FROM first_times WHERE within IS NOT NULL
+    SELECT event_user, reached_at, 1 AS step_number FROM first_times
+    UNION ALL FROM first_2 UNION ALL FROM first_3 UNION ALL FROM first_4 UNION ALL FROM first_5
+    UNION ALL FROM first_6 UNION ALL FROM first_7 UNION ALL FROM first_8
     UNION ALL
     SELECT event_user, min(reached_at), step_number FROM all_chains GROUP BY event_user, step_number
 ),
