@@ -18,6 +18,9 @@ const MAX_GRAM: usize = MAX_ORDER + 1;
 const RECENT: usize = 1 << 12;
 const SPREAD: u32 = 0x9E37_79B1;
 
+/// Ends of histories that a predictor keeps a table of.
+const MAX_ENDS: usize = 1 << 12;
+
 /// A predictor that only counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Baseline {
@@ -144,6 +147,8 @@ pub struct Predictor {
     order: usize,
     /// Where the distribution after each context that was seen stands, by packed context.
     places: HashMap<u32, usize>,
+    /// The same for every possible end of a history, by its digits; empty when there are too many.
+    direct: Vec<usize>,
     /// The distributions, one after the other.
     rows: Vec<f32>,
 }
@@ -161,12 +166,21 @@ impl Predictor {
         if baseline == Baseline::RepeatLast {
             repeat_last(counts, &mut rows);
         }
-        Self {
+        // In an order of their own, since scores are added up row by row.
+        let mut rows: Vec<(u32, Vec<f64>)> = rows.into_iter().collect();
+        rows.sort_unstable_by_key(|&(context, _)| context);
+        let mut predictor = Self {
             n_actions,
             order,
-            places: rows.keys().copied().zip(0..).collect(),
-            rows: rows.values().flatten().map(|&p| p as f32).collect(),
+            direct: Vec::new(),
+            places: rows.iter().map(|&(context, _)| context).zip(0..).collect(),
+            rows: rows.iter().flat_map(|(_, row)| row).map(|&p| p as f32).collect(),
+        };
+        let n_ends = (n_actions + 1).saturating_pow(order as u32);
+        if n_ends <= MAX_ENDS {
+            predictor.direct = (0..n_ends).map(|end| predictor.place_of(&predictor.end(end))).collect();
         }
+        predictor
     }
 
     /// The distribution over the action that follows `history`.
@@ -176,6 +190,28 @@ impl Predictor {
 
     /// The number, from 0, of the distribution after `history`.
     pub fn place(&self, history: &[u8]) -> usize {
+        let end = &history[history.len().saturating_sub(self.order)..];
+        if self.direct.is_empty() {
+            return self.place_of(end);
+        }
+        let digits = end.iter().map(|&token| usize::from(token) + 1);
+        self.direct[digits.fold(0, |number, digit| number * (self.n_actions + 1) + digit)]
+    }
+
+    /// The tokens whose digits, each a token and 1, make up `number`.
+    fn end(&self, mut number: usize) -> Vec<u8> {
+        let mut tokens = Vec::new();
+        while number > 0 {
+            // A zero stands before the first token only; with one elsewhere it is nobody's end.
+            tokens.push((number % (self.n_actions + 1)).saturating_sub(1) as u8);
+            number /= self.n_actions + 1;
+        }
+        tokens.reverse();
+        tokens
+    }
+
+    /// [`Predictor::place`] without the table.
+    fn place_of(&self, history: &[u8]) -> usize {
         (0..=self.order.min(history.len()))
             .rev()
             .find_map(|order| self.places.get(&pack(&history[history.len() - order..])).copied())
@@ -294,6 +330,20 @@ mod tests {
         ];
         let bytes = Dataset::pack(&vocabulary, sequences).unwrap();
         Counts::of_training(&Dataset::from_bytes(&bytes).unwrap())
+    }
+
+    #[test]
+    fn the_table_of_ends_is_the_search() {
+        for baseline in Baseline::ALL {
+            let predictor = Predictor::new(baseline, &counts());
+            assert!(!predictor.direct.is_empty());
+            for length in 0..6 {
+                for history in 0..1u8 << length {
+                    let history: Vec<u8> = (0..length).map(|place| history >> place & 1).collect();
+                    assert_eq!(predictor.place(&history), predictor.place_of(&history), "{history:?}");
+                }
+            }
+        }
     }
 
     fn close(found: &[f32], expected: [f64; 2]) {

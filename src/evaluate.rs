@@ -38,33 +38,56 @@ fn block<'a>(dataset: &'a Dataset<'a>, next: &mut usize) -> Vec<Example<'a>> {
     examples
 }
 
-/// Scores a network; `None` when nothing is held back.
+/// What a network expects before the held-back targets of the sequences from `next` on: a row of
+/// probabilities per target, in the order of the dataset. Ends at the end of the dataset, or when
+/// `until` has passed (after at least one block), with `next` at the first sequence that is left.
+/// Where it stops leaves no trace in the numbers.
 ///
 /// # Errors
 /// When the device fails.
-pub fn network(
+pub fn probabilities(
     dataset: &Dataset,
     engine: &dyn Engine,
     parameters: &[f32],
+    next: &mut usize,
     threads: usize,
-) -> Result<Option<Report>, Error> {
-    let n_actions = dataset.vocabulary().len();
-    let n_targets = dataset.n_held_out_targets();
-    let mut probabilities = Vec::with_capacity(n_targets * n_actions);
-    let mut targets = Vec::with_capacity(n_targets);
-    let mut next = 0;
+    until: Option<Instant>,
+) -> Result<Vec<f32>, Error> {
+    let mut probabilities = Vec::new();
     loop {
-        let examples = block(dataset, &mut next);
+        let examples = block(dataset, next);
         if examples.is_empty() {
-            return Ok(score(&probabilities, &targets, n_actions, threads));
+            return Ok(probabilities);
         }
         probabilities.extend(engine.probabilities(parameters, &examples, false, threads)?);
-        targets.extend(
-            examples
-                .iter()
-                .flat_map(|example| &example.tokens[example.first_target..]),
-        );
+        if until.is_some_and(|until| Instant::now() >= until) {
+            return Ok(probabilities);
+        }
     }
+}
+
+/// Scores all the [`probabilities`] of a network; `None` when nothing is held back.
+///
+/// # Errors
+/// When there is not one row per held-back target.
+pub fn network(dataset: &Dataset, probabilities: &[f32], threads: usize) -> Result<Option<Report>, Error> {
+    let n_actions = dataset.vocabulary().len();
+    let sequences = dataset.sequences();
+    let targets: Vec<u8> = sequences
+        .flat_map(|sequence| &sequence.tokens[sequence.first_held_out()..])
+        .copied()
+        .collect();
+    if probabilities.len() != targets.len() * n_actions {
+        return Err(Error::argument(
+            "probabilities",
+            format!("{} numbers", probabilities.len()),
+            format!(
+                "one for each of {n_actions} actions and {} held-back targets",
+                targets.len()
+            ),
+        ));
+    }
+    Ok(score(probabilities, &targets, n_actions, threads))
 }
 
 /// The number of the distribution that a baseline gives before each held-back target, and the target.
@@ -79,15 +102,20 @@ fn baseline_places<'a>(dataset: &'a Dataset<'a>, predictor: &'a Predictor) -> im
 
 /// Scores a baseline; `None` when nothing is held back.
 ///
-/// A baseline has few distributions, so they are counted and not kept.
+/// A baseline has few distributions, so the targets after each are counted.
 pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Option<Report> {
     let predictor = Predictor::new(baseline, counts);
     let n_actions = predictor.n_actions();
-    let mut tally = metrics::Tally::new(n_actions);
     let mut targets = vec![0; predictor.rows().len()];
     for (place, target) in baseline_places(dataset, &predictor) {
-        tally.add(predictor.row(place), target);
         targets[place * n_actions + usize::from(target)] += 1;
+    }
+    let mut tally = metrics::Tally::new(n_actions);
+    let rows = predictor.rows().chunks_exact(n_actions);
+    for (row, targets) in rows.zip(targets.chunks_exact(n_actions)) {
+        for (target, &n) in (0..).zip(targets) {
+            tally.add(row, target, n);
+        }
     }
     let aucs: Vec<_> = (0..n_actions)
         .map(|action| auc_of_counts(predictor.rows(), &targets, n_actions, action))
@@ -237,6 +265,19 @@ mod tests {
         (validation, n_stops)
     }
 
+    /// The report on probabilities that were made in one go, which are those made in pieces.
+    fn evaluated(dataset: &Dataset, parameters: &[f32]) -> Report {
+        let made = |next: &mut usize, until| probabilities(dataset, &engine(), parameters, next, 1, until).unwrap();
+        let whole = made(&mut 0, None);
+        let (mut pieces, mut next) = (Vec::new(), 0);
+        while next < dataset.len() {
+            pieces.extend(made(&mut next, Some(Instant::now())));
+        }
+        assert_eq!(whole, pieces);
+        assert!(network(dataset, &whole[1..], 1).is_err());
+        network(dataset, &whole, 2).unwrap().unwrap()
+    }
+
     #[test]
     fn a_validation_in_pieces_is_the_evaluation_in_one() {
         let bytes = packed(3 * BLOCK + 5, 6);
@@ -246,7 +287,7 @@ mod tests {
         assert_eq!(n_stops, 4);
         assert_eq!(whole, pieces);
         let parameters = engine().architecture().initial_parameters(1);
-        let report = network(&dataset, &engine(), &parameters, 1).unwrap().unwrap();
+        let report = evaluated(&dataset, &parameters);
         assert_eq!(whole.tally.log_loss(), Some(report.log_loss));
         assert_eq!(whole.tally.accuracy(), Some(report.accuracy));
         assert_eq!(whole.auc(2), report.auc);
@@ -260,7 +301,7 @@ mod tests {
         let kept = validation.probabilities.len() as f64;
         assert!((kept / KEPT_PROBABILITIES as f64 - 1.0).abs() < 0.05, "{kept}");
         let parameters = engine().architecture().initial_parameters(1);
-        let report = network(&dataset, &engine(), &parameters, 2).unwrap().unwrap();
+        let report = evaluated(&dataset, &parameters);
         assert_eq!(validation.tally.log_loss(), Some(report.log_loss));
         let (sampled, all) = (validation.auc(2).unwrap(), report.auc.unwrap());
         assert!((sampled - all).abs() < 1e-3, "{sampled}, {all}");

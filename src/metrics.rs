@@ -72,20 +72,32 @@ pub struct Report {
 
 /// Scores predictions: `probabilities` has one row of `n_actions` per target.
 ///
-/// Returns `None` without targets. Cost: one sort of the targets per action, on
-/// up to `threads` threads.
+/// Returns `None` without targets. Cost: one sort of the targets per action and one pass for
+/// everything else, on up to `threads` threads.
 ///
 /// # Panics
 /// When the two lists do not belong together.
 pub fn score(probabilities: &[f32], targets: &[u8], n_actions: usize, threads: usize) -> Option<Report> {
     assert_eq!(probabilities.len(), targets.len() * n_actions, "one row per target");
     let mut tally = Tally::new(n_actions);
-    for (row, &target) in probabilities.chunks_exact(n_actions).zip(targets) {
-        tally.add(row, target);
-    }
-    tally.report(&parallel::map(threads, n_actions, |action| {
-        auc(probabilities, targets, n_actions, action)
-    }))
+    let mut aucs = vec![None; n_actions];
+    let mut tasks: Vec<Task> = vec![Task::Tally(&mut tally)];
+    tasks.extend(aucs.iter_mut().enumerate().map(|(action, auc)| Task::Auc(action, auc)));
+    parallel::for_each(threads, &mut tasks, |_, task| match task {
+        Task::Tally(tally) => {
+            for (row, &target) in probabilities.chunks_exact(n_actions).zip(targets) {
+                tally.add(row, target, 1);
+            }
+        }
+        Task::Auc(action, found) => **found = auc(probabilities, targets, n_actions, *action),
+    });
+    tally.report(&aucs)
+}
+
+/// What [`score`] does side by side.
+enum Task<'a> {
+    Tally(&'a mut Tally),
+    Auc(usize, &'a mut Option<f64>),
 }
 
 /// What a [`Report`] says, added up target by target; the areas under the ROC
@@ -109,22 +121,22 @@ impl Tally {
         }
     }
 
-    /// Adds a target and the distribution that was predicted before it.
-    pub fn add(&mut self, row: &[f32], target: u8) {
+    /// Adds `n` equal targets and the distribution that was predicted before each of them.
+    pub fn add(&mut self, row: &[f32], target: u8, n: u64) {
         let target = usize::from(target);
-        self.log_loss -= log_probability(row[target]);
+        self.log_loss -= n as f64 * log_probability(row[target]);
         let predicted = highest(row);
-        self.confusion[target * self.n_actions + predicted] += 1;
+        self.confusion[target * self.n_actions + predicted] += n;
         let better = row
             .iter()
             .enumerate()
             .filter(|&(action, &p)| p > row[target] || (p == row[target] && action < target));
-        self.in_top2 += u64::from(better.count() < 2);
+        self.in_top2 += n * u64::from(better.count() < 2);
         let confidence = f64::from(row[predicted]);
         let bin = &mut self.bins[((confidence * N_BINS as f64) as usize).min(N_BINS - 1)];
-        bin.0 += 1;
-        bin.1 += confidence;
-        bin.2 += u64::from(predicted == target);
+        bin.0 += n;
+        bin.1 += n as f64 * confidence;
+        bin.2 += n * u64::from(predicted == target);
     }
 
     /// The report, with the area under the ROC curve of each action; `None`

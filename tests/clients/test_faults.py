@@ -2,9 +2,9 @@
 
 FOOTFALL_FAULTS is the number of interrupts of each long operation (2), and a tenth of it, but at least
 2, the number of killed processes. Every second interrupt comes at a random moment of an operation that
-takes less than a second, the others early in one that would take minutes. Clustering, choosing k and
-evaluating are one call each, which DuckDB cannot leave before it returns: they are interrupted in the
-short form only.
+takes a second or two, the others early in one that would take minutes. Clustering and choosing k are one
+call each, which DuckDB cannot leave before it returns, and an evaluation begins with the packing of its
+histories: they are interrupted in the short form only.
 """
 
 import os
@@ -41,7 +41,6 @@ SETUP = """
     CREATE VIEW some_histories AS SELECT user_id, actions FROM histories, range(8);
     CREATE VIEW many_histories AS SELECT user_id, actions FROM histories, range(10000);
     CREATE TABLE few AS FROM histories ORDER BY user_id LIMIT 200;
-    CREATE TABLE thousand AS FROM histories ORDER BY user_id LIMIT 1000;
     CREATE TABLE points AS
     SELECT i AS id, [hash(i) % 1000, hash(i + 0.5) % 1000, i % 7] AS place FROM range(100000) numbers(i);
     CREATE TABLE few_points AS FROM points LIMIT 2000;
@@ -55,7 +54,7 @@ GENERATE = "SELECT bit_xor(hash(event)) FROM footfall.generate_events(users := {
 # A short form, which ends by itself, and a long one, which does not while we wait.
 OPERATIONS = {
     "train": (TRAIN.format(4), TRAIN.format(100000)),
-    "evaluate": ("FROM footfall.evaluate(thousand, actions, (SELECT model FROM run))", None),
+    "evaluate": ("FROM footfall.evaluate(some_histories, actions, (SELECT model FROM run))", None),
     "sequences": (SEQUENCES.format("some_events"), SEQUENCES.format("many_events")),
     "rfm": (RFM.format("some_events"), RFM.format("many_events")),
     "kmeans": ("SELECT md5(kmeans(list(place ORDER BY id), 8)::VARCHAR) FROM points", None),

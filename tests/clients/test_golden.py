@@ -16,6 +16,9 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 DUCKDBS = os.environ.get("FOOTFALL_DUCKDBS", "").split(os.pathsep)
 # Processors round sums of products differently: 32-bit floats agree to about six digits.
 TOLERANCE = 1e-5
+# Where a small network gives thousands of histories nearly the same probability, those six digits leave open which
+# of them is the larger: 0.5095 with AVX2 where AVX-512 gave 0.5186.
+AUC_TOLERANCE = 0.02
 # One result of each numerical stage on the golden events: reports, scores, clusters, trained weights.
 STAGES = {
     "rfm": "FROM footfall.rfm(events, user_id, ts) ORDER BY customer_id",
@@ -38,7 +41,8 @@ def differences(found, recorded, path=""):
             place for index, pair in enumerate(zip(found, recorded)) for place in differences(*pair, f"{path}[{index}]")
         ]
     if isinstance(recorded, float) and isinstance(found, (int, float)):
-        same = math.isclose(found, recorded, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        tolerance = AUC_TOLERANCE if path.endswith(".auc") else TOLERANCE
+        same = math.isclose(found, recorded, rel_tol=tolerance, abs_tol=tolerance)
     else:
         same = found == recorded
     return [] if same else [f"{path}: {found} instead of {recorded}"]

@@ -1,10 +1,13 @@
-//! `evaluate_model(model, dataset, threads)`: a model and the baselines that
-//! travel in it, scored on the held-back targets of a dataset.
+//! `evaluate_model(model, dataset, threads[, probabilities])`: a model and the baselines
+//! that travel in it, scored on the held-back targets of a dataset.
+//!
+//! The probabilities are those that `predict_held_out` has made in pieces, which DuckDB can be
+//! interrupted between.
 
 use crate::models::Decoded;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
-use crate::vector::Chunk;
+use crate::vector::{Chunk, Column};
 use footfall::baseline::Baseline;
 use footfall::error::Error as Failure;
 use footfall::evaluate;
@@ -19,10 +22,15 @@ impl Scalar for EvaluateModel {
     const NAME: &'static str = "evaluate_model";
 
     fn signatures() -> Vec<Signature> {
-        vec![Signature {
-            parameters: vec![Type::Blob, Type::Blob, Type::Bigint],
-            returns: returns(),
-        }]
+        let parameters = vec![Type::Blob, Type::Blob, Type::Bigint];
+        let mut with_probabilities = parameters.clone();
+        with_probabilities.push(Type::list(Type::Blob));
+        [parameters, with_probabilities]
+            .map(|parameters| Signature {
+                parameters,
+                returns: returns(),
+            })
+            .into()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
@@ -33,11 +41,16 @@ impl Scalar for EvaluateModel {
                 }
                 let decoded = crate::models::decode(input.column(0).bytes(row))?;
                 let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
-                reports(
-                    &decoded,
-                    &dataset,
-                    super::threads(input.column(2).values::<i64>()[row])?,
-                )
+                check(&decoded, &dataset)?;
+                let threads = super::threads(input.column(2).values::<i64>()[row])?;
+                let probabilities = if input.width() == 4 {
+                    given(input.column(3), row)?
+                } else {
+                    let engine = footfall::device::engine("cpu", decoded.model.architecture)?;
+                    let parameters = &decoded.model.parameters;
+                    evaluate::probabilities(&dataset, engine.as_ref(), parameters, &mut 0, threads, None)?
+                };
+                reports(&decoded, &dataset, &probabilities, threads)
             })
             .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
         output.write(&returns(), &rows)
@@ -82,15 +95,49 @@ fn returns() -> Type {
     ]))
 }
 
-fn reports(decoded: &Decoded, dataset: &Dataset, threads: usize) -> Result<Value, Box<dyn Error>> {
-    let model = &decoded.model;
-    if dataset.vocabulary() != &model.vocabulary {
-        let received = format!("a set of the actions {}", dataset.vocabulary().actions().join(", "));
-        let allowed = format!("one of the model's actions, {}", model.vocabulary.actions().join(", "));
-        return Err(Failure::argument("dataset", received, allowed).into());
+/// Refuses a dataset whose tokens mean other actions than those of the model.
+pub fn check(decoded: &Decoded, dataset: &Dataset) -> Result<(), Failure> {
+    let vocabulary = &decoded.model.vocabulary;
+    if dataset.vocabulary() == vocabulary {
+        return Ok(());
     }
-    let engine = footfall::device::engine("cpu", model.architecture)?;
-    let network = evaluate::network(dataset, engine.as_ref(), &model.parameters, threads)?;
+    let received = format!("a set of the actions {}", dataset.vocabulary().actions().join(", "));
+    let allowed = format!("one of the model's actions, {}", vocabulary.actions().join(", "));
+    Err(Failure::argument("dataset", received, allowed))
+}
+
+/// The numbers in a list of BLOBs, one after the other.
+fn given(column: &Column, row: usize) -> Result<Vec<f32>, Failure> {
+    let pieces = column.child();
+    let mut numbers = Vec::new();
+    for piece in column.list(row) {
+        let bytes = if pieces.is_null(piece) {
+            &[]
+        } else {
+            pieces.bytes(piece)
+        };
+        let (whole, rest) = bytes.as_chunks();
+        if !rest.is_empty() {
+            let received = format!("a BLOB of {} bytes", bytes.len());
+            return Err(Failure::argument(
+                "probabilities",
+                received,
+                "those of predict_held_out",
+            ));
+        }
+        numbers.extend(whole.iter().map(|&number| f32::from_le_bytes(number)));
+    }
+    Ok(numbers)
+}
+
+fn reports(
+    decoded: &Decoded,
+    dataset: &Dataset,
+    probabilities: &[f32],
+    threads: usize,
+) -> Result<Value, Box<dyn Error>> {
+    let model = &decoded.model;
+    let network = evaluate::network(dataset, probabilities, threads)?;
     let baselines = parallel::map(threads, Baseline::ALL.len(), |index| {
         let baseline = Baseline::ALL[index];
         (baseline.name(), evaluate::baseline(dataset, &model.counts, baseline))

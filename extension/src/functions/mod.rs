@@ -18,6 +18,7 @@ mod model_info;
 mod next_state;
 mod order_events;
 mod pack_sequences;
+mod predict_held_out;
 mod predict_next;
 mod time_features;
 mod train_epoch;
@@ -54,6 +55,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<next_state::NextState>(connection)?;
     scalar::register::<order_events::OrderEvents>(connection)?;
     scalar::register::<pack_sequences::PackSequences>(connection)?;
+    scalar::register::<predict_held_out::PredictHeldOut>(connection)?;
     scalar::register::<predict_next::PredictNext>(connection)?;
     scalar::register::<time_features::TimeFeatures>(connection)?;
     scalar::register::<train_epoch::TrainEpoch>(connection)?;

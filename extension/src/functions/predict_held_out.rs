@@ -1,0 +1,60 @@
+//! `predict_held_out(model, dataset, first, threads)`: what a model expects before the held-back
+//! targets of a dataset, for about half a second.
+//!
+//! DuckDB can be interrupted between two calls and not within one.
+
+use super::evaluate_model::check;
+use crate::scalar::{Scalar, Signature};
+use crate::value::{Output, Type, Value};
+use crate::vector::Chunk;
+use footfall::error::Error as Failure;
+use footfall::evaluate::probabilities;
+use footfall::sequence::Dataset;
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+/// How long one call may take before it gives control back to DuckDB.
+const SLICE: Duration = Duration::from_millis(500);
+
+pub struct PredictHeldOut;
+
+impl Scalar for PredictHeldOut {
+    const NAME: &'static str = "predict_held_out";
+
+    fn signatures() -> Vec<Signature> {
+        vec![Signature {
+            parameters: vec![Type::Blob, Type::Blob, Type::Bigint, Type::Bigint],
+            returns: returns(),
+        }]
+    }
+
+    fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
+        let rows = (0..input.len())
+            .map(|row| {
+                if input.any_null(row) {
+                    return Ok(Value::Null);
+                }
+                let decoded = crate::models::decode(input.column(0).bytes(row))?;
+                let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
+                check(&decoded, &dataset)?;
+                let first = input.column(2).values::<i64>()[row];
+                let mut next = usize::try_from(first).map_err(|_| Failure::argument("first", first, "0 or more"))?;
+                let threads = super::threads(input.column(3).values::<i64>()[row])?;
+                let engine = footfall::device::engine("cpu", decoded.model.architecture)?;
+                let until = Some(Instant::now() + SLICE);
+                let parameters = &decoded.model.parameters;
+                let found = probabilities(&dataset, engine.as_ref(), parameters, &mut next, threads, until)?;
+                let bytes: Vec<u8> = found.iter().flat_map(|number| number.to_le_bytes()).collect();
+                Ok(Value::Struct(vec![
+                    (next < dataset.len()).then_some(next as i64).into(),
+                    bytes.into(),
+                ]))
+            })
+            .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
+        output.write(&returns(), &rows)
+    }
+}
+
+fn returns() -> Type {
+    Type::Struct(vec![("next", Type::Bigint), ("probabilities", Type::Blob)])
+}
