@@ -337,7 +337,7 @@ def main():
                 if peer == "pyspark":
                     frame = spark_frame(arguments.threads, path)
                 elif peer == "pandas":
-                    frame = connection.table("events").df()
+                    frame = connection.execute("FROM events").df()
                 else:
                     frame = module.read_parquet(path)
             except (ImportError, RuntimeError) as missing:
