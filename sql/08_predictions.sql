@@ -59,43 +59,40 @@ WITH histories(actions) AS (VALUES ([''pv'', ''pv'', ''buy'', ''pv'']), ([''pv''
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
 SELECT i.architecture, i.hidden, i.vocabulary, i.n_parameters FROM (SELECT model_info(model) AS i FROM run);';
 
-CREATE MACRO footfall.main.predict_held_out(model, dataset, first, threads) AS
-system.main.predict_held_out(model, dataset, first, threads);
-COMMENT ON MACRO footfall.main.predict_held_out IS 'Predicts before the held-back targets of a dataset, for about half a second: the step under `footfall.evaluate`.
+CREATE MACRO footfall.main.evaluate_piece(model, dataset, first, threads) AS
+system.main.evaluate_piece(model, dataset, first, threads);
+COMMENT ON MACRO footfall.main.evaluate_piece IS 'Scores a model on some of the held-back targets of a dataset, for a fraction of a second: the step under `footfall.evaluate`.
 
-The result is a STRUCT: `next`, the first history that is left (NULL when none is), and `probabilities`, a BLOB with a row of FLOATs per target, one for each action of the vocabulary, in the order of the dataset. When a call stops leaves no trace in the numbers.
+The result is a STRUCT: `next`, the first history that is left (NULL when none is), and `piece`, a BLOB for `evaluate_model`.
 
 Parameters:
 - model: BLOB, of `footfall.train`
 - dataset: BLOB, of `footfall.training_set` with the vocabulary of the model
-- first: BIGINT, the history to begin with: 0, or `next` of the call before
+- first: BIGINT, the history to begin with: 0, or `next` of the piece before
 - threads: BIGINT, 1 to 1024
 
 Example:
 WITH histories(actions) AS (VALUES ([''pv'', ''pv'', ''buy'', ''pv'']), ([''pv'', ''pv'', ''pv''])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
-SELECT p.next, octet_length(p.probabilities) / 4 AS n_numbers
-FROM (SELECT predict_held_out(model, dataset, 0, 1) AS p FROM run, footfall.training_set(histories, actions, validation := 1));';
+SELECT p.next, octet_length(p.piece) > 0 AS is_scored
+FROM (SELECT evaluate_piece(model, dataset, 0, 1) AS p FROM run, footfall.training_set(histories, actions, validation := 1));';
 
-CREATE MACRO footfall.main.evaluate_model(model, dataset, threads, probabilities := NULL) AS
-CASE WHEN probabilities IS NULL
-    THEN system.main.evaluate_model(model, dataset, threads)
-    ELSE system.main.evaluate_model(model, dataset, threads, probabilities)
-END;
-COMMENT ON MACRO footfall.main.evaluate_model IS 'Scores a model and the baselines that travel in it: the scalar under `footfall.evaluate`.
+CREATE MACRO footfall.main.evaluate_model(model, dataset, pieces, threads) AS
+system.main.evaluate_model(model, dataset, pieces, threads);
+COMMENT ON MACRO footfall.main.evaluate_model IS 'Reports on a model that was scored piece by piece, and on the baselines that travel in it: the scalar under `footfall.evaluate`.
 
 A list with one STRUCT per predictor: the numbers of `footfall.evaluate`, and the lists `actions`, `confusion` and `reliability`. The held-back targets of the dataset count.
 
 Parameters:
 - model: BLOB, of `footfall.train`
 - dataset: BLOB, of `footfall.training_set` with the vocabulary of the model
+- pieces: BLOB[], of `evaluate_piece`, all in order
 - threads: BIGINT, 1 to 1024
-- probabilities: BLOB[], of `predict_held_out` for all histories in order; without them they are made here
 
 Example:
 WITH histories(actions) AS (VALUES ([''pv'', ''pv'', ''buy'', ''pv'']), ([''pv'', ''pv'', ''pv''])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
-SELECT len(evaluate_model(model, dataset, 1)) AS n_predictors
+SELECT len(evaluate_model(model, dataset, [evaluate_piece(model, dataset, 0, 1).piece], 1)) AS n_predictors
 FROM run, footfall.training_set(histories, actions, validation := 1);';
 
 CREATE MACRO footfall.main.evaluation(
@@ -134,19 +131,15 @@ ff_packed AS MATERIALIZED (
         part IN ('all', 'validation'), 'evaluation', 'part', part, '''all'', ''validation'''
     ))
 ),
-ff_pieces(ff_first, ff_next, ff_probabilities) AS (
-    SELECT 0::BIGINT, ff_piece['next'], ff_piece['probabilities']
-    FROM (SELECT predict_held_out(ff_blob, ff_dataset, 0, ff_threads) AS ff_piece FROM ff_model, ff_packed)
+ff_pieces(ff_first, ff_scored) AS (
+    SELECT 0::BIGINT, evaluate_piece(ff_blob, ff_dataset, 0, ff_threads) FROM ff_model, ff_packed
     UNION ALL
-    SELECT ff_next, ff_piece['next'], ff_piece['probabilities']
-    FROM (
-        SELECT ff_next, predict_held_out(ff_blob, ff_dataset, ff_next, ff_threads) AS ff_piece
-        FROM ff_pieces, ff_model, ff_packed
-        WHERE ff_next IS NOT NULL
-    )
+    SELECT ff_scored['next'], evaluate_piece(ff_blob, ff_dataset, ff_scored['next'], ff_threads)
+    FROM ff_pieces, ff_model, ff_packed
+    WHERE ff_scored['next'] IS NOT NULL
 )
-SELECT unnest(evaluate_model(ff_blob, ff_dataset, ff_threads, ff_all)) AS report
-FROM ff_model, ff_packed, (SELECT list(ff_probabilities ORDER BY ff_first) AS ff_all FROM ff_pieces);
+SELECT unnest(evaluate_model(ff_blob, ff_dataset, ff_all, ff_threads)) AS report
+FROM ff_model, ff_packed, (SELECT list(ff_scored['piece'] ORDER BY ff_first) AS ff_all FROM ff_pieces);
 COMMENT ON MACRO TABLE footfall.main.evaluation IS 'Everything that is known about the quality of a model, one STRUCT `report` per predictor.
 
 Its fields are the numbers of `footfall.evaluate` and the lists `actions` (as `footfall.class_report`), `confusion` (as `footfall.confusion`) and `reliability` (as `footfall.reliability`).
@@ -200,7 +193,7 @@ SELECT
 FROM ff_scored;
 COMMENT ON MACRO TABLE footfall.main.evaluate IS 'Scores a model beside the baselines that it must beat, one row per predictor.
 
-Predictors: `model`; `majority`, always the training frequencies; `repeat_last`, the last action again with the frequency at which actions repeat; `markov_1` and `markov_3`, what followed the last one or three actions. The baselines were counted on the training split of the model and travel in it. Columns: `log_loss`, mean negative log likelihood in nats, smaller is better; `auc`, mean over the actions of the area under the ROC curve, one against the rest; `accuracy`; `top2_accuracy`; `balanced_accuracy`, mean recall; `macro_f1`; `calibration_error`, expected, over ten bins; `lift`, the share by which the log loss is below that of the best baseline; `n`, the targets, which are the actions 2 to n of each history. Look at `log_loss` and `auc` first: where nine actions in ten are views, a good model answers view nearly always, and accuracy and F1 cannot see what it knows. Predictions can be interrupted every half second; the scores are then one call, and an interrupted query ends when it returns, for 10 million actions within 2 s on two processors.
+Predictors: `model`; `majority`, always the training frequencies; `repeat_last`, the last action again with the frequency at which actions repeat; `markov_1` and `markov_3`, what followed the last one or three actions. The baselines were counted on the training split of the model and travel in it. Columns: `log_loss`, mean negative log likelihood in nats, smaller is better; `auc`, mean over the actions of the area under the ROC curve, one against the rest; `accuracy`; `top2_accuracy`; `balanced_accuracy`, mean recall; `macro_f1`; `calibration_error`, expected, over ten bins; `lift`, the share by which the log loss is below that of the best baseline; `n`, the targets, which are the actions 2 to n of each history. Look at `log_loss` and `auc` first: where nine actions in ten are views, a good model answers view nearly always, and accuracy and F1 cannot see what it knows. Where there are more than 4 million probabilities (targets times actions), `auc` of the model is that of a sample of histories with as many; everything else is exact. An evaluation can be interrupted between two seconds of work.
 
 Parameters:
 - tbl: a table, view, CTE or file with one row per user

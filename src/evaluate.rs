@@ -2,9 +2,10 @@
 
 use crate::baseline::{Baseline, Counts, Predictor};
 use crate::error::Error;
-use crate::metrics::{self, auc_of_counts, highest, log_probability, mean_auc, score, Report};
+use crate::metrics::{self, auc_of_counts, highest, log_probability, mean_auc, Report};
 use crate::network::{Engine, Example};
 use crate::random;
+use crate::segment::parallel;
 use crate::sequence::Dataset;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -16,7 +17,7 @@ const BLOCK: usize = 1024;
 /// time between two blocks stays short when histories are long.
 const BLOCK_STEPS: usize = 1 << 17;
 
-/// Probabilities that a [`Validation`] keeps for the AUC, about, when there are more.
+/// Probabilities that are kept for the AUC, about, when there are more.
 pub const KEPT_PROBABILITIES: usize = 4 << 20;
 
 /// The next sequences from `next` on that have held-back targets; empty at the end.
@@ -38,57 +39,134 @@ fn block<'a>(dataset: &'a Dataset<'a>, next: &mut usize) -> Vec<Example<'a>> {
     examples
 }
 
-/// What a network expects before the held-back targets of the sequences from `next` on: a row of
-/// probabilities per target, in the order of the dataset. Ends at the end of the dataset, or when
-/// `until` has passed (after at least one block), with `next` at the first sequence that is left.
-/// Where it stops leaves no trace in the numbers.
+/// Steps times parameters after which a [`Piece`] ends: about a third of a second of two processors.
+const PIECE_WORK: usize = 1 << 34;
+
+/// The scores of a network on some sequences.
 ///
-/// # Errors
-/// When the device fails.
-pub fn probabilities(
-    dataset: &Dataset,
-    engine: &dyn Engine,
-    parameters: &[f32],
-    next: &mut usize,
-    threads: usize,
-    until: Option<Instant>,
-) -> Result<Vec<f32>, Error> {
-    let mut probabilities = Vec::new();
-    loop {
-        let examples = block(dataset, next);
-        if examples.is_empty() {
-            return Ok(probabilities);
+/// The areas under the ROC curves need every probability at once, so of more than four million
+/// (targets times actions) in a dataset a sample is kept, as in [`Validation`].
+pub struct Piece {
+    tally: metrics::Tally,
+    /// Of the sampled histories: a row per target.
+    probabilities: Vec<f32>,
+}
+
+impl Piece {
+    /// Scores a network on the sequences from `next` on, so many that it takes a fraction of a second, and moves
+    /// `next` to the first that is left. Where a piece ends depends on the dataset and the network alone.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn score(
+        dataset: &Dataset,
+        engine: &dyn Engine,
+        parameters: &[f32],
+        next: &mut usize,
+        threads: usize,
+    ) -> Result<Self, Error> {
+        let n_actions = dataset.vocabulary().len();
+        let mut piece = Self {
+            tally: metrics::Tally::new(n_actions),
+            probabilities: Vec::new(),
+        };
+        let sample = Sample::new(dataset, SAMPLE_SEED);
+        let mut n_steps = 0;
+        while n_steps < PIECE_WORK / parameters.len().max(1) {
+            let examples = block(dataset, next);
+            if examples.is_empty() {
+                break;
+            }
+            let probabilities = engine.probabilities(parameters, &examples, false, threads)?;
+            let mut rows = probabilities.chunks_exact(n_actions);
+            for example in &examples {
+                n_steps += example.tokens.len();
+                let kept = sample.holds(example.key);
+                for (&target, row) in example.tokens[example.first_target..].iter().zip(&mut rows) {
+                    piece.tally.add(row, target, 1);
+                    if kept {
+                        piece.probabilities.extend_from_slice(row);
+                    }
+                }
+            }
         }
-        probabilities.extend(engine.probabilities(parameters, &examples, false, threads)?);
-        if until.is_some_and(|until| Instant::now() >= until) {
-            return Ok(probabilities);
-        }
+        Ok(piece)
+    }
+
+    /// The numbers, little-endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.tally.to_bytes();
+        bytes.extend(self.probabilities.iter().flat_map(|number| number.to_le_bytes()));
+        bytes
     }
 }
 
-/// Scores all the [`probabilities`] of a network; `None` when nothing is held back.
+/// The report of a network on a dataset from the bytes of all [`Piece`]s in order; `None` when nothing is held back.
 ///
 /// # Errors
-/// When there is not one row per held-back target.
-pub fn network(dataset: &Dataset, probabilities: &[f32], threads: usize) -> Result<Option<Report>, Error> {
+/// When they are not the pieces of such a dataset.
+pub fn network<'a>(
+    dataset: &Dataset,
+    pieces: impl Iterator<Item = &'a [u8]>,
+    threads: usize,
+) -> Result<Option<Report>, Error> {
     let n_actions = dataset.vocabulary().len();
-    let sequences = dataset.sequences();
-    let targets: Vec<u8> = sequences
+    let foreign = |received: String| {
+        Err(Error::argument(
+            "pieces",
+            received,
+            "those of evaluate_piece for this dataset",
+        ))
+    };
+    let mut tally = metrics::Tally::new(n_actions);
+    let mut probabilities = Vec::new();
+    for bytes in pieces {
+        let Some((more, rest)) = metrics::Tally::from_bytes(bytes, n_actions) else {
+            return foreign(format!("a BLOB of {} bytes", bytes.len()));
+        };
+        tally.combine(&more);
+        probabilities.extend(rest.as_chunks().0.iter().map(|&number| f32::from_le_bytes(number)));
+    }
+    let sample = Sample::new(dataset, SAMPLE_SEED);
+    let kept = (0..dataset.len()).filter(|&index| sample.holds(index as u64));
+    let held_out = kept.map(|index| dataset.sequence(index));
+    let targets: Vec<u8> = held_out
         .flat_map(|sequence| &sequence.tokens[sequence.first_held_out()..])
         .copied()
         .collect();
     if probabilities.len() != targets.len() * n_actions {
-        return Err(Error::argument(
-            "probabilities",
-            format!("{} numbers", probabilities.len()),
-            format!(
-                "one for each of {n_actions} actions and {} held-back targets",
-                targets.len()
-            ),
-        ));
+        return foreign(format!("BLOBs with {} probabilities", probabilities.len()));
     }
-    Ok(score(probabilities, &targets, n_actions, threads))
+    let aucs = parallel::map(threads, n_actions, |action| {
+        metrics::auc(&probabilities, &targets, n_actions, action)
+    });
+    Ok(tally.report(&aucs))
 }
+
+/// The histories whose probabilities are kept: all, or of many those whose number, hashed with a
+/// seed, falls below their share.
+struct Sample {
+    seed: u64,
+    limit: f64,
+}
+
+impl Sample {
+    fn new(dataset: &Dataset, seed: u64) -> Self {
+        let n_probabilities = dataset.n_held_out_targets() * dataset.vocabulary().len();
+        let share = KEPT_PROBABILITIES as f64 / n_probabilities as f64;
+        Self {
+            seed,
+            limit: share * u64::MAX as f64,
+        }
+    }
+
+    fn holds(&self, key: u64) -> bool {
+        random::hash(self.seed, &[key]) as f64 <= self.limit
+    }
+}
+
+/// The seed of the sample of an evaluation, which is the same for every model.
+const SAMPLE_SEED: u64 = 0;
 
 /// The number of the distribution that a baseline gives before each held-back target, and the target.
 fn baseline_places<'a>(dataset: &'a Dataset<'a>, predictor: &'a Predictor) -> impl Iterator<Item = (usize, u8)> + 'a {
@@ -165,8 +243,7 @@ impl Tally {
 ///
 /// Loss and accuracy are those of all held-back targets. The AUC needs every
 /// probability at once, so of more than four million (targets times actions)
-/// it takes a sample: those histories whose number, hashed with the seed, falls
-/// below their share.
+/// it takes a [`Sample`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
     /// The first sequence that is still to be scored.
@@ -195,7 +272,7 @@ impl Validation {
         until: Option<Instant>,
     ) -> Result<bool, Error> {
         let n_actions = dataset.vocabulary().len();
-        let share = KEPT_PROBABILITIES as f64 / (dataset.n_held_out_targets() * n_actions) as f64;
+        let sample = Sample::new(dataset, seed);
         loop {
             let examples = block(dataset, &mut self.next);
             if examples.is_empty() {
@@ -204,7 +281,7 @@ impl Validation {
             let probabilities = engine.probabilities(parameters, &examples, false, threads)?;
             let mut rows = probabilities.chunks_exact(n_actions);
             for example in &examples {
-                let kept = random::hash(seed, &[example.key]) as f64 <= share * u64::MAX as f64;
+                let kept = sample.holds(example.key);
                 for (&target, row) in example.tokens[example.first_target..].iter().zip(&mut rows) {
                     self.tally.add(row, target);
                     if kept {
@@ -265,17 +342,17 @@ mod tests {
         (validation, n_stops)
     }
 
-    /// The report on probabilities that were made in one go, which are those made in pieces.
+    /// The report on the pieces of a dataset.
     fn evaluated(dataset: &Dataset, parameters: &[f32]) -> Report {
-        let made = |next: &mut usize, until| probabilities(dataset, &engine(), parameters, next, 1, until).unwrap();
-        let whole = made(&mut 0, None);
         let (mut pieces, mut next) = (Vec::new(), 0);
         while next < dataset.len() {
-            pieces.extend(made(&mut next, Some(Instant::now())));
+            let piece = Piece::score(dataset, &engine(), parameters, &mut next, 2).unwrap();
+            pieces.push(piece.to_bytes());
         }
-        assert_eq!(whole, pieces);
-        assert!(network(dataset, &whole[1..], 1).is_err());
-        network(dataset, &whole, 2).unwrap().unwrap()
+        let all = || pieces.iter().map(Vec::as_slice);
+        assert!(network(dataset, all().skip(1), 1).is_err());
+        assert!(network(dataset, all().map(|bytes| &bytes[1..]), 1).is_err());
+        network(dataset, all(), 2).unwrap().unwrap()
     }
 
     #[test]
@@ -303,7 +380,19 @@ mod tests {
         let parameters = engine().architecture().initial_parameters(1);
         let report = evaluated(&dataset, &parameters);
         assert_eq!(validation.tally.log_loss(), Some(report.log_loss));
-        let (sampled, all) = (validation.auc(2).unwrap(), report.auc.unwrap());
-        assert!((sampled - all).abs() < 1e-3, "{sampled}, {all}");
+        let (mut probabilities, mut targets, mut next) = (Vec::new(), Vec::new(), 0);
+        while next < dataset.len() {
+            let examples = block(&dataset, &mut next);
+            probabilities.extend(engine().probabilities(&parameters, &examples, false, 2).unwrap());
+            targets.extend(
+                examples
+                    .iter()
+                    .flat_map(|example| &example.tokens[example.first_target..]),
+            );
+        }
+        let all = mean_auc(&probabilities, &targets, 2).unwrap();
+        for sampled in [validation.auc(2).unwrap(), report.auc.unwrap()] {
+            assert!((sampled - all).abs() < 1e-3, "{sampled}, {all}");
+        }
     }
 }

@@ -3,8 +3,6 @@
 //! On shop data nine actions in ten are views, so accuracy says little: log
 //! loss and the area under the ROC curve of each action come first.
 
-use crate::segment::parallel;
-
 /// Bins of the reliability table, of equal width over the confidence.
 pub const N_BINS: usize = 10;
 /// Probabilities are not taken as smaller than this, so that one surprise does
@@ -70,38 +68,9 @@ pub struct Report {
     pub reliability: Vec<Bin>,
 }
 
-/// Scores predictions: `probabilities` has one row of `n_actions` per target.
-///
-/// Returns `None` without targets. Cost: one sort of the targets per action and one pass for
-/// everything else, on up to `threads` threads.
-///
-/// # Panics
-/// When the two lists do not belong together.
-pub fn score(probabilities: &[f32], targets: &[u8], n_actions: usize, threads: usize) -> Option<Report> {
-    assert_eq!(probabilities.len(), targets.len() * n_actions, "one row per target");
-    let mut tally = Tally::new(n_actions);
-    let mut aucs = vec![None; n_actions];
-    let mut tasks: Vec<Task> = vec![Task::Tally(&mut tally)];
-    tasks.extend(aucs.iter_mut().enumerate().map(|(action, auc)| Task::Auc(action, auc)));
-    parallel::for_each(threads, &mut tasks, |_, task| match task {
-        Task::Tally(tally) => {
-            for (row, &target) in probabilities.chunks_exact(n_actions).zip(targets) {
-                tally.add(row, target, 1);
-            }
-        }
-        Task::Auc(action, found) => **found = auc(probabilities, targets, n_actions, *action),
-    });
-    tally.report(&aucs)
-}
-
-/// What [`score`] does side by side.
-enum Task<'a> {
-    Tally(&'a mut Tally),
-    Auc(usize, &'a mut Option<f64>),
-}
-
 /// What a [`Report`] says, added up target by target; the areas under the ROC
 /// curves alone need all targets at once.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tally {
     n_actions: usize,
     confusion: Vec<u64>,
@@ -139,6 +108,59 @@ impl Tally {
         bin.2 += n * u64::from(predicted == target);
     }
 
+    /// Adds what another tally has counted.
+    pub fn combine(&mut self, other: &Self) {
+        for (n, more) in self.confusion.iter_mut().zip(&other.confusion) {
+            *n = n.saturating_add(*more);
+        }
+        self.log_loss += other.log_loss;
+        self.in_top2 = self.in_top2.saturating_add(other.in_top2);
+        for (bin, more) in self.bins.iter_mut().zip(&other.bins) {
+            *bin = (
+                bin.0.saturating_add(more.0),
+                bin.1 + more.1,
+                bin.2.saturating_add(more.2),
+            );
+        }
+    }
+
+    /// Length of [`Tally::to_bytes`].
+    pub fn n_bytes(n_actions: usize) -> usize {
+        size_of::<u64>() * (n_actions * n_actions + 2 + 3 * N_BINS)
+    }
+
+    /// All numbers, little-endian, 8 bytes each.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let bins = self
+            .bins
+            .iter()
+            .flat_map(|&(n, confidence, correct)| [n, confidence.to_bits(), correct]);
+        let numbers = self
+            .confusion
+            .iter()
+            .copied()
+            .chain([self.log_loss.to_bits(), self.in_top2])
+            .chain(bins);
+        numbers.flat_map(u64::to_le_bytes).collect()
+    }
+
+    /// The tally in the first [`Tally::n_bytes`] bytes, and the bytes behind it; `None` when there are fewer.
+    pub fn from_bytes(bytes: &[u8], n_actions: usize) -> Option<(Self, &[u8])> {
+        let (bytes, rest) = bytes.split_at_checked(Self::n_bytes(n_actions))?;
+        let mut numbers = bytes.as_chunks().0.iter().map(|&number| u64::from_le_bytes(number));
+        let mut next = || numbers.next();
+        let mut tally = Self::new(n_actions);
+        for n in &mut tally.confusion {
+            *n = next()?;
+        }
+        tally.log_loss = f64::from_bits(next()?);
+        tally.in_top2 = next()?;
+        for bin in &mut tally.bins {
+            *bin = (next()?, f64::from_bits(next()?), next()?);
+        }
+        Some((tally, rest))
+    }
+
     /// The report, with the area under the ROC curve of each action; `None`
     /// without targets.
     pub fn report(self, aucs: &[Option<f64>]) -> Option<Report> {
@@ -149,7 +171,7 @@ impl Tally {
             in_top2,
             bins,
         } = self;
-        let n: u64 = confusion.iter().sum();
+        let n = confusion.iter().fold(0, |n: u64, &more| n.saturating_add(more));
         if n == 0 {
             return None;
         }
@@ -209,10 +231,9 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 fn action_report(confusion: &[u64], n_actions: usize, action: usize, auc: Option<f64>) -> ActionReport {
     let hits = confusion[action * n_actions + action];
-    let support: u64 = confusion[action * n_actions..][..n_actions].iter().sum();
-    let predicted: u64 = (0..n_actions)
-        .map(|actual| confusion[actual * n_actions + action])
-        .sum();
+    let total = |cells: &mut dyn Iterator<Item = u64>| cells.fold(0, u64::saturating_add);
+    let support = total(&mut confusion[action * n_actions..][..n_actions].iter().copied());
+    let predicted = total(&mut (0..n_actions).map(|actual| confusion[actual * n_actions + action]));
     let share = |of: u64| (of > 0).then(|| hits as f64 / of as f64);
     ActionReport {
         precision: share(predicted),
@@ -224,13 +245,14 @@ fn action_report(confusion: &[u64], n_actions: usize, action: usize, auc: Option
 }
 
 /// Mean over the actions of the area under the ROC curve, one against the rest;
-/// `None` when no action has one. Arguments as for [`score`].
+/// `None` when no action has one. Arguments as for [`auc`].
 pub fn mean_auc(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Option<f64> {
     mean((0..n_actions).filter_map(|action| auc(probabilities, targets, n_actions, action)))
 }
 
-/// The area of one action over a list with a row per target.
-fn auc(probabilities: &[f32], targets: &[u8], n_actions: usize, action: usize) -> Option<f64> {
+/// The area under the ROC curve of one action over a list with a row of `n_actions`
+/// probabilities per target; `None` unless both kinds of targets occur.
+pub fn auc(probabilities: &[f32], targets: &[u8], n_actions: usize, action: usize) -> Option<f64> {
     // The lowest bit says whether the target is of this action.
     let mut scored: Vec<u64> = probabilities
         .chunks_exact(n_actions)
@@ -288,6 +310,24 @@ fn area(ties: impl Iterator<Item = (u64, u64)>) -> Option<f64> {
 mod tests {
     use super::*;
 
+    /// The report on a list of predictions, its tally taken in two parts of which one went through bytes.
+    fn score(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Option<Report> {
+        let mut parts = [Tally::new(n_actions), Tally::new(n_actions)];
+        for (index, (row, &target)) in probabilities.chunks_exact(n_actions).zip(targets).enumerate() {
+            parts[index % 2].add(row, target, 1);
+        }
+        let [mut tally, other] = parts;
+        let bytes = [other.to_bytes(), vec![7]].concat();
+        assert!(Tally::from_bytes(&bytes[..bytes.len() - 2], n_actions).is_none());
+        let (again, rest) = Tally::from_bytes(&bytes, n_actions).unwrap();
+        assert_eq!((&again, rest), (&other, &[7][..]));
+        tally.combine(&again);
+        let aucs: Vec<_> = (0..n_actions)
+            .map(|action| auc(probabilities, targets, n_actions, action))
+            .collect();
+        tally.report(&aucs)
+    }
+
     /// Recipe (scikit-learn 1.9.1):
     /// ```python
     /// import numpy as np; from sklearn.metrics import *
@@ -301,7 +341,7 @@ mod tests {
         let probabilities = [
             0.7, 0.2, 0.1, 0.4, 0.5, 0.1, 0.1, 0.2, 0.7, 0.6, 0.3, 0.1, 0.32, 0.28, 0.4, 0.5, 0.4, 0.1,
         ];
-        let report = score(&probabilities, &[0, 1, 2, 1, 0, 0], 3, 1).unwrap();
+        let report = score(&probabilities, &[0, 1, 2, 1, 0, 0], 3).unwrap();
         let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-6, "{found} is not {expected}");
         assert_eq!(report.confusion, [2, 0, 1, 1, 1, 0, 0, 0, 1]);
         close(report.log_loss, 0.7405086);
@@ -324,7 +364,7 @@ mod tests {
 
     #[test]
     fn constant_predictions_have_an_auc_of_one_half() {
-        let report = score(&[0.9f32, 0.1].repeat(4), &[0, 0, 1, 0], 2, 1).unwrap();
+        let report = score(&[0.9f32, 0.1].repeat(4), &[0, 0, 1, 0], 2).unwrap();
         assert_eq!(report.actions[1].auc, Some(0.5));
         assert_eq!(report.actions[1].precision, None);
         assert_eq!(report.accuracy, 0.75);
@@ -332,7 +372,7 @@ mod tests {
 
     #[test]
     fn an_action_that_never_occurs_is_left_out_of_the_means() {
-        let report = score(&[0.8, 0.1, 0.1, 0.2, 0.7, 0.1], &[0, 1], 3, 2).unwrap();
+        let report = score(&[0.8, 0.1, 0.1, 0.2, 0.7, 0.1], &[0, 1], 3).unwrap();
         assert_eq!(
             (report.balanced_accuracy, report.macro_f1, report.auc),
             (1.0, 1.0, Some(1.0))
@@ -342,9 +382,9 @@ mod tests {
 
     #[test]
     fn a_probability_of_zero_costs_much_but_not_everything() {
-        let report = score(&[0.0, 1.0], &[0], 2, 1).unwrap();
+        let report = score(&[0.0, 1.0], &[0], 2).unwrap();
         assert!((report.log_loss - 34.538_776).abs() < 1e-4);
-        assert_eq!(score(&[], &[], 2, 1), None);
+        assert_eq!(score(&[], &[], 2), None);
     }
 
     #[test]

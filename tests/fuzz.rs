@@ -502,8 +502,8 @@ fn use_model(model: &Model, dataset: &Dataset) {
     }
     if dataset.vocabulary() == &model.vocabulary {
         let engine = Fused::new(model.architecture).unwrap();
-        let probabilities = evaluate::probabilities(dataset, &engine, &model.parameters, &mut 0, 1, None).unwrap();
-        evaluate::network(dataset, &probabilities, 1).unwrap();
+        let piece = evaluate::Piece::score(dataset, &engine, &model.parameters, &mut 0, 1).unwrap();
+        evaluate::network(dataset, std::iter::once(&piece.to_bytes()[..]), 1).unwrap();
     }
     let again = Model::from_bytes(&model.to_bytes(None).unwrap()).unwrap();
     assert_eq!(again.parameters, model.parameters);

@@ -1,8 +1,5 @@
-//! `evaluate_model(model, dataset, threads[, probabilities])`: a model and the baselines
-//! that travel in it, scored on the held-back targets of a dataset.
-//!
-//! The probabilities are those that `predict_held_out` has made in pieces, which DuckDB can be
-//! interrupted between.
+//! `evaluate_model(model, dataset, pieces, threads)`: the report on a model that
+//! `evaluate_piece` has scored, and on the baselines that travel in it.
 
 use crate::models::Decoded;
 use crate::scalar::{Scalar, Signature};
@@ -22,15 +19,10 @@ impl Scalar for EvaluateModel {
     const NAME: &'static str = "evaluate_model";
 
     fn signatures() -> Vec<Signature> {
-        let parameters = vec![Type::Blob, Type::Blob, Type::Bigint];
-        let mut with_probabilities = parameters.clone();
-        with_probabilities.push(Type::list(Type::Blob));
-        [parameters, with_probabilities]
-            .map(|parameters| Signature {
-                parameters,
-                returns: returns(),
-            })
-            .into()
+        vec![Signature {
+            parameters: vec![Type::Blob, Type::Blob, Type::list(Type::Blob), Type::Bigint],
+            returns: returns(),
+        }]
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
@@ -42,15 +34,8 @@ impl Scalar for EvaluateModel {
                 let decoded = crate::models::decode(input.column(0).bytes(row))?;
                 let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
                 check(&decoded, &dataset)?;
-                let threads = super::threads(input.column(2).values::<i64>()[row])?;
-                let probabilities = if input.width() == 4 {
-                    given(input.column(3), row)?
-                } else {
-                    let engine = footfall::device::engine("cpu", decoded.model.architecture)?;
-                    let parameters = &decoded.model.parameters;
-                    evaluate::probabilities(&dataset, engine.as_ref(), parameters, &mut 0, threads, None)?
-                };
-                reports(&decoded, &dataset, &probabilities, threads)
+                let threads = super::threads(input.column(3).values::<i64>()[row])?;
+                reports(&decoded, &dataset, input.column(2), row, threads)
             })
             .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
         output.write(&returns(), &rows)
@@ -106,38 +91,17 @@ pub fn check(decoded: &Decoded, dataset: &Dataset) -> Result<(), Failure> {
     Err(Failure::argument("dataset", received, allowed))
 }
 
-/// The numbers in a list of BLOBs, one after the other.
-fn given(column: &Column, row: usize) -> Result<Vec<f32>, Failure> {
-    let pieces = column.child();
-    let mut numbers = Vec::new();
-    for piece in column.list(row) {
-        let bytes = if pieces.is_null(piece) {
-            &[]
-        } else {
-            pieces.bytes(piece)
-        };
-        let (whole, rest) = bytes.as_chunks();
-        if !rest.is_empty() {
-            let received = format!("a BLOB of {} bytes", bytes.len());
-            return Err(Failure::argument(
-                "probabilities",
-                received,
-                "those of predict_held_out",
-            ));
-        }
-        numbers.extend(whole.iter().map(|&number| f32::from_le_bytes(number)));
-    }
-    Ok(numbers)
-}
-
 fn reports(
     decoded: &Decoded,
     dataset: &Dataset,
-    probabilities: &[f32],
+    pieces: &Column,
+    row: usize,
     threads: usize,
 ) -> Result<Value, Box<dyn Error>> {
     let model = &decoded.model;
-    let network = evaluate::network(dataset, probabilities, threads)?;
+    let blobs = pieces.child();
+    let known = pieces.list(row).filter(|&piece| !blobs.is_null(piece));
+    let network = evaluate::network(dataset, known.map(|piece| blobs.bytes(piece)), threads)?;
     let baselines = parallel::map(threads, Baseline::ALL.len(), |index| {
         let baseline = Baseline::ALL[index];
         (baseline.name(), evaluate::baseline(dataset, &model.counts, baseline))

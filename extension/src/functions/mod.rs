@@ -3,6 +3,7 @@
 mod distribution;
 mod encode_actions;
 mod evaluate_model;
+mod evaluate_piece;
 mod footfall_devices;
 mod footfall_version;
 mod generate_events;
@@ -18,7 +19,6 @@ mod model_info;
 mod next_state;
 mod order_events;
 mod pack_sequences;
-mod predict_held_out;
 mod predict_next;
 mod time_features;
 mod train_epoch;
@@ -40,6 +40,7 @@ use std::ops::Range;
 pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<encode_actions::EncodeActions>(connection)?;
     scalar::register::<evaluate_model::EvaluateModel>(connection)?;
+    scalar::register::<evaluate_piece::EvaluatePiece>(connection)?;
     scalar::register::<footfall_devices::FootfallDevices>(connection)?;
     scalar::register::<footfall_version::FootfallVersion>(connection)?;
     table::register::<generate_events::GenerateEvents>(connection)?;
@@ -55,7 +56,6 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<next_state::NextState>(connection)?;
     scalar::register::<order_events::OrderEvents>(connection)?;
     scalar::register::<pack_sequences::PackSequences>(connection)?;
-    scalar::register::<predict_held_out::PredictHeldOut>(connection)?;
     scalar::register::<predict_next::PredictNext>(connection)?;
     scalar::register::<time_features::TimeFeatures>(connection)?;
     scalar::register::<train_epoch::TrainEpoch>(connection)?;

@@ -1,5 +1,5 @@
-//! `predict_held_out(model, dataset, first, threads)`: what a model expects before the held-back
-//! targets of a dataset, for about half a second.
+//! `evaluate_piece(model, dataset, first, threads)`: a model scored on some of the held-back
+//! targets of a dataset.
 //!
 //! DuckDB can be interrupted between two calls and not within one.
 
@@ -8,18 +8,14 @@ use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::error::Error as Failure;
-use footfall::evaluate::probabilities;
+use footfall::evaluate::Piece;
 use footfall::sequence::Dataset;
 use std::error::Error;
-use std::time::{Duration, Instant};
 
-/// How long one call may take before it gives control back to DuckDB.
-const SLICE: Duration = Duration::from_millis(500);
+pub struct EvaluatePiece;
 
-pub struct PredictHeldOut;
-
-impl Scalar for PredictHeldOut {
-    const NAME: &'static str = "predict_held_out";
+impl Scalar for EvaluatePiece {
+    const NAME: &'static str = "evaluate_piece";
 
     fn signatures() -> Vec<Signature> {
         vec![Signature {
@@ -41,13 +37,10 @@ impl Scalar for PredictHeldOut {
                 let mut next = usize::try_from(first).map_err(|_| Failure::argument("first", first, "0 or more"))?;
                 let threads = super::threads(input.column(3).values::<i64>()[row])?;
                 let engine = footfall::device::engine("cpu", decoded.model.architecture)?;
-                let until = Some(Instant::now() + SLICE);
-                let parameters = &decoded.model.parameters;
-                let found = probabilities(&dataset, engine.as_ref(), parameters, &mut next, threads, until)?;
-                let bytes: Vec<u8> = found.iter().flat_map(|number| number.to_le_bytes()).collect();
+                let piece = Piece::score(&dataset, engine.as_ref(), &decoded.model.parameters, &mut next, threads)?;
                 Ok(Value::Struct(vec![
                     (next < dataset.len()).then_some(next as i64).into(),
-                    bytes.into(),
+                    piece.to_bytes().into(),
                 ]))
             })
             .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
@@ -56,5 +49,5 @@ impl Scalar for PredictHeldOut {
 }
 
 fn returns() -> Type {
-    Type::Struct(vec![("next", Type::Bigint), ("probabilities", Type::Blob)])
+    Type::Struct(vec![("next", Type::Bigint), ("piece", Type::Blob)])
 }
