@@ -4,6 +4,7 @@
 //! which there are few (a model, a row per epoch). Functions that run over
 //! millions of rows fill the vector themselves through [`Output::vector`].
 
+use crate::vector::Chunk;
 use duckdb::core::{FlatVector, Inserter, ListVector, LogicalTypeHandle, LogicalTypeId, StructVector};
 use duckdb::vtab::arrow::WritableVector;
 use std::error::Error;
@@ -120,6 +121,27 @@ pub struct Output<'a> {
 impl<'a> Output<'a> {
     pub fn new(vector: &'a mut dyn WritableVector, rows: usize) -> Self {
         Self { vector, rows }
+    }
+
+    /// Writes `value(row)` for every row of `input`, NULL where an argument is NULL.
+    ///
+    /// # Errors
+    /// The first of `value`, or as [`Output::write`].
+    pub fn write_rows(
+        self,
+        input: &Chunk,
+        ty: &Type,
+        mut value: impl FnMut(usize) -> Result<Value, Box<dyn Error>>,
+    ) -> Result<(), Box<dyn Error>> {
+        let rows = (0..input.len()).map(|row| {
+            if input.any_null(row) {
+                Ok(Value::Null)
+            } else {
+                value(row)
+            }
+        });
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        self.write(ty, &rows)
     }
 
     /// Writes one value per row.

@@ -26,19 +26,13 @@ impl Scalar for EvaluateModel {
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        let rows = (0..input.len())
-            .map(|row| {
-                if input.any_null(row) {
-                    return Ok(Value::Null);
-                }
-                let decoded = crate::models::decode(input.column(0).bytes(row))?;
-                let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
-                check(&decoded, &dataset)?;
-                let threads = super::threads(input.column(3).values::<i64>()[row])?;
-                reports(&decoded, &dataset, input.column(2), row, threads)
-            })
-            .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-        output.write(&returns(), &rows)
+        output.write_rows(input, &returns(), |row| {
+            let decoded = crate::models::decode(input.column(0).bytes(row))?;
+            let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
+            check(&decoded, &dataset)?;
+            let threads = super::threads(input.column(3).values::<i64>()[row])?;
+            reports(&decoded, &dataset, input.column(2), row, threads)
+        })
     }
 }
 

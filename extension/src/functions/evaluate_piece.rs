@@ -25,26 +25,20 @@ impl Scalar for EvaluatePiece {
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        let rows = (0..input.len())
-            .map(|row| {
-                if input.any_null(row) {
-                    return Ok(Value::Null);
-                }
-                let decoded = crate::models::decode(input.column(0).bytes(row))?;
-                let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
-                check(&decoded, &dataset)?;
-                let first = input.column(2).values::<i64>()[row];
-                let mut next = usize::try_from(first).map_err(|_| Failure::argument("first", first, "0 or more"))?;
-                let threads = super::threads(input.column(3).values::<i64>()[row])?;
-                let engine = footfall::device::engine("cpu", decoded.model.architecture)?;
-                let piece = Piece::score(&dataset, engine.as_ref(), &decoded.model.parameters, &mut next, threads)?;
-                Ok(Value::Struct(vec![
-                    (next < dataset.len()).then_some(next as i64).into(),
-                    piece.to_bytes().into(),
-                ]))
-            })
-            .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-        output.write(&returns(), &rows)
+        output.write_rows(input, &returns(), |row| {
+            let decoded = crate::models::decode(input.column(0).bytes(row))?;
+            let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
+            check(&decoded, &dataset)?;
+            let first = input.column(2).values::<i64>()[row];
+            let mut next = usize::try_from(first).map_err(|_| Failure::argument("first", first, "0 or more"))?;
+            let threads = super::threads(input.column(3).values::<i64>()[row])?;
+            let engine = footfall::device::engine("cpu", decoded.model.architecture)?;
+            let piece = Piece::score(&dataset, engine.as_ref(), &decoded.model.parameters, &mut next, threads)?;
+            Ok(Value::Struct(vec![
+                (next < dataset.len()).then_some(next as i64).into(),
+                piece.to_bytes().into(),
+            ]))
+        })
     }
 }
 

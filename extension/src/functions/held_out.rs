@@ -1,7 +1,7 @@
 //! `held_out(key, share, seed)`: whether a user is held back for validation.
 
 use crate::scalar::{Scalar, Signature};
-use crate::value::{Output, Type, Value};
+use crate::value::{Output, Type};
 use crate::vector::Chunk;
 use std::error::Error;
 
@@ -19,19 +19,13 @@ impl Scalar for HeldOut {
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         let (keys, shares, seeds) = (input.column(0), input.column(1), input.column(2));
-        let rows = (0..input.len())
-            .map(|row| {
-                if input.any_null(row) {
-                    return Ok(Value::Null);
-                }
-                let share = shares.values::<f64>()[row];
-                if !(0.0..=1.0).contains(&share) {
-                    return Err(footfall::error::Error::argument("share", share, "0 to 1"));
-                }
-                let seed = seeds.values::<i64>()[row] as u64;
-                Ok(footfall::sequence::held_out(keys.bytes(row), share, seed).into())
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        output.write(&Type::Boolean, &rows)
+        output.write_rows(input, &Type::Boolean, |row| {
+            let share = shares.values::<f64>()[row];
+            if !(0.0..=1.0).contains(&share) {
+                return Err(footfall::error::Error::argument("share", share, "0 to 1").into());
+            }
+            let seed = seeds.values::<i64>()[row] as u64;
+            Ok(footfall::sequence::held_out(keys.bytes(row), share, seed).into())
+        })
     }
 }

@@ -38,21 +38,15 @@ impl Scalar for TrainEpoch {
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        let rows = (0..input.len())
-            .map(|row| {
-                if input.any_null(row) {
-                    return Ok(Value::Null);
-                }
-                let mut trainer = Trainer::from_bytes(input.column(0).bytes(row))?;
-                let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
-                let threads = super::threads(input.column(2).values::<i64>()[row])?;
-                let mut display = Display::new(input.width() == 4 && input.column(3).values::<u8>()[row] != 0);
-                let until = Some(Instant::now() + SLICE);
-                let report = trainer.advance(&dataset, threads, until, &mut |progress| display.show(progress))?;
-                step(&trainer, report)
-            })
-            .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-        output.write(&returns(), &rows)
+        output.write_rows(input, &returns(), |row| {
+            let mut trainer = Trainer::from_bytes(input.column(0).bytes(row))?;
+            let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
+            let threads = super::threads(input.column(2).values::<i64>()[row])?;
+            let mut display = Display::new(input.width() == 4 && input.column(3).values::<u8>()[row] != 0);
+            let until = Some(Instant::now() + SLICE);
+            let report = trainer.advance(&dataset, threads, until, &mut |progress| display.show(progress))?;
+            step(&trainer, report)
+        })
     }
 }
 

@@ -7,7 +7,7 @@
 use super::train_epoch::{returns, step};
 use crate::memory::{limit, shown};
 use crate::scalar::{Scalar, Signature};
-use crate::value::{Output, Type, Value};
+use crate::value::{Output, Type};
 use crate::vector::Chunk;
 use footfall::error::Error as Failure;
 use footfall::model::Model;
@@ -35,26 +35,20 @@ impl Scalar for TrainStart {
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        let rows = (0..input.len())
-            .map(|row| {
-                if input.any_null(row) {
-                    return Ok(Value::Null);
-                }
-                let dataset = Dataset::from_bytes(input.column(0).bytes(row))?;
-                let mut settings = input.column(1).json(row)?;
-                let memory_limit = settings
-                    .as_object_mut()
-                    .and_then(|options| options.remove("memory_limit"));
-                let settings = Settings::from_json(settings)?;
-                let init = match input.width() {
-                    3 => Some(Model::from_bytes(input.column(2).bytes(row))?),
-                    _ => None,
-                };
-                check_memory(&dataset, &settings, init.as_ref(), memory_limit.as_ref())?;
-                step(&Trainer::start(&dataset, settings, init)?, None)
-            })
-            .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-        output.write(&returns(), &rows)
+        output.write_rows(input, &returns(), |row| {
+            let dataset = Dataset::from_bytes(input.column(0).bytes(row))?;
+            let mut settings = input.column(1).json(row)?;
+            let memory_limit = settings
+                .as_object_mut()
+                .and_then(|options| options.remove("memory_limit"));
+            let settings = Settings::from_json(settings)?;
+            let init = match input.width() {
+                3 => Some(Model::from_bytes(input.column(2).bytes(row))?),
+                _ => None,
+            };
+            check_memory(&dataset, &settings, init.as_ref(), memory_limit.as_ref())?;
+            step(&Trainer::start(&dataset, settings, init)?, None)
+        })
     }
 }
 
