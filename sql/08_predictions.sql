@@ -244,7 +244,7 @@ AND (SELECT footfall.main.check_option(
 ));
 COMMENT ON MACRO TABLE footfall.main.class_report IS 'Scores a model action by action.
 
-Columns: `predictor`, `action`, `precision`, `recall`, `f1`, `auc` (one against the rest, ties counting half), `support` (targets of this action). A share whose denominator is zero is NULL.
+Columns: `predictor`, `action`, `precision`, `recall`, `f1`, `auc` (one against the rest, ties counting half; of a sample where `footfall.evaluate` takes one), `support` (targets of this action). A share whose denominator is zero is NULL.
 
 Parameters:
 - predictor: ''model'', a baseline of `footfall.evaluate`, or NULL for all

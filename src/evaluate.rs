@@ -77,18 +77,14 @@ impl Piece {
             if examples.is_empty() {
                 break;
             }
+            n_steps += examples.iter().map(|example| example.tokens.len()).sum::<usize>();
             let probabilities = engine.probabilities(parameters, &examples, false, threads)?;
-            let mut rows = probabilities.chunks_exact(n_actions);
-            for example in &examples {
-                n_steps += example.tokens.len();
-                let kept = sample.holds(example.key);
-                for (&target, row) in example.tokens[example.first_target..].iter().zip(&mut rows) {
-                    piece.tally.add(row, target, 1);
-                    if kept {
-                        piece.probabilities.extend_from_slice(row);
-                    }
+            sample.visit(&examples, &probabilities, |row, target, kept| {
+                piece.tally.add(row, target, 1);
+                if kept {
+                    piece.probabilities.extend_from_slice(row);
                 }
-            }
+            });
         }
         Ok(piece)
     }
@@ -137,6 +133,9 @@ pub fn network<'a>(
     if probabilities.len() != targets.len() * n_actions {
         return foreign(format!("BLOBs with {} probabilities", probabilities.len()));
     }
+    if tally.n() != dataset.n_held_out_targets() as u64 {
+        return foreign(format!("BLOBs with the scores of {} targets", tally.n()));
+    }
     let aucs = parallel::map(threads, n_actions, |action| {
         metrics::auc(&probabilities, &targets, n_actions, action)
     });
@@ -146,15 +145,17 @@ pub fn network<'a>(
 /// The histories whose probabilities are kept: all, or of many those whose number, hashed with a
 /// seed, falls below their share.
 struct Sample {
+    n_actions: usize,
     seed: u64,
     limit: f64,
 }
 
 impl Sample {
     fn new(dataset: &Dataset, seed: u64) -> Self {
-        let n_probabilities = dataset.n_held_out_targets() * dataset.vocabulary().len();
-        let share = KEPT_PROBABILITIES as f64 / n_probabilities as f64;
+        let n_actions = dataset.vocabulary().len();
+        let share = KEPT_PROBABILITIES as f64 / (dataset.n_held_out_targets() * n_actions) as f64;
         Self {
+            n_actions,
             seed,
             limit: share * u64::MAX as f64,
         }
@@ -162,6 +163,18 @@ impl Sample {
 
     fn holds(&self, key: u64) -> bool {
         random::hash(self.seed, &[key]) as f64 <= self.limit
+    }
+
+    /// Calls `found(row of probabilities, target, whether it is kept)` for the targets of some
+    /// histories, in order.
+    fn visit(&self, examples: &[Example], probabilities: &[f32], mut found: impl FnMut(&[f32], u8, bool)) {
+        let mut rows = probabilities.chunks_exact(self.n_actions);
+        for example in examples {
+            let kept = self.holds(example.key);
+            for (&target, row) in example.tokens[example.first_target..].iter().zip(&mut rows) {
+                found(row, target, kept);
+            }
+        }
     }
 }
 
@@ -271,7 +284,6 @@ impl Validation {
         threads: usize,
         until: Option<Instant>,
     ) -> Result<bool, Error> {
-        let n_actions = dataset.vocabulary().len();
         let sample = Sample::new(dataset, seed);
         loop {
             let examples = block(dataset, &mut self.next);
@@ -279,17 +291,13 @@ impl Validation {
                 return Ok(true);
             }
             let probabilities = engine.probabilities(parameters, &examples, false, threads)?;
-            let mut rows = probabilities.chunks_exact(n_actions);
-            for example in &examples {
-                let kept = sample.holds(example.key);
-                for (&target, row) in example.tokens[example.first_target..].iter().zip(&mut rows) {
-                    self.tally.add(row, target);
-                    if kept {
-                        self.probabilities.extend_from_slice(row);
-                        self.targets.push(target);
-                    }
+            sample.visit(&examples, &probabilities, |row, target, kept| {
+                self.tally.add(row, target);
+                if kept {
+                    self.probabilities.extend_from_slice(row);
+                    self.targets.push(target);
                 }
-            }
+            });
             if until.is_some_and(|until| Instant::now() >= until) {
                 return Ok(false);
             }

@@ -108,7 +108,12 @@ impl Tally {
         bin.2 += n * u64::from(predicted == target);
     }
 
-    /// Adds what another tally has counted.
+    /// Targets.
+    pub fn n(&self) -> u64 {
+        self.confusion.iter().copied().fold(0, u64::saturating_add)
+    }
+
+    /// Adds what another tally has counted. A tally from bytes may count anything: nothing overflows.
     pub fn combine(&mut self, other: &Self) {
         for (n, more) in self.confusion.iter_mut().zip(&other.confusion) {
             *n = n.saturating_add(*more);
@@ -125,7 +130,7 @@ impl Tally {
     }
 
     /// Length of [`Tally::to_bytes`].
-    pub fn n_bytes(n_actions: usize) -> usize {
+    fn n_bytes(n_actions: usize) -> usize {
         size_of::<u64>() * (n_actions * n_actions + 2 + 3 * N_BINS)
     }
 
@@ -144,7 +149,7 @@ impl Tally {
         numbers.flat_map(u64::to_le_bytes).collect()
     }
 
-    /// The tally in the first [`Tally::n_bytes`] bytes, and the bytes behind it; `None` when there are fewer.
+    /// The tally whose bytes these begin with, and the bytes behind it; `None` when there are too few.
     pub fn from_bytes(bytes: &[u8], n_actions: usize) -> Option<(Self, &[u8])> {
         let (bytes, rest) = bytes.split_at_checked(Self::n_bytes(n_actions))?;
         let mut numbers = bytes.as_chunks().0.iter().map(|&number| u64::from_le_bytes(number));
@@ -164,6 +169,7 @@ impl Tally {
     /// The report, with the area under the ROC curve of each action; `None`
     /// without targets.
     pub fn report(self, aucs: &[Option<f64>]) -> Option<Report> {
+        let n = self.n();
         let Self {
             n_actions,
             confusion,
@@ -171,7 +177,6 @@ impl Tally {
             in_top2,
             bins,
         } = self;
-        let n = confusion.iter().fold(0, |n: u64, &more| n.saturating_add(more));
         if n == 0 {
             return None;
         }
@@ -231,9 +236,10 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 fn action_report(confusion: &[u64], n_actions: usize, action: usize, auc: Option<f64>) -> ActionReport {
     let hits = confusion[action * n_actions + action];
-    let total = |cells: &mut dyn Iterator<Item = u64>| cells.fold(0, u64::saturating_add);
-    let support = total(&mut confusion[action * n_actions..][..n_actions].iter().copied());
-    let predicted = total(&mut (0..n_actions).map(|actual| confusion[actual * n_actions + action]));
+    let support: u64 = confusion[action * n_actions..][..n_actions].iter().sum();
+    let predicted: u64 = (0..n_actions)
+        .map(|actual| confusion[actual * n_actions + action])
+        .sum();
     let share = |of: u64| (of > 0).then(|| hits as f64 / of as f64);
     ActionReport {
         precision: share(predicted),
