@@ -491,7 +491,6 @@ impl Dealt {
         let mut order: Vec<u64> = self.keys.iter().zip(0..).map(pack).collect();
         sort(&mut order, key_bits - dropped + index_bits);
         let index = |packed: u64| (packed & ((1 << index_bits) - 1)) as usize;
-        let dimensions = self.dimensions;
         for run in order.chunk_by_mut(|a, b| a >> index_bits == b >> index_bits) {
             if run.len() > 1 {
                 run.sort_unstable_by(|&a, &b| {
@@ -508,11 +507,7 @@ impl Dealt {
                     place.weights[place.filled - 1] += self.weight(index(packed));
                     continue;
                 }
-                let slots = &mut place.values[place.filled * dimensions..][..dimensions];
-                // Few numbers, for which a call that copies takes longer.
-                for (slot, value) in slots.iter_mut().zip(row) {
-                    *slot = *value;
-                }
+                place.values[place.filled * self.dimensions..][..self.dimensions].copy_from_slice(row);
                 place.weights[place.filled] = self.weight(index(packed));
                 place.filled += 1;
                 before = row;
