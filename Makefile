@@ -3,6 +3,8 @@ DUCKDB_VERSIONS := 1.4.5 1.5.6 2.0.0
 SHELL_VERSION := 1.5.6
 PYTHON ?= python3
 
+# Where cargo builds: cargo itself obeys the variable, so what comes after it must look there too.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 EXTENSION := build/footfall.duckdb_extension
 PANICS := build/panics.duckdb_extension
 VENV := build/venv
@@ -19,7 +21,7 @@ SCALE ?= 10m
 
 .PHONY: release demo test lint unit sql clients reference check-reference fuzz faults soak valgrind deny test-peers bench bench-data clean
 
-release: ; cargo build --release --workspace --locked && mkdir -p build && target/release/package-extension target/release/libfootfall_extension.so $(EXTENSION)
+release: ; cargo build --release --workspace --locked && mkdir -p build && $(TARGET)/release/package-extension $(TARGET)/release/libfootfall_extension.so $(EXTENSION)
 
 demo: release $(DUCKDB_SHELL) $(filter build/demo_events.csv,$(EVENTS)) ; $(DUCKDB_SHELL) -unsigned -bail -box -cmd "LOAD '$(EXTENSION)'" -cmd "SET VARIABLE events = '$(EVENTS)'" -cmd ".maxwidth 160" -cmd ".echo on" < sql/pipeline.sql
 
@@ -45,9 +47,9 @@ VALGRIND := build/valgrind
 valgrind: release $(DUCKDBS)
 	mkdir -p $(VALGRIND)
 	cargo rustc --release --locked -p footfall-extension --lib -- $(WITH_LINES)
-	target/release/package-extension target/release/libfootfall_extension.so $(VALGRIND)/footfall.duckdb_extension
+	$(TARGET)/release/package-extension $(TARGET)/release/libfootfall_extension.so $(VALGRIND)/footfall.duckdb_extension
 	cargo rustc --release --locked -p footfall-extension --features panics --example panics -- $(WITH_LINES)
-	target/release/package-extension target/release/examples/libpanics.so $(VALGRIND)/panics.duckdb_extension
+	$(TARGET)/release/package-extension $(TARGET)/release/examples/libpanics.so $(VALGRIND)/panics.duckdb_extension
 	cargo rustc --release --locked --test fuzz --message-format=json -- $(WITH_LINES) | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | xargs -I FUZZ cp FUZZ $(VALGRIND)/fuzz
 	$(VENV)/bin/python tests/valgrind/run.py --duckdb $(lastword $(DUCKDBS)) --extension $(VALGRIND)/footfall.duckdb_extension --panics $(VALGRIND)/panics.duckdb_extension --fuzz $(VALGRIND)/fuzz
 
@@ -74,7 +76,7 @@ build/events_%.parquet: release $(DUCKDB_SHELL) ; $(DUCKDB_SHELL) -unsigned -bai
 build/demo_events.csv: release $(DUCKDB_SHELL) ; $(DUCKDB_SHELL) -unsigned -c "LOAD '$(EXTENSION)'" -c "COPY (SELECT user_id, item_id, category_id, action, epoch(ts - INTERVAL 8 HOURS)::BIGINT FROM footfall.generate_events(users := 1000, seed := 42) ORDER BY ALL) TO '$@' (HEADER false)"
 
 # Our own crate alone is compiled again: the gates of the extension around functions that panic.
-$(PANICS): release ; cargo build --release --locked -p footfall-extension --features panics --example panics && target/release/package-extension target/release/examples/libpanics.so $@
+$(PANICS): release ; cargo build --release --locked -p footfall-extension --features panics --example panics && $(TARGET)/release/package-extension $(TARGET)/release/examples/libpanics.so $@
 
 $(VENV)/installed: tests/requirements.txt ; $(PYTHON) -m venv $(VENV) && $(PIP) install -r $< && touch $@
 build/duckdb/%: $(VENV)/installed ; rm -rf $@ && $(PIP) install --no-deps --target $@ duckdb==$*

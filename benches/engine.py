@@ -87,7 +87,7 @@ def main():
     arguments = parser.parse_args()
     threads, rounds = arguments.threads, arguments.rounds
 
-    binaries = [f for f in ROOT.glob("target/release/deps/engine-*") if not f.suffix]
+    binaries = [f for f in (ROOT / os.environ.get("CARGO_TARGET_DIR", "target")).glob("release/deps/engine-*") if not f.suffix]
     ours = Worker(str(max(binaries, key=os.path.getmtime)))
     peer = Worker(arguments.python, str(ROOT / "benches/peers/engine_torch.py"))
     cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
