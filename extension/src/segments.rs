@@ -170,8 +170,8 @@ pub fn signatures<const N: usize>(returns: fn() -> Type) -> Vec<Signature> {
     vec![of(None), of(Some(Type::Any))]
 }
 
-/// Answers each row of such a function with what `fit` makes of it; NULL where
-/// an argument is NULL or no point is left.
+/// Answers each row of such a function, which takes `most` clusters, with what `fit` makes of it;
+/// NULL where an argument is NULL or no point is left.
 ///
 /// # Errors
 /// Of the arguments, or those of `fit`.
@@ -179,33 +179,22 @@ pub fn answer<const N: usize>(
     input: &Chunk,
     output: Output,
     returns: &Type,
+    most: usize,
     fit: impl Fn(&Points, [usize; N], &Options) -> Result<Value, SegmentError>,
 ) -> Result<(), Box<dyn Error>> {
-    let rows = (0..input.len())
-        .map(|row| {
-            if input.any_null(row) {
-                return Ok(Value::Null);
-            }
-            let options = options(input, 1 + N, row)?;
-            let mut counts = [0; N];
-            for (index, count) in counts.iter_mut().enumerate() {
-                *count = clusters(input.column(1 + index).values::<i64>()[row])?;
-            }
-            Ok(match points(input.column(0), row, options.threads)? {
-                Some(points) => fit(&points, counts, &options)?,
-                None => Value::Null,
-            })
+    output.write_rows(input, returns, |row| {
+        let options = options(input, 1 + N, row)?;
+        let mut counts = [0; N];
+        for (index, count) in counts.iter_mut().enumerate() {
+            // The library checks the rest.
+            let k = input.column(1 + index).values::<i64>()[row];
+            *count = usize::try_from(k).map_err(|_| Failure::argument("k", k, format!("1 to {most}")))?;
+        }
+        Ok(match points(input.column(0), row, options.threads)? {
+            Some(points) => fit(&points, counts, &options)?,
+            None => Value::Null,
         })
-        .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-    output.write(returns, &rows)
-}
-
-/// A number of clusters as an argument.
-///
-/// # Errors
-/// A negative one; the library checks the rest.
-fn clusters(k: i64) -> Result<usize, SegmentError> {
-    usize::try_from(k).map_err(|_| SegmentError::Clusters { found: k })
+    })
 }
 
 /// The points in a row of a DOUBLE[][] column; nothing when there are none.

@@ -30,6 +30,9 @@ pub enum SegmentError {
     /// No cluster, or more clusters than anyone can use.
     #[error("argument 'k' is {found}; allowed: 1 to {}", crate::segment::kmeans::MAX_CLUSTERS)]
     Clusters { found: i64 },
+    /// The same for the components of a mixture.
+    #[error("argument 'k' is {found}; allowed: 1 to {}", crate::segment::gmm::MAX_COMPONENTS)]
+    Components { found: usize },
     /// More clusters than distinct points.
     #[error("argument 'k' is {found}; allowed: at most {distinct}, the number of distinct points")]
     TooManyClusters { found: usize, distinct: usize },

@@ -87,10 +87,8 @@ impl Mixture {
 /// more than [`MAX_DIMENSIONS`] coordinates; a setting is 0; a negative
 /// coordinate with `log`.
 pub fn fit(points: &Points, k: usize, options: &Options) -> Result<Mixture, SegmentError> {
-    if k > MAX_COMPONENTS {
-        return Err(SegmentError::Mixture(format!(
-            "argument 'k' is {k}; allowed: 1 to {MAX_COMPONENTS}"
-        )));
+    if !(1..=MAX_COMPONENTS).contains(&k) {
+        return Err(SegmentError::Components { found: k });
     }
     if points.dimensions() > MAX_DIMENSIONS {
         return Err(SegmentError::Mixture(format!(

@@ -4,7 +4,7 @@ use crate::scalar::{Scalar, Signature};
 use crate::segments::{answer, mixture_type, mixture_value, signatures};
 use crate::value::Output;
 use crate::vector::Chunk;
-use footfall::segment::gmm::fit;
+use footfall::segment::gmm::{fit, MAX_COMPONENTS};
 use std::error::Error;
 
 pub struct Gmm;
@@ -17,8 +17,12 @@ impl Scalar for Gmm {
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        answer(input, output, &mixture_type(), |points, [k], options| {
-            Ok(mixture_value(&fit(points, k, options)?))
-        })
+        answer(
+            input,
+            output,
+            &mixture_type(),
+            MAX_COMPONENTS,
+            |points, [k], options| Ok(mixture_value(&fit(points, k, options)?)),
+        )
     }
 }

@@ -4,7 +4,7 @@ use crate::scalar::{Scalar, Signature};
 use crate::segments::{answer, model_type, model_value, signatures};
 use crate::value::Output;
 use crate::vector::Chunk;
-use footfall::segment::kmeans::fit;
+use footfall::segment::kmeans::{fit, MAX_CLUSTERS};
 use std::error::Error;
 
 pub struct Kmeans;
@@ -17,7 +17,7 @@ impl Scalar for Kmeans {
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        answer(input, output, &model_type(), |points, [k], options| {
+        answer(input, output, &model_type(), MAX_CLUSTERS, |points, [k], options| {
             Ok(model_value(&fit(points, k, options)?))
         })
     }

@@ -6,6 +6,7 @@ use crate::segments::{answer, model_type, model_value, signatures};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::segment::choose::{choose, Choice};
+use footfall::segment::kmeans::MAX_CLUSTERS;
 use std::error::Error;
 
 pub struct KmeansChoose;
@@ -18,10 +19,16 @@ impl Scalar for KmeansChoose {
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        answer(input, output, &returns(), |points, [k_from, k_to], options| {
-            let choices = choose(points, k_from..=k_to, options)?;
-            Ok(Value::List(choices.iter().map(value).collect()))
-        })
+        answer(
+            input,
+            output,
+            &returns(),
+            MAX_CLUSTERS,
+            |points, [k_from, k_to], options| {
+                let choices = choose(points, k_from..=k_to, options)?;
+                Ok(Value::List(choices.iter().map(value).collect()))
+            },
+        )
     }
 }
 
