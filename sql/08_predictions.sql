@@ -103,7 +103,8 @@ CREATE MACRO footfall.main.evaluation(
     user_id := NULL,
     times := NULL,
     validation_from := NULL,
-    threads := NULL
+    threads := NULL,
+    called_as := 'evaluation'
 ) AS TABLE
 WITH RECURSIVE
 ff_model AS MATERIALIZED (
@@ -128,8 +129,10 @@ ff_packed AS MATERIALIZED (
         seed := (SELECT coalesce(ff_info['seed'], 0) FROM ff_model)
     ) AS ff_set
     WHERE (SELECT footfall.main.check_option(
-        part IN ('all', 'validation'), 'evaluation', 'part', part, '''all'', ''validation'''
-    ))
+        part IN ('all', 'validation'), called_as, 'part', part, '''all'', ''validation'''
+    ) AND footfall.main.check_option(
+        ff_blob IS NOT NULL, called_as, 'model', NULL, 'a model of footfall.train'
+    ) FROM ff_model)
 ),
 ff_pieces(ff_first, ff_scored) AS (
     SELECT 0::BIGINT, evaluate_piece(ff_blob, ff_dataset, 0, ff_threads) FROM ff_model, ff_packed
@@ -146,6 +149,7 @@ Its fields are the numbers of `footfall.evaluate` and the lists `actions` (as `f
 
 Parameters:
 - tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`
+- called_as: the macro that an error names
 
 Example:
 WITH histories(actions) AS (VALUES ([''pv'', ''pv'', ''buy'', ''pv'']), ([''pv'', ''pv'', ''pv''])),
@@ -168,13 +172,12 @@ WITH ff_scored AS MATERIALIZED (
         tbl,
         actions,
         model,
-        part := CASE WHEN footfall.main.check_option(
-            part IN ('all', 'validation'), 'evaluate', 'part', part, '''all'', ''validation'''
-        ) THEN part END,
+        part := part,
         user_id := user_id,
         times := times,
         validation_from := validation_from,
-        threads := threads
+        threads := threads,
+        called_as := 'evaluate'
     ) AS ff_evaluation
 )
 SELECT
@@ -226,13 +229,12 @@ WITH ff_scored AS (
         tbl,
         actions,
         model,
-        part := CASE WHEN footfall.main.check_option(
-            part IN ('all', 'validation'), 'class_report', 'part', part, '''all'', ''validation'''
-        ) THEN part END,
+        part := part,
         user_id := user_id,
         times := times,
         validation_from := validation_from,
-        threads := threads
+        threads := threads,
+        called_as := 'class_report'
     ) AS ff_evaluation
 )
 SELECT ff_predictor AS predictor, * EXCLUDE (ff_predictor)
@@ -272,13 +274,12 @@ WITH ff_scored AS (
         tbl,
         actions,
         model,
-        part := CASE WHEN footfall.main.check_option(
-            part IN ('all', 'validation'), 'confusion', 'part', part, '''all'', ''validation'''
-        ) THEN part END,
+        part := part,
         user_id := user_id,
         times := times,
         validation_from := validation_from,
-        threads := threads
+        threads := threads,
+        called_as := 'confusion'
     ) AS ff_evaluation
 )
 SELECT ff_predictor AS predictor, * EXCLUDE (ff_predictor)
@@ -318,13 +319,12 @@ WITH ff_scored AS (
         tbl,
         actions,
         model,
-        part := CASE WHEN footfall.main.check_option(
-            part IN ('all', 'validation'), 'reliability', 'part', part, '''all'', ''validation'''
-        ) THEN part END,
+        part := part,
         user_id := user_id,
         times := times,
         validation_from := validation_from,
-        threads := threads
+        threads := threads,
+        called_as := 'reliability'
     ) AS ff_evaluation
 )
 SELECT ff_predictor AS predictor, * EXCLUDE (ff_predictor)
@@ -400,7 +400,11 @@ SELECT
 FROM ff_users, ff_totals
 WHERE (SELECT footfall.main.check_option(
     part IN ('all', 'validation'), 'compare_models', 'part', part, '''all'', ''validation'''
-));
+) AND footfall.main.check_option(
+    ff_a IS NOT NULL, 'compare_models', 'model_a', NULL, 'a model of footfall.train'
+) AND footfall.main.check_option(
+    ff_b IS NOT NULL, 'compare_models', 'model_b', NULL, 'a model of footfall.train'
+) FROM ff_models);
 COMMENT ON MACRO TABLE footfall.main.compare_models IS 'Compares two models user by user, with the standard error of the difference.
 
 One row: `log_loss_a` and `log_loss_b`, mean negative log likelihoods in nats per target; `difference`, the first minus the second, above 0 when the second model is better; `standard_error` of the difference. Both models are judged on the same users, and it is users that were drawn at random and not targets, so the error is that of a ratio over users (Cochran, 1977, Sampling Techniques, section 6.4). A difference of two standard errors is worth believing.

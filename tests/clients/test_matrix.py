@@ -98,7 +98,7 @@ CALLS = {
     "evaluate": (["histories", "actions", MODEL], QUALITY),
     "evaluate_model": ([MODEL, DATASET, f"[evaluate_piece({MODEL}, {DATASET}, 0, 1).piece]", "1"], {}),
     "evaluate_piece": ([MODEL, DATASET, "0", "1"], {}),
-    "evaluation": (["histories", "actions", MODEL], QUALITY),
+    "evaluation": (["histories", "actions", MODEL], {**QUALITY, "called_as": "'evaluate'"}),
     "event_reason": (["1", "2", "3", "'pv'", "TIMESTAMP '2017-11-26'"], CLEANING),
     "footfall_devices": ([], {}),
     "footfall_version": ([], {}),
