@@ -10,10 +10,11 @@
 //! - [`kmeans`]: several starts, the best one, and the model;
 //! - [`quality`]: inertia, silhouette, Davies-Bouldin;
 //! - [`choose`]: one clustering per k and the choice among them;
-//! - [`gmm`]: soft segments.
+//! - [`gmm`]: soft segments, and `density`, the probabilities behind them.
 
 pub mod blocks;
 pub mod choose;
+mod density;
 pub mod error;
 pub mod exchange;
 pub mod gmm;
