@@ -80,6 +80,8 @@ struct Corpus {
     /// Finished models and models with the state of a run.
     models: Vec<Vec<u8>>,
     datasets: Vec<Vec<u8>>,
+    /// The scores of the last model on the first dataset.
+    piece: Vec<u8>,
 }
 
 impl Corpus {
@@ -107,8 +109,13 @@ impl Corpus {
             models.push(trainer.to_bytes().unwrap());
             models.push(trainer.model().to_bytes(None).unwrap());
         }
+        let read = Dataset::from_bytes(&dataset).unwrap();
+        let model = Model::from_bytes(&models[models.len() - 1]).unwrap();
+        let engine = Fused::new(model.architecture).unwrap();
+        let piece = evaluate::Piece::score(&read, &engine, &model.parameters, &mut 0, 1).unwrap();
         Self {
             models,
+            piece: piece.to_bytes(),
             datasets: vec![dataset, empty],
         }
     }
@@ -552,6 +559,30 @@ fn try_bytes(case: &Case, dataset: &Dataset, tally: &mut Tally) {
     }
 }
 
+/// Pieces of an evaluation, now and then whole, mostly with other bytes, too few or too many, or more than one.
+fn try_pieces(random: &mut Random, corpus: &Corpus, dataset: &Dataset, tally: &mut Tally) {
+    let mut pieces = Vec::new();
+    for _ in 0..1 + below(random, 4) / 3 {
+        let mut piece = corpus.piece.clone();
+        for _ in 0..below(random, 6) {
+            let place = below(random, piece.len());
+            piece[place] = *pick(random, &[0, 1, 0x7f, 0x80, 0xff]);
+        }
+        if random.below(4) == 0 {
+            let length = below(random, 2 * piece.len());
+            piece.resize(length, 0xff);
+        }
+        pieces.push(piece);
+    }
+    let size = (0, pieces.iter().map(Vec::len).sum());
+    let report = tally.decode(size, "piece", || {
+        evaluate::network(dataset, pieces.iter().map(Vec::as_slice), 1)
+    });
+    if let Ok(report) = report {
+        assert_eq!(report.unwrap().n, dataset.n_held_out_targets() as u64);
+    }
+}
+
 const COORDINATES: &[f64] = &[
     0.0,
     -0.0,
@@ -648,6 +679,7 @@ fn damaged_values_end_in_a_value_or_an_error() {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             try_bytes(&case, &dataset, &mut tally);
             try_segments(&mut random, &mut tally);
+            try_pieces(&mut random, &corpus, &dataset, &mut tally);
         }));
         let took = started.elapsed();
         assert!(outcome.is_ok(), "case {number}, {}", case.kind);
