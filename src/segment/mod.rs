@@ -1,7 +1,8 @@
 //! Customer segments: k-means over customer features, how good a clustering
 //! is, which k to take, and Gaussian mixtures.
 //!
-//! - [`points`]: the input, checked, with equal points merged into weighted ones;
+//! - [`points`]: the input, checked, with equal points merged into weighted ones (`repeats`) and
+//!   all of them in canonical order (`arrange`) along a `curve`;
 //! - [`scale`]: standardising and the logarithm for skewed money;
 //! - [`blocks`]: the scaled points in the layout that the kernels read;
 //! - [`start`]: k-means++ and k-means|| starts;
@@ -12,8 +13,10 @@
 //! - [`choose`]: one clustering per k and the choice among them;
 //! - [`gmm`]: soft segments, and `density`, the probabilities behind them.
 
+mod arrange;
 pub mod blocks;
 pub mod choose;
+mod curve;
 mod density;
 pub mod error;
 pub mod exchange;
@@ -23,6 +26,7 @@ pub mod lloyd;
 pub mod parallel;
 pub mod points;
 pub mod quality;
+mod repeats;
 pub mod scale;
 pub mod start;
 mod wide;
