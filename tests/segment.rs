@@ -5,6 +5,7 @@
 use footfall::random::Random;
 use footfall::segment::blocks::{Blocks, LANES};
 use footfall::segment::choose::choose;
+use footfall::segment::coreset;
 use footfall::segment::error::SegmentError;
 use footfall::segment::gmm::{self, Membership};
 use footfall::segment::kmeans::{fit, Assigner, Model, Options, MANY};
@@ -433,6 +434,34 @@ fn starts_from_a_sample_end_on_all_points() {
         "{} {}",
         model.inertia,
         whole.inertia()
+    );
+}
+
+/// On a coreset any centroids cost about what they cost on all points, few far customers with a large
+/// part of the inertia included: those are in it, one by one.
+#[test]
+fn a_coreset_costs_what_all_points_cost() {
+    let mut values = customers(8, 100_000, 2);
+    for far in 0..20 {
+        values.extend([1000.0 + 10.0 * f64::from(far), 5.0]);
+    }
+    let points = Points::new(&values, 2, 2).unwrap();
+    let scaling = Scaling::fit(&points, true, false, 2).unwrap();
+    let blocks = Blocks::new(&points, &scaling, 2);
+    let coreset = coreset::draw(&points, &blocks, &scaling, 2000, 7, 2).unwrap();
+    assert!(coreset.len() < 3000, "{}", coreset.len());
+    let drawn = Blocks::new(&coreset, &scaling, 2);
+    for seed in 0..5 {
+        let centroids = Start::PlusPlus.draw(&blocks, 3, seed, 2);
+        let (all, some) = (inertia(&blocks, &centroids, 2), inertia(&drawn, &centroids, 2) / 1024.0);
+        assert!(close(some, all, 0.05), "{all} {some}");
+    }
+    let far = (0..coreset.len()).filter(|&index| coreset.point(index)[0] >= 1000.0);
+    let stands_for: Vec<f64> = far.map(|index| coreset.weights()[index] as f64 / 1024.0).collect();
+    assert_eq!(stands_for.len(), 20);
+    assert!(
+        stands_for.iter().all(|points| (0.5..2.0).contains(points)),
+        "{stands_for:?}"
     );
 }
 

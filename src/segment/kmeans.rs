@@ -7,9 +7,10 @@
 //!    Up to [`FEW`] distinct points, single points are then moved as long as
 //!    that helps ([`super::exchange`]).
 //!    Of more than [`MANY`] distinct points [`TRIES`] starts for each that is asked for are drawn
-//!    from a sample and iterated on it (Bradley and Fayyad, "Refining initial points for k-means
-//!    clustering", 1998): what is far from its end moves on few points. The best, [`KEPT`] at
-//!    most, go on with all points, until the centroids have come to rest within [`TOLERANCE`].
+//!    from a weighted sample ([`super::coreset`]) and iterated on it (Bradley and Fayyad, "Refining
+//!    initial points for k-means clustering", 1998): what is far from its end moves on few points.
+//!    The best, [`KEPT`] at most, go on with all points, until the centroids have come to rest
+//!    within [`TOLERANCE`].
 //! 3. The start with the smallest inertia is taken. Up to [`FEW`] distinct
 //!    points, each of its centroids in turn is tried elsewhere.
 //! 4. Sizes and inertia are counted with the finished model in original units,
@@ -32,6 +33,7 @@
 //! ```
 
 use super::blocks::{Blocks, Lanes, LANES, SLACK};
+use super::coreset;
 use super::error::SegmentError;
 use super::exchange;
 use super::lloyd::{self, Lloyd};
@@ -49,9 +51,9 @@ pub const MAX_CLUSTERS: usize = 10_000;
 /// thread is not worth starting.
 pub const FEW: usize = 4096;
 /// Above this many distinct points starts are looked for on a sample.
-pub const MANY: usize = 8 * SAMPLE as usize;
+pub const MANY: usize = 8 * SAMPLE;
 /// Rows of that sample.
-const SAMPLE: u64 = 1 << 15;
+const SAMPLE: usize = 1 << 15;
 /// Starts that are tried on the sample for one that is asked for, and how many there are at least.
 const TRIES: usize = 2;
 const MIN_TRIES: usize = 4;
@@ -171,10 +173,13 @@ impl<'a> Prepared<'a> {
         options.check()?;
         let scaling = Scaling::fit(points, options.standardise, options.log, options.threads)?;
         let blocks = Blocks::new(points, &scaling, options.threads);
-        let sample = (points.len() > MANY).then(|| {
-            let offset = Random::for_purpose(options.seed, "sample of starts").uniform();
-            Blocks::new(&points.sample(SAMPLE, offset), &scaling, options.threads)
-        });
+        let sample = if points.len() > MANY {
+            let seed = Random::for_purpose(options.seed, "sample of starts").next_u64();
+            let sample = coreset::draw(points, &blocks, &scaling, SAMPLE, seed, options.threads)?;
+            Some(Blocks::new(&sample, &scaling, options.threads))
+        } else {
+            None
+        };
         Ok(Self {
             points,
             options: options.clone(),

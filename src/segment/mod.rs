@@ -6,6 +6,7 @@
 //! - [`scale`]: standardising and the logarithm for skewed money;
 //! - [`blocks`]: the scaled points in the layout that the kernels read;
 //! - [`start`]: k-means++ and k-means|| starts;
+//! - [`coreset`]: a weighted sample of many points, on which starts are tried;
 //! - [`lloyd`]: Lloyd's iterations with exact pruning;
 //! - [`exchange`]: moves of single points where the iterations stop;
 //! - [`kmeans`]: several starts, the best one, and the model;
@@ -16,6 +17,7 @@
 mod arrange;
 pub mod blocks;
 pub mod choose;
+pub mod coreset;
 mod curve;
 mod density;
 pub mod error;
