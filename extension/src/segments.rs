@@ -158,16 +158,18 @@ fn from_given(given: Given) -> Result<Options, Box<dyn Error>> {
     })
 }
 
-/// The overloads of a function of points, `N` numbers of clusters, and options or none.
+/// The overloads of a function of points, `N` numbers of clusters, options or none, and then weights or none.
 pub fn signatures<const N: usize>(returns: fn() -> Type) -> Vec<Signature> {
-    let of = |options: Option<Type>| {
+    let of = |settings: Vec<Type>| {
         let counts = std::iter::repeat_with(|| Type::Bigint).take(N);
         Signature {
-            parameters: std::iter::once(points_type()).chain(counts).chain(options).collect(),
+            parameters: std::iter::once(points_type()).chain(counts).chain(settings).collect(),
             returns: returns(),
         }
     };
-    vec![of(None), of(Some(Type::Any))]
+    // DOUBLE takes every type of number that counts can have.
+    let weights = Type::list(Type::Double);
+    vec![of(vec![]), of(vec![Type::Any]), of(vec![Type::Any, weights])]
 }
 
 /// Answers each row of such a function, which takes `most` clusters, with what `fit` makes of it;
@@ -190,27 +192,83 @@ pub fn answer<const N: usize>(
             let k = input.column(1 + index).values::<i64>()[row];
             *count = usize::try_from(k).map_err(|_| Failure::argument("k", k, format!("1 to {most}")))?;
         }
-        Ok(match points(input.column(0), row, options.threads)? {
+        let weights = (input.width() > N + 2).then(|| input.column(N + 2));
+        Ok(match points(input.column(0), weights, row, options.threads)? {
             Some(points) => fit(&points, counts, &options)?,
             None => Value::Null,
         })
     })
 }
 
-/// The points in a row of a DOUBLE[][] column; nothing when there are none.
-/// Points that are NULL or hold a NULL are left out.
+/// The points in a row of a DOUBLE[][] column, and how often each counts in the same row of a DOUBLE[]
+/// column, where an empty list stands for once each; nothing when there are none. Points that are NULL,
+/// hold a NULL or have a weight of 0 or NULL are left out.
 ///
 /// # Errors
-/// As [`Points::new`], and points of unequal lengths; a point is named by its
+/// As [`Points::new`], points of unequal lengths, and those of [`counts`]; a point is named by its
 /// place in the list.
-fn points(column: &Column, row: usize, threads: usize) -> Result<Option<Points>, SegmentError> {
+fn points(
+    column: &Column,
+    weights: Option<&Column>,
+    row: usize,
+    threads: usize,
+) -> Result<Option<Points>, Box<dyn Error>> {
     let lists = column.child();
-    let rows = Rows::read(&lists, column.list(row))?;
+    let range = column.list(row);
+    let counts = weights.map_or(Ok(None), |weights| counts(weights, row, range.len()))?;
+    let rows = Rows::read(&lists, range)?;
     if rows.values.is_empty() {
         return Ok(None);
     }
-    let points = Points::new(&rows.values, rows.dimensions, threads);
-    points.map(Some).map_err(|error| rows.in_list(error))
+    let points = match (counts, &rows.places) {
+        (None, _) => Points::new(&rows.values, rows.dimensions, threads),
+        (Some(counts), None) => Points::weighted(&rows.values, &counts, rows.dimensions, threads),
+        (Some(counts), Some(places)) => {
+            let counts: Vec<u64> = places.iter().map(|&place| counts[place]).collect();
+            Points::weighted(&rows.values, &counts, rows.dimensions, threads)
+        }
+    };
+    match points {
+        Err(SegmentError::NoPoints) => Ok(None),
+        points => Ok(Some(points.map_err(|error| rows.in_list(error))?)),
+    }
+}
+
+/// How often each of `n_points` points counts, as a row of a DOUBLE[] column says; nothing for an empty list.
+///
+/// # Errors
+/// Not one weight per point, or weights that are not whole numbers from 0 or add up to more than a DOUBLE
+/// can tell apart.
+fn counts(weights: &Column, row: usize, n_points: usize) -> Result<Option<Vec<u64>>, Failure> {
+    const MOST: f64 = (1u64 << 53) as f64;
+    let range = weights.list(row);
+    if range.is_empty() {
+        return Ok(None);
+    }
+    if range.len() != n_points {
+        return Err(Failure::argument(
+            "weights",
+            format!("a list of {}", range.len()),
+            format!("one weight for each of the {n_points} points"),
+        ));
+    }
+    let weights = weights.child();
+    let values = weights.values::<f64>();
+    let mut total = 0.0;
+    let counts = range.map(|index| {
+        let weight = if weights.is_null(index) { 0.0 } else { values[index] };
+        total += weight;
+        if weight >= 0.0 && weight.fract() == 0.0 && total <= MOST {
+            Ok(weight as u64)
+        } else {
+            Err(Failure::argument(
+                "weights",
+                weight,
+                "whole numbers from 0 that add up to 2^53 at most",
+            ))
+        }
+    });
+    counts.collect::<Result<_, _>>().map(Some)
 }
 
 /// Points as one row-major array.

@@ -74,7 +74,7 @@ MODEL = "getvariable('model')"
 DATASET = "getvariable('dataset')"
 CLEANING = {"valid_from": "DATE '2017-11-25'", "valid_until": "DATE '2017-12-04'", "actions": "['pv', 'cart']"}
 QUALITY = {"part": "'all'", "user_id": "user_id", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'", "threads": "1"}
-OPTIONS = {"options": "{'seed': 1, 'n_init': 2}"}
+OPTIONS = {"options": "{'seed': 1, 'n_init': 2}", "weights": "[]"}
 # One valid call of each function: the arguments by position, then those by name.
 CALLS = {
     "activity": (["shop", "user_id", "action", "ts"], {"by": "'hour'", "purchase": "'buy'"}),
