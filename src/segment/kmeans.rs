@@ -35,7 +35,7 @@
 use super::blocks::{Blocks, Lanes, LANES, SLACK};
 use super::coreset;
 use super::error::SegmentError;
-use super::exchange;
+use super::exchange::Singles;
 use super::lloyd::{self, Lloyd};
 use super::parallel;
 use super::points::{compare, Points};
@@ -300,16 +300,17 @@ struct Run {
 }
 
 impl Run {
-    fn new(blocks: &Blocks, start: Vec<f64>, max_iterations: usize, threads: usize) -> Self {
+    /// Of few points, `singles` are moved as well.
+    fn new(blocks: &Blocks, singles: Option<&Singles>, start: Vec<f64>, max_iterations: usize, threads: usize) -> Self {
         let mut centroids = start;
         let mut iterations = 0;
         loop {
             let mut lloyd = Lloyd::new(blocks, centroids, threads);
             lloyd.run(max_iterations - iterations);
             iterations += lloyd.iterations();
-            let better = (blocks.n_points() <= FEW && iterations < max_iterations)
-                .then(|| exchange::improve(blocks, lloyd.centroids()))
-                .flatten();
+            let better = singles
+                .filter(|_| iterations < max_iterations)
+                .and_then(|singles| singles.improve(lloyd.centroids()));
             match better {
                 Some(better) => centroids = better,
                 None => {
@@ -337,19 +338,19 @@ fn best(runs: impl IntoIterator<Item = Run>) -> Run {
 }
 
 fn best_start(blocks: &Blocks, k: usize, options: &Options) -> Run {
-    let threads = if blocks.n_points() <= FEW { 1 } else { options.threads };
+    let singles = (blocks.n_points() <= FEW).then(|| Singles::new(blocks));
+    let threads = if singles.is_some() { 1 } else { options.threads };
     // Each works by itself as far as there are threads.
     let side_by_side = threads.min(options.n_init);
     let each = threads / side_by_side;
     let best = best(parallel::map(side_by_side, options.n_init, |start| {
         let seed = hash(options.seed, &[start as u64]);
         let start = options.start.draw(blocks, k, seed, each);
-        Run::new(blocks, start, options.max_iterations, each)
+        Run::new(blocks, singles.as_ref(), start, options.max_iterations, each)
     }));
-    if blocks.n_points() <= FEW && k > 1 {
-        relocate(blocks, best, k, options)
-    } else {
-        best
+    match singles.filter(|_| k > 1) {
+        Some(singles) => relocate(blocks, &singles, best, k, options),
+        None => best,
     }
 }
 
@@ -387,7 +388,7 @@ fn starts_on_sample(sample: &Blocks, k: usize, options: &Options) -> Vec<Vec<f64
 /// from the others; keeps what lowers the inertia (random swap: Fränti,
 /// "Efficiency of random swap clustering", 2018). Ends when that has failed
 /// [`PATIENCE`] times for every cluster.
-fn relocate(blocks: &Blocks, mut best: Run, k: usize, options: &Options) -> Run {
+fn relocate(blocks: &Blocks, singles: &Singles, mut best: Run, k: usize, options: &Options) -> Run {
     let dimensions = blocks.dimensions();
     let mut random = Random::for_purpose(options.seed, "relocate");
     let mut failed = 0;
@@ -399,7 +400,7 @@ fn relocate(blocks: &Blocks, mut best: Run, k: usize, options: &Options) -> Run 
         let moved = trial % k * dimensions;
         centroids.drain(moved..moved + dimensions);
         centroids.extend(another(blocks, &centroids, &mut random));
-        let run = Run::new(blocks, centroids, options.max_iterations, 1);
+        let run = Run::new(blocks, Some(singles), centroids, options.max_iterations, 1);
         if run.inertia < best.inertia * (1.0 - LESS) {
             best = run;
             failed = 0;
