@@ -10,6 +10,7 @@ mod gate;
 mod macros;
 mod memory;
 mod models;
+mod pages;
 mod progress;
 mod scalar;
 mod segments;
@@ -19,6 +20,9 @@ mod value;
 mod vector;
 
 use duckdb::{duckdb_entrypoint_c_api, Connection};
+
+#[global_allocator]
+static MEMORY: pages::LargePages = pages::LargePages;
 
 /// Called by `LOAD footfall`: attaches the in-memory database `footfall`,
 /// registers the scalar and table functions and runs the files of `sql/` in it.
