@@ -14,19 +14,20 @@ Equal points are merged into weighted ones, which changes no result, and the poi
 of their own: the same points, options and version give the same bytes in any order of the rows and on any
 number of threads. Every start is iterated until no point changes its cluster; up to 4096 different points
 the search then goes on with moves of single points and of whole centroids. Above 262144 different points the
-iterations end when the squared moves of all centroids add up to less than a ten-thousandth of the variance. A cluster that loses all its
+iterations end when the squared ways of all centroids to the means of their points add up to less than a ten-thousandth
+of the variance. A cluster that loses all its
 points is seeded again with the point that is furthest from its centroid.
 Points that are NULL or hold a NULL are left out; no points at all give NULL. NaN, infinity, points of
 unequal lengths, and a k above the number of different points are errors. FLOAT, INTEGER and DECIMAL
 points and ARRAYs are taken as DOUBLEs.
 An interrupted query ends when the function returns. On two processors 1 million points of three coordinates, all
-different and without any structure, take 0.4 s with k = 8 and 3 s with k = 100; `n_init` and `max_iterations`
+different and without any structure, take 0.4 s with k = 8 and 5 s with k = 100; `n_init` and `max_iterations`
 shorten it.
 
 Parameters:
 - points: DOUBLE[][], for example list([recency_days, frequency]).
 - k: the number of clusters, 1 to 10000.
-- options: a STRUCT with any of `seed` (42), `n_init`, the number of starts of which the best is taken (10; above 262144 different points twice as many, at least four, are tried on a sample of 32768 points, drawn with the seed, and the three best go on with all points), `max_iterations` per start (300), `standardise`, whether coordinates are divided by their standard deviation (true), `log`, whether log(1 + x) is taken first, for skewed money (false), `start`, ''kmeans++'' or ''kmeans||'' (''kmeans++''), `threads` (all).
+- options: a STRUCT with any of `seed` (42), `n_init`, the number of starts of which the best is taken (10; above 262144 different points twice as many, at least four, are tried on a weighted sample of 32768 points, drawn with the seed, and the three best go on with all points), `max_iterations` per start (300), `standardise`, whether coordinates are divided by their standard deviation (true), `log`, whether log(1 + x) is taken first, for skewed money (false), `start`, ''kmeans++'' or ''kmeans||'' (''kmeans++''), `threads` (all).
 - weights: a list with the number of times that each point counts; an empty list for once each. Where many points are
   equal, GROUP BY merges them sooner than list() collects them: on two processors ten starts on 1 million customers''
   (recency, frequency) take a third of the time, with the same result to the byte. A weight of 0 or NULL leaves the point out.

@@ -59,8 +59,8 @@ const TRIES: usize = 2;
 const MIN_TRIES: usize = 4;
 /// Starts that go on with all points.
 const KEPT: usize = 3;
-/// Many points are iterated until the squared moves of all centroids in one iteration add up
-/// to less than this share of the mean variance of the coordinates (scikit-learn's default).
+/// Many points are iterated until the squared ways of all centroids to the means of their points
+/// add up to less than this share of the mean variance of the coordinates (scikit-learn's default).
 const TOLERANCE: f64 = 1e-4;
 /// A sample with fewer distinct points per cluster is not used.
 const PER_CLUSTER: usize = 64;

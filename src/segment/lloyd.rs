@@ -139,8 +139,8 @@ impl<'a> Lloyd<'a> {
         }
     }
 
-    /// As [`Lloyd::run`], but also ends when the squared moves of all centroids
-    /// in one iteration add up to no more than `tolerance`. The last iteration
+    /// As [`Lloyd::run`], but also ends when the squared ways of all centroids to the
+    /// means of their points add up to no more than `tolerance`. The last iteration
     /// is not relaxed, so that the centroids are the means of an assignment.
     pub fn run_roughly(&mut self, max_iterations: usize, tolerance: f64) {
         let mut moved = f64::INFINITY;
@@ -151,7 +151,7 @@ impl<'a> Lloyd<'a> {
         self.run(max_iterations.min(self.iterations + 1));
     }
 
-    /// One iteration; returns the sum of the squared moves.
+    /// One iteration; returns the sum of the squared ways of the centroids to the means.
     fn iterate(&mut self) -> f64 {
         self.iterations += 1;
         let changed = self.assign();
@@ -166,7 +166,7 @@ impl<'a> Lloyd<'a> {
         };
         let moved = self.move_centroids(step);
         self.converged = !changed && moved == 0.0;
-        moved
+        moved / (step * step)
     }
 
     /// The centroids, shape (k, dimensions), scaled.
