@@ -7,9 +7,8 @@ The customers are made with numpy from a fixed seed: recency in days, number of 
 (hardly two alike), and 8 continuous coordinates in 10 groups or in none. SQL starts from a DuckDB table and is timed
 whole, `kmeans(list([...]), k)`; scikit-learn starts from an array that is standardised already. Each side
 runs --repeat times in turn and the best counts, in wall time and in CPU time of the process; CPU time is
-the one to read on a busy machine (scikit-learn's threads spin while they wait, which counts for it); of
-noise it is the sum over five seeds, and of the inertia. A
-ratio above 1 means that SQL is faster. The inertia of both sides, of standardised coordinates, stands beside
+the one to read on a busy machine (scikit-learn's threads spin while they wait, which counts for it). For
+noise, times and inertia are sums over five seeds. A ratio above 1 means that SQL is faster. The inertia of both sides, of standardised coordinates, stands beside
 the ratio: at or below 0 in the column `inertia` means that SQL's is no higher, relative to scikit-learn's.
 """
 

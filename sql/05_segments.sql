@@ -14,9 +14,8 @@ Equal points are merged into weighted ones, which changes no result, and the poi
 of their own: the same points, options and version give the same bytes in any order of the rows and on any
 number of threads. Every start is iterated until no point changes its cluster; up to 4096 different points
 the search then goes on with moves of single points and of whole centroids. Above 262144 different points the
-iterations end when the squared ways of all centroids to the means of their points add up to less than a ten-thousandth
-of the variance. A cluster that loses all its
-points is seeded again with the point that is furthest from its centroid.
+iterations end when the squared ways of all centroids to the means of their points add up to less than a
+ten-thousandth of the variance. A cluster that loses all its points is seeded again with the point that is furthest from its centroid.
 Points that are NULL or hold a NULL are left out; no points at all give NULL. NaN, infinity, points of
 unequal lengths, and a k above the number of different points are errors. FLOAT, INTEGER and DECIMAL
 points and ARRAYs are taken as DOUBLEs.

@@ -333,13 +333,9 @@ impl<'a> Rows<'a> {
 
     /// The error with the point's place in the list.
     fn in_list(&self, error: SegmentError) -> SegmentError {
-        match (error, &self.places) {
-            (SegmentError::NotFinite { row, dimension, value }, Some(places)) => SegmentError::NotFinite {
-                row: places[row],
-                dimension,
-                value,
-            },
-            (error, _) => error,
+        match &self.places {
+            Some(places) => error.among_all(places),
+            None => error,
         }
     }
 }

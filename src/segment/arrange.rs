@@ -22,7 +22,7 @@ const ABREAST: usize = 8;
 const OVERSAMPLING: usize = 16;
 
 /// The distinct rows, shape (points, dimensions), row-major, and their weights,
-/// in canonical order. Rows of weight 0 drop out.
+/// in canonical order.
 pub(super) fn arrange(rows: &Rows, curve: &Curve, threads: usize) -> (Vec<f64>, Vec<u64>) {
     let dimensions = rows.dimensions;
     let splitters = Splitters::new(rows, curve);
@@ -37,9 +37,8 @@ pub(super) fn arrange(rows: &Rows, curve: &Curve, threads: usize) -> (Vec<f64>, 
     let sizes: Vec<usize> = (0..splitters.n_buckets())
         .map(|bucket| chosen.iter().map(|part| part.counts[bucket]).sum())
         .collect();
-    let total: usize = sizes.iter().sum();
-    let mut values = vec![0.0; total * dimensions];
-    let mut weights = vec![0; total];
+    let mut values = vec![0.0; rows.len() * dimensions];
+    let mut weights = vec![0; rows.len()];
 
     // The place of each part's rows within each bucket.
     let mut places: Vec<Places> = chosen.iter().map(|_| Places::default()).collect();
@@ -52,8 +51,7 @@ pub(super) fn arrange(rows: &Rows, curve: &Curve, threads: usize) -> (Vec<f64>, 
         }
     }
     parallel::for_each(threads, &mut places, |part, places| {
-        let kept = ranges[part].clone().filter(|&index| rows.weight(index) > 0);
-        for (index, &bucket) in kept.zip(&chosen[part].buckets) {
+        for (index, &bucket) in ranges[part].clone().zip(&chosen[part].buckets) {
             let slots = take(&mut places.values[bucket as usize], dimensions);
             for (slot, value) in slots.iter_mut().zip(rows.row(index)) {
                 // -0.0 and 0.0 are equal and become one value.
@@ -142,7 +140,7 @@ impl Splitters {
     }
 }
 
-/// The buckets of some rows, those of weight 0 left out.
+/// The buckets of some rows.
 struct Chosen {
     buckets: Vec<u32>,
     /// Rows per bucket.
@@ -152,7 +150,7 @@ struct Chosen {
 impl Chosen {
     fn new(rows: &Rows, range: Range<usize>, curve: &Curve, splitters: &Splitters) -> Self {
         let mut keys = vec![0; range.len()];
-        curve.keys(rows.rows(range.clone()), &mut keys);
+        curve.keys(rows.rows(range), &mut keys);
         let mut buckets = vec![0; keys.len()];
         let (keys_abreast, others) = keys.as_chunks::<ABREAST>();
         let (buckets_abreast, of_others) = buckets.as_chunks_mut();
@@ -161,10 +159,6 @@ impl Chosen {
         }
         for (bucket, &key) in of_others.iter_mut().zip(others) {
             [*bucket] = splitters.find(&[key]);
-        }
-        if rows.weights.is_some() {
-            let mut weights = range.map(|index| rows.weight(index));
-            buckets.retain(|_| weights.next() > Some(0));
         }
         let mut counts = vec![0; splitters.n_buckets()];
         for &bucket in &buckets {

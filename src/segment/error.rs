@@ -59,3 +59,17 @@ pub enum SegmentError {
     #[error("the mixture cannot be fitted: {0}")]
     Mixture(String),
 }
+
+impl SegmentError {
+    /// The error of some rows, row `i` of which was row `places[i]` among all: it names that one.
+    pub fn among_all(self, places: &[usize]) -> Self {
+        match self {
+            Self::NotFinite { row, dimension, value } => Self::NotFinite {
+                row: places[row],
+                dimension,
+                value,
+            },
+            error => error,
+        }
+    }
+}

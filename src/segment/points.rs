@@ -60,7 +60,15 @@ impl Points {
     /// When there is not one weight per row.
     pub fn weighted(values: &[f64], weights: &[u64], dimensions: usize, threads: usize) -> Result<Self, SegmentError> {
         assert_eq!(values.len(), weights.len() * dimensions, "one weight per row");
-        Self::build(values, Some(weights), dimensions, threads)
+        if !weights.contains(&0) {
+            return Self::build(values, Some(weights), dimensions, threads);
+        }
+        // What is left out must not count for the bounds either.
+        let kept: Vec<usize> = (0..weights.len()).filter(|&row| weights[row] > 0).collect();
+        let row = |&row: &usize| &values[row * dimensions..][..dimensions];
+        let values: Vec<f64> = kept.iter().flat_map(row).copied().collect();
+        let weights: Vec<u64> = kept.iter().map(|&row| weights[row]).collect();
+        Self::build(&values, Some(&weights), dimensions, threads).map_err(|error| error.among_all(&kept))
     }
 
     fn build(values: &[f64], weights: Option<&[u64]>, dimensions: usize, threads: usize) -> Result<Self, SegmentError> {
@@ -72,13 +80,13 @@ impl Points {
             weights: weights.map(Cow::Borrowed),
             dimensions,
         };
+        if rows.len() == 0 {
+            return Err(SegmentError::NoPoints);
+        }
         let bounds = rows.bounds(threads)?;
         let rows = repeats::merge(rows, threads);
         let curve = Curve::new(&rows, &bounds, threads);
         let (values, weights) = arrange(&rows, &curve, threads);
-        if weights.is_empty() {
-            return Err(SegmentError::NoPoints);
-        }
         Ok(Self {
             dimensions,
             total: weights.iter().sum(),
@@ -179,7 +187,7 @@ impl Points {
 pub(super) struct Rows<'a> {
     /// (rows, dimensions), row-major.
     pub values: Cow<'a, [f64]>,
-    /// All 1 when absent.
+    /// Above 0; all 1 when absent.
     pub weights: Option<Cow<'a, [u64]>>,
     pub dimensions: usize,
 }
