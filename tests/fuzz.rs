@@ -12,7 +12,7 @@ use footfall::model::Model;
 use footfall::network::Fused;
 use footfall::random::Random;
 use footfall::segment::gmm::Membership;
-use footfall::segment::kmeans::Assigner;
+use footfall::segment::model::Assigner;
 use footfall::sequence::{Dataset, Sequence, Vocabulary};
 use footfall::train::{Settings, Trainer};
 use safetensors::tensor::{Dtype, TensorView};

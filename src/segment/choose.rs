@@ -8,7 +8,8 @@
 //! segments are wanted, look at the runner-up and at Davies-Bouldin (low).
 
 use super::error::SegmentError;
-use super::kmeans::{Model, Options, Prepared};
+use super::kmeans::{Options, Prepared};
+use super::model::Model;
 use super::points::Points;
 use super::quality::{measure, Quality};
 use std::ops::RangeInclusive;

@@ -21,7 +21,8 @@
 use super::blocks::{Blocks, LANES};
 use super::density::{Components, Densities, Expect, Sums};
 use super::error::SegmentError;
-use super::kmeans::{Assigner, Options, Prepared};
+use super::kmeans::{Options, Prepared};
+use super::model::Assigner;
 use super::parallel;
 use super::points::{compare, Points};
 use super::scale::Scaling;

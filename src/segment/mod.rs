@@ -9,7 +9,8 @@
 //! - [`coreset`]: a weighted sample of many points, on which starts are tried;
 //! - [`lloyd`]: Lloyd's iterations with exact pruning;
 //! - [`exchange`]: moves of single points where the iterations stop;
-//! - [`kmeans`]: several starts, the best one, and the model;
+//! - [`model`]: the value of a clustering, and the cluster that it gives to a point;
+//! - [`kmeans`]: several starts and the best one;
 //! - [`quality`]: inertia, silhouette, Davies-Bouldin;
 //! - [`choose`]: one clustering per k and the choice among them;
 //! - [`gmm`]: soft segments, and `density`, the probabilities behind them.
@@ -25,6 +26,7 @@ pub mod exchange;
 pub mod gmm;
 pub mod kmeans;
 pub mod lloyd;
+pub mod model;
 pub mod parallel;
 pub mod points;
 pub mod quality;

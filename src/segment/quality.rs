@@ -5,7 +5,7 @@
 //! counts as w points.
 
 use super::error::SegmentError;
-use super::kmeans::{Assigner, Model};
+use super::model::{Assigner, Model};
 use super::parallel;
 use super::points::Points;
 use super::wide::{self, Kernel};
