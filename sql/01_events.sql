@@ -3,34 +3,6 @@
 -- Names inside a macro never equal one of its parameters: DuckDB puts the caller's expression
 -- wherever a parameter's name stands, so a column of that name could not be spoken of.
 
--- The checks of options. They stand in a scalar subquery of each macro, so that a wrong option is an
--- error for an empty relation too.
-CREATE MACRO footfall.main.check_option(is_allowed, function_name, argument_name, given, allowed) AS
-CASE WHEN is_allowed
-    THEN true
-    ELSE CAST(error('footfall.' || function_name || ': argument ''' || argument_name || ''' is '
-        || coalesce(
-            CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END
-                -- An error is one line that can be read, whatever was given.
-                || regexp_replace(regexp_replace(CAST(given AS VARCHAR), '[\n\r]+', ' ', 'g'), '^(.{200}).+$', '\1...')
-                || CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END,
-            'NULL'
-        )
-        || '; allowed: ' || allowed) AS BOOLEAN)
-END;
-
-COMMENT ON MACRO footfall.main.check_option IS 'True, or the error that a macro gives for a wrong option.
-
-Parameters:
-- is_allowed: whether the value is right; NULL counts as wrong.
-- function_name: the macro''s name.
-- argument_name: the argument''s name.
-- given: the value received.
-- allowed: what is allowed, in words.
-
-Example:
-SELECT footfall.check_option(5 BETWEEN 2 AND 9, ''rfm'', ''bins'', 5, ''2 to 9'') AS is_right;';
-
 CREATE MACRO footfall.main.check_cleaning(function_name, valid_from, valid_until, actions) AS
 footfall.main.check_option(
     typeof(valid_from) <> 'TIMESTAMP WITH TIME ZONE',
@@ -53,28 +25,6 @@ Parameters:
 
 Example:
 SELECT footfall.check_cleaning(''clean_events'', DATE ''2017-11-25'', NULL, [''pv'']) AS is_right;';
-
-CREATE MACRO footfall.main.local_time(function_name, argument_name, moment) AS
-CASE WHEN typeof(moment) IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS', 'DATE')
-    THEN TRY_CAST(moment AS TIMESTAMP)
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(moment), 200)
-        || '; allowed: TIMESTAMP, TIMESTAMP_S, TIMESTAMP_MS, TIMESTAMP_NS, DATE, in the shop''s local time')
-END;
-
-COMMENT ON MACRO footfall.main.local_time IS 'A moment as TIMESTAMP, or an error that names the function it was given to.
-
-The macros pass their `ts` through this one. A TIMESTAMP WITH TIME ZONE is refused, because its
-local time would depend on the machine''s zone: write `ts AT TIME ZONE ''Asia/Shanghai''`. Text and
-numbers are refused too: cast or convert them first. Fractions below a microsecond are cut off; a
-date beyond the range of TIMESTAMP is NULL.
-
-Parameters:
-- function_name: the macro''s name, for the message.
-- argument_name: the argument''s name, for the message.
-- moment: TIMESTAMP, TIMESTAMP_S, TIMESTAMP_MS, TIMESTAMP_NS or DATE.
-
-Example:
-SELECT footfall.local_time(''activity'', ''ts'', DATE ''2017-11-25'') AS moment;';
 
 CREATE MACRO footfall.main.read_taobao(path, utc_offset := INTERVAL '8 hours', skip_malformed := false) AS TABLE
 SELECT

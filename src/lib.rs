@@ -13,6 +13,7 @@ pub mod random;
 
 pub mod calendar;
 pub mod synthetic;
+pub mod zone;
 
 pub mod segment;
 

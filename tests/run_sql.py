@@ -5,8 +5,8 @@
 
 DIR is a folder that holds an unpacked `duckdb` wheel; given several times, the files run once per
 folder, each in a process of its own, so that a crash of one version is a failure and not the end.
-Without FILE, every `tests/sql/**/*.test` runs. `--sql-only` loads no binary: it attaches an empty
-`footfall` and runs the purely relational files of `sql/`, which is enough to develop them.
+Without FILE, every `tests/sql/**/*.test` runs. `--macros` puts the macros of `sql/` as they are now
+over those in the binary, so that a change of one is tested without a build.
 
 Every file starts in a fresh in-memory database with the extension loaded. Directives:
 
@@ -43,16 +43,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# The files of sql/ that call no function of the binary, and the folders of tests that need no more.
-RELATIONAL_SQL = (
-    "01_events.sql",
-    "03_funnel.sql",
-    "03_reports.sql",
-    "04_retention.sql",
-    "04_rfm.sql",
-    "06_sequences.sql",
-)
-RELATIONAL_TESTS = ("events", "reports", "retention", "rfm", "sequences")
 SORTS = ("nosort", "rowsort", "valuesort")
 TOLERANCE = 1e-6
 
@@ -132,22 +122,18 @@ def substitute(text, variables, line):
 class Session:
     """The database of one test file and its connections."""
 
-    def __init__(self, duckdb, extension, timeout):
-        self.duckdb, self.extension, self.timeout = duckdb, extension, timeout
+    def __init__(self, duckdb, extension, macros, timeout):
+        self.duckdb, self.extension, self.macros, self.timeout = duckdb, extension, macros, timeout
         self.path, self.readonly, self.root, self.connections = ":memory:", False, None, {}
 
     def open(self, load=True):
         self.close()
         config = {"allow_unsigned_extensions": "true"}
         self.root = self.duckdb.connect(self.path, read_only=self.readonly, config=config)
-        if load and self.extension:
+        if load:
             self.root.execute(f"LOAD '{self.extension}'")
-        elif load:
-            self.root.execute("ATTACH ':memory:' AS footfall")
-            for name in RELATIONAL_SQL:
-                file = ROOT / "sql" / name
-                if file.exists():
-                    self.root.execute(file.read_text())
+            for file in sorted((ROOT / "sql").glob("0*.sql")) if self.macros else []:
+                self.root.execute(re.sub(r"^CREATE MACRO", "CREATE OR REPLACE MACRO", file.read_text(), flags=re.M))
 
     def close(self):
         for connection in [*self.connections.values(), self.root]:
@@ -299,11 +285,7 @@ def run_statement(session, record, sql, expected):
 
 def run_file(path, session):
     records = parse(path.read_text())
-    if not session.extension and path.parent.name not in RELATIONAL_TESTS:
-        raise Skip("it needs the binary")
-    variables = {"EXTENSION": session.extension} if session.extension else {}
-    if not session.extension and "${EXTENSION}" in path.read_text():
-        raise Skip("it needs the binary")
+    variables = {"EXTENSION": session.extension}
     for record in records:
         if record.words[0] == "require-env":
             name = record.words[1]
@@ -335,7 +317,7 @@ def worker(arguments):
     skipped = []
     for path in arguments.files:
         name = os.path.relpath(path, ROOT)
-        session = Session(duckdb, arguments.extension, arguments.timeout)
+        session = Session(duckdb, arguments.extension, arguments.macros, arguments.timeout)
         # Written before the file runs: after a crash it is the last thing to be seen.
         Path(arguments.worker).write_text(name)
         start = time.monotonic()
@@ -363,22 +345,20 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--duckdb", action="append", required=True, metavar="DIR")
-    loaded = parser.add_mutually_exclusive_group(required=True)
-    loaded.add_argument("--extension", metavar="PATH")
-    loaded.add_argument("--sql-only", action="store_true")
+    parser.add_argument("--extension", required=True, metavar="PATH")
+    parser.add_argument("--macros", action="store_true", help="take the macros of sql/ as they are now")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for one statement")
     parser.add_argument("--verbose", action="store_true", help="print passed files too")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("files", nargs="*")
     arguments = parser.parse_args()
-    if arguments.extension:
-        arguments.extension = str(Path(arguments.extension).resolve())
+    arguments.extension = str(Path(arguments.extension).resolve())
     if arguments.worker:
         return worker(arguments)
 
     files = arguments.files or sorted(map(str, (ROOT / "tests" / "sql").glob("**/*.test")))
-    options = ["--extension", arguments.extension] if arguments.extension else ["--sql-only"]
-    options += ["--timeout", str(arguments.timeout)] + ["--verbose"] * arguments.verbose
+    options = ["--extension", arguments.extension, "--timeout", str(arguments.timeout)]
+    options += ["--macros"] * arguments.macros + ["--verbose"] * arguments.verbose
     totals = [0, 0, 0]
     for duckdb in arguments.duckdb:
         with tempfile.NamedTemporaryFile("r", prefix="footfall_") as current:

@@ -20,12 +20,41 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 /// # Errors
 /// What went wrong, in one line that begins with the name.
 pub fn contain<T>(name: &str, body: impl FnOnce() -> Result<T, Box<dyn Error>>) -> Result<T, Box<dyn Error>> {
-    let shown = || guard(body).and_then(|result| result.map_err(|error| error.to_string()));
+    let named = |error: &dyn std::fmt::Display| format!("{name}: {error}");
+    let shown = || match guard(body) {
+        Ok(result) => result.map_err(|error| {
+            if error.is::<CalledAs>() {
+                error.to_string()
+            } else {
+                named(&error)
+            }
+        }),
+        Err(error) => Err(named(&error)),
+    };
     // What a body touched is dropped or belongs to DuckDB, which discards it on an error.
     catch_unwind(AssertUnwindSafe(shown))
-        .unwrap_or_else(|payload| Err(format!("internal error: {}", message(payload))))
-        .map_err(|error| one_line(&format!("{name}: {error}")).into())
+        .unwrap_or_else(|payload| Err(named(&format!("internal error: {}", message(payload)))))
+        .map_err(|error| one_line(&error).into())
 }
+
+/// An error of a function that works for a macro: it names the macro, which is what the user called.
+#[derive(Debug)]
+pub struct CalledAs(String);
+
+impl CalledAs {
+    /// `error` under the name of the `caller`.
+    pub fn new(caller: &str, error: impl std::fmt::Display) -> Self {
+        Self(format!("{caller}: {error}"))
+    }
+}
+
+impl std::fmt::Display for CalledAs {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for CalledAs {}
 
 #[link(name = "footfall_guard", kind = "static")]
 #[cfg_attr(target_os = "linux", link(name = "stdc++"))]

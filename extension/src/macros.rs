@@ -10,6 +10,7 @@ use std::error::Error;
 
 /// The macros in the order of the data's way.
 const FILES: &[(&str, &str)] = &[
+    ("00_checks.sql", include_str!("../../sql/00_checks.sql")),
     ("01_events.sql", include_str!("../../sql/01_events.sql")),
     ("02_features.sql", include_str!("../../sql/02_features.sql")),
     ("03_funnel.sql", include_str!("../../sql/03_funnel.sql")),

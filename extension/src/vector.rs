@@ -152,6 +152,43 @@ impl<'a> Column<'a> {
         self.id == DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE
     }
 
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the rows are VARCHARs.
+    pub fn is_text(&self) -> bool {
+        self.id == DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR
+    }
+
+    /// Of floating-point rows the smallest number above which not every whole number can be told
+    /// from the next; nothing for other types.
+    pub fn exact_limit(&self) -> Option<f64> {
+        match self.id {
+            DUCKDB_TYPE_DUCKDB_TYPE_FLOAT => Some(2f64.powi(f32::MANTISSA_DIGITS as i32)),
+            DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => Some(2f64.powi(f64::MANTISSA_DIGITS as i32)),
+            _ => None,
+        }
+    }
+
+    /// The value of a FLOAT or DOUBLE row; that of a NULL row is anything.
+    ///
+    /// # Panics
+    /// For other types.
+    pub fn real(&self, row: usize) -> f64 {
+        if self.is_double() {
+            self.values::<f64>()[row]
+        } else {
+            self.values::<f32>()[row].into()
+        }
+    }
+
+    /// Number of fields of a STRUCT; 0 for other types.
+    pub fn n_fields(&self) -> usize {
+        self.logical.n_fields()
+    }
+
     /// Whether the rows are LISTs.
     pub fn is_list(&self) -> bool {
         self.id == DUCKDB_TYPE_DUCKDB_TYPE_LIST

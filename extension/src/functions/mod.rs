@@ -11,6 +11,7 @@ mod gmm;
 mod gmm_assign;
 mod held_out;
 mod history_loss;
+mod key_kind;
 mod kmeans;
 mod kmeans_assign;
 mod kmeans_choose;
@@ -23,6 +24,7 @@ mod predict_next;
 mod time_features;
 mod train_epoch;
 mod train_start;
+mod zone_time;
 
 use crate::scalar;
 use crate::table;
@@ -48,6 +50,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<gmm_assign::GmmAssign>(connection)?;
     scalar::register::<held_out::HeldOut>(connection)?;
     scalar::register::<history_loss::HistoryLoss>(connection)?;
+    scalar::register::<key_kind::KeyKind>(connection)?;
     scalar::register::<kmeans::Kmeans>(connection)?;
     scalar::register::<kmeans_assign::KmeansAssign>(connection)?;
     scalar::register::<kmeans_choose::KmeansChoose>(connection)?;
@@ -60,6 +63,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<time_features::TimeFeatures>(connection)?;
     scalar::register::<train_epoch::TrainEpoch>(connection)?;
     scalar::register::<train_start::TrainStart>(connection)?;
+    scalar::register::<zone_time::ZoneTime>(connection)?;
     Ok(())
 }
 

@@ -1,0 +1,223 @@
+-- Checks: what every macro asks of its arguments, and the one line that it answers with.
+--
+-- DuckDB knows the type of an argument and the name of an expression when it plans, so a check of
+-- them costs nothing while a query runs.
+
+CREATE MACRO footfall.main.shown(given) AS
+CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END
+    -- An error is one line that can be read, whatever was given.
+    || regexp_replace(regexp_replace(CAST(given AS VARCHAR), '[\n\r]+', ' ', 'g'), '^(.{200}).+$', '\1...')
+    || CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END;
+
+COMMENT ON MACRO footfall.main.shown IS $$A value as an error message shows it: text in quotes, on one line, cut after 200 characters.
+
+Parameters:
+- given: a value of any type; NULL gives NULL.
+
+Example:
+SELECT footfall.shown('buy') AS text_, footfall.shown(5) AS number_;$$;
+
+-- The checks of options. They stand in a scalar subquery of each macro, so that a wrong option is an
+-- error for an empty relation too.
+CREATE MACRO footfall.main.check_option(is_allowed, function_name, argument_name, given, allowed) AS
+CASE WHEN is_allowed
+    THEN true
+    ELSE CAST(error('footfall.' || function_name || ': argument ''' || argument_name || ''' is '
+        || coalesce(footfall.main.shown(given), 'NULL') || '; allowed: ' || allowed) AS BOOLEAN)
+END;
+
+COMMENT ON MACRO footfall.main.check_option IS $$True, or the error that a macro gives for a wrong option.
+
+Parameters:
+- is_allowed: whether the value is right; NULL counts as wrong.
+- function_name: the macro's name.
+- argument_name: the argument's name.
+- given: the value received.
+- allowed: what is allowed, in words.
+
+Example:
+SELECT footfall.check_option(5 BETWEEN 2 AND 9, 'rfm', 'bins', 5, '2 to 9') AS is_right;$$;
+
+CREATE MACRO footfall.main.check_occurs(function_name, argument_name, wanted, found) AS
+CASE WHEN len(found) = 0 OR len(list_filter(wanted, lambda one: NOT list_contains(found, one))) = 0
+    THEN true
+    ELSE CAST(error('footfall.' || function_name || ': ' || argument_name || ' is '
+        || footfall.main.shown(list_filter(wanted, lambda one: NOT list_contains(found, one))[1])
+        || ', which does not occur; actions here: '
+        || array_to_string([left(one, 60) FOR one IN list_sort(found, 'ASC', 'NULLS LAST')[:20]], ', ')
+        || CASE WHEN len(found) > 20 THEN ', ...' ELSE '' END
+        || '; absent := ''zero'' counts it as none') AS BOOLEAN)
+END;
+
+COMMENT ON MACRO footfall.main.check_occurs IS $$True, or the error for an action that was named and is nowhere in the data.
+
+A report of an action that does not occur is a report of zeros, which looks like a finding. Where no action
+at all was found there is nothing to compare with, and the answer is true.
+
+Parameters:
+- function_name: the macro's name.
+- argument_name: the argument that names actions.
+- wanted: VARCHAR[], the actions it names.
+- found: VARCHAR[], the actions in the data.
+
+Example:
+SELECT footfall.check_occurs('activity', 'purchase', ['buy'], ['buy', 'pv']) AS is_right;$$;
+
+CREATE MACRO footfall.main.usable_key(function_name, argument_name, given) AS
+CASE
+    -- The name of a text in quotes begins with the quote.
+    WHEN starts_with(alias(given), '''')
+    THEN error('footfall.' || function_name || ': argument ''' || argument_name || ''' is the text '
+        || left(alias(given), 100) || ', the same for every row; allowed: a column or an expression, without quotes')
+    WHEN typeof(given) IN (
+        'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'UHUGEINT',
+        'UUID', 'DATE', 'TIMESTAMP', 'BOOLEAN'
+    ) OR starts_with(typeof(given), 'DECIMAL')
+    THEN given
+    WHEN starts_with(typeof(given), 'ENUM')
+    THEN CASE WHEN trim(CAST(given AS VARCHAR)) <> '' THEN given END
+    ELSE CASE system.main.key_kind(given)
+        WHEN 1 THEN given
+        WHEN 2 THEN error('footfall.' || function_name || ': argument ''' || argument_name || ''' holds ' || left(CAST(given AS VARCHAR), 200)
+            || ', a ' || left(typeof(given), 200) || ' that rounding may have made of several; allowed: whole numbers below 2^53 (2^24 as FLOAT), '
+            || 'or text: read the column as VARCHAR, for example read_csv(path, types = {''' || argument_name || ''': ''VARCHAR''})')
+    END
+END;
+
+COMMENT ON MACRO footfall.main.usable_key IS $$A value that says who a row belongs to, NULL where it says nothing, or an error.
+
+The macros pass their users and customers through this one. NULL, NaN, an empty or blank text, and a
+STRUCT or ROW of which a part is none of these are nobody. A floating-point number with a fraction, or
+so large that neighbours fall together, is an error: such ids were text or whole numbers once, and
+different customers may have become one. So is a text in quotes, which was meant as a column's name.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: a column or expression of any type.
+
+Example:
+SELECT footfall.usable_key('rfm', 'customer_id', c) AS customer FROM (VALUES ('Ada'), (''), (NULL)) customers(c);$$;
+
+CREATE MACRO footfall.main.local_time(function_name, argument_name, moment, time_zone := NULL, default_zone := NULL) AS
+CASE
+    WHEN typeof(moment) IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS', 'DATE')
+    THEN CASE WHEN time_zone IS NULL
+        THEN TRY_CAST(moment AS TIMESTAMP)
+        ELSE error('footfall.' || function_name || ': argument ''time_zone'' is ' || footfall.main.shown(time_zone)
+            || ', but ''' || argument_name || ''' is a ' || typeof(moment)
+            || ', which is read as the shop''s own clock; leave time_zone out, or, where the times are UTC, give '
+            || argument_name || ' AT TIME ZONE ''UTC''')
+    END
+    WHEN typeof(moment) = 'TIMESTAMP WITH TIME ZONE'
+    THEN CASE WHEN coalesce(time_zone, default_zone) IS NOT NULL
+        THEN system.main.zone_time(
+            epoch_us(TRY_CAST(moment AS TIMESTAMP WITH TIME ZONE)), CAST(coalesce(time_zone, default_zone) AS VARCHAR), function_name
+        )
+        ELSE error('footfall.' || function_name || ': argument ''' || argument_name
+            || ''' is a TIMESTAMP WITH TIME ZONE, an instant, and this reads the clock; say whose: time_zone := ''Europe/Berlin''')
+    END
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(moment), 200)
+        || '; allowed: TIMESTAMP, TIMESTAMP_S, _MS, _NS, DATE, TIMESTAMP WITH TIME ZONE; '
+        || CASE typeof(moment)
+            WHEN 'VARCHAR' THEN 'text becomes a time by strptime(' || argument_name || ', ''%Y-%m-%d %H:%M:%S'')'
+            ELSE 'seconds since 1970 become a time by make_timestamp(' || argument_name
+                || ' * 1000000), milliseconds by epoch_ms(' || argument_name || ')'
+        END)
+END;
+
+COMMENT ON MACRO footfall.main.local_time IS $$What the shop's clock showed at a moment, as TIMESTAMP, or an error that names the macro it was given to.
+
+The macros that read the clock or the calendar pass their `ts` through this one. A TIMESTAMP or DATE is the
+shop's local time already. A TIMESTAMP WITH TIME ZONE is an instant, and its hour depends on whose clock is
+meant: `time_zone` says so. The machine's and the session's zone play no part. Text and numbers are refused:
+convert them first. Fractions below a microsecond are cut off; a date beyond the range of TIMESTAMP is NULL.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- moment: TIMESTAMP, TIMESTAMP_S, TIMESTAMP_MS, TIMESTAMP_NS, DATE or TIMESTAMP WITH TIME ZONE.
+- time_zone: a name of the IANA time zone database such as 'Europe/Berlin', for a TIMESTAMP WITH TIME ZONE.
+- default_zone: the zone that is taken where `time_zone` is NULL; NULL makes an instant without a zone an error.
+
+Example:
+SELECT footfall.local_time('activity', 'ts', DATE '2017-11-25') AS local,
+    footfall.local_time('activity', 'ts', TIMESTAMPTZ '2017-11-25 13:00:00+00', time_zone := 'Asia/Shanghai') AS shanghai;$$;
+
+CREATE MACRO footfall.main.instant(function_name, argument_name, moment) AS
+footfall.main.local_time(function_name, argument_name, moment, default_zone := 'UTC');
+
+COMMENT ON MACRO footfall.main.instant IS $$A moment as something that can be put in order, a TIMESTAMP, or an error that names the macro it was given to.
+
+The macros that order events pass their `ts` through this one: a TIMESTAMP WITH TIME ZONE becomes its time in
+UTC, so that the hour which clocks show twice in autumn is in order; other times stay as they are.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- moment: TIMESTAMP, TIMESTAMP_S, TIMESTAMP_MS, TIMESTAMP_NS, DATE or TIMESTAMP WITH TIME ZONE.
+
+Example:
+SELECT footfall.instant('funnel', 'ts', TIMESTAMPTZ '2026-10-25 02:50:00+02') < footfall.instant('funnel', 'ts', TIMESTAMPTZ '2026-10-25 02:10:00+01') AS in_order;$$;
+
+CREATE MACRO footfall.main.number(function_name, argument_name, given) AS
+CASE
+    WHEN typeof(given) IN (
+        'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'UHUGEINT',
+        'FLOAT', 'DOUBLE', typeof(NULL)
+    ) OR starts_with(typeof(given), 'DECIMAL')
+    THEN TRY_CAST(given AS DOUBLE)
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(given), 200)
+        || '; allowed: a number'
+        || CASE typeof(given) WHEN 'VARCHAR' THEN '; text such as ''1,234.50'' becomes one by CAST(replace(' || argument_name
+            || ', '','', '''') AS DOUBLE)' ELSE '' END)
+END;
+
+COMMENT ON MACRO footfall.main.number IS $$A number as DOUBLE, or an error that names the macro it was given to.
+
+Text is refused, because only its owner knows whether '1,234' is a thousand or a fraction.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: a whole number, FLOAT, DOUBLE or DECIMAL.
+
+Example:
+SELECT footfall.number('rfm', 'amount', 12.5) AS amount;$$;
+
+CREATE MACRO footfall.main.number_list(function_name, argument_name, given) AS
+CASE
+    WHEN regexp_matches(
+        typeof(given), '^(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|UHUGEINT|FLOAT|DOUBLE|DECIMAL\([0-9]+,[0-9]+\)|"?NULL"?)\[[0-9]*\]$'
+    ) OR typeof(given) = typeof(NULL)
+    THEN TRY_CAST(given AS DOUBLE[])
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(given), 200)
+        || '; allowed: a list of numbers such as [recency_days, frequency], in square brackets and without quotes')
+END;
+
+COMMENT ON MACRO footfall.main.number_list IS $$A list of numbers as DOUBLE[], or an error that names the macro it was given to.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: a LIST or ARRAY of whole numbers, FLOATs, DOUBLEs or DECIMALs.
+
+Example:
+SELECT footfall.number_list('segment', 'features', [1, 2.5]) AS features;$$;
+
+CREATE MACRO footfall.main.name_list(function_name, argument_name, given) AS
+CASE WHEN regexp_matches(typeof(given), '\[[0-9]*\]$') OR typeof(given) = typeof(NULL)
+    THEN TRY_CAST(given AS VARCHAR[])
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(given), 200)
+        || '; allowed: a list of names such as [''view'', ''cart''], in square brackets')
+END;
+
+COMMENT ON MACRO footfall.main.name_list IS $$A list of names as VARCHAR[], or an error that names the macro it was given to.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: a LIST or ARRAY of what casts to text.
+
+Example:
+SELECT footfall.name_list('funnel', 'steps', ['view', 'buy']) AS steps;$$;
