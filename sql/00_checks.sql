@@ -6,7 +6,9 @@
 CREATE MACRO footfall.main.shown(given) AS
 CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END
     -- An error is one line that can be read, whatever was given.
-    || regexp_replace(regexp_replace(CAST(given AS VARCHAR), '[\n\r]+', ' ', 'g'), '^(.{200}).+$', '\1...')
+    || regexp_replace(
+        replace(replace(CAST(given AS VARCHAR), chr(10), '\n'), chr(13), '\r'), '^(.{200}).+$', '\1...'
+    )
     || CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END;
 
 COMMENT ON MACRO footfall.main.shown IS $$A value as an error message shows it: text in quotes, on one line, cut after 200 characters.
@@ -39,7 +41,7 @@ Example:
 SELECT footfall.check_option(5 BETWEEN 2 AND 9, 'rfm', 'bins', 5, '2 to 9') AS is_right;$$;
 
 CREATE MACRO footfall.main.check_occurs(function_name, argument_name, wanted, found) AS
-CASE WHEN len(found) = 0 OR len(list_filter(wanted, lambda one: NOT list_contains(found, one))) = 0
+CASE WHEN coalesce(len(found), 0) = 0 OR coalesce(len(list_filter(wanted, lambda one: NOT list_contains(found, one))), 0) = 0
     THEN true
     ELSE CAST(error('footfall.' || function_name || ': ' || argument_name || ' is '
         || footfall.main.shown(list_filter(wanted, lambda one: NOT list_contains(found, one))[1])

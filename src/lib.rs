@@ -12,6 +12,7 @@ pub mod options;
 pub mod random;
 
 pub mod calendar;
+pub mod event_line;
 pub mod synthetic;
 pub mod zone;
 

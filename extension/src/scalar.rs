@@ -22,6 +22,9 @@ pub trait Scalar: 'static {
     /// The name in SQL.
     const NAME: &'static str;
 
+    /// Whether DuckDB must run it as often and where it is written, and not where it thinks best.
+    const VOLATILE: bool = false;
+
     /// The overloads.
     fn signatures() -> Vec<Signature>;
 
@@ -48,6 +51,10 @@ struct Registered<F>(PhantomData<F>);
 
 impl<F: Scalar> VScalar for Registered<F> {
     type State = ();
+
+    fn volatile() -> bool {
+        F::VOLATILE
+    }
 
     fn signatures() -> Vec<ScalarFunctionSignature> {
         F::signatures()

@@ -4,6 +4,7 @@ mod distribution;
 mod encode_actions;
 mod evaluate_model;
 mod evaluate_piece;
+mod event_line;
 mod footfall_devices;
 mod footfall_version;
 mod generate_events;
@@ -43,6 +44,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<encode_actions::EncodeActions>(connection)?;
     scalar::register::<evaluate_model::EvaluateModel>(connection)?;
     scalar::register::<evaluate_piece::EvaluatePiece>(connection)?;
+    scalar::register::<event_line::EventLine>(connection)?;
     scalar::register::<footfall_devices::FootfallDevices>(connection)?;
     scalar::register::<footfall_version::FootfallVersion>(connection)?;
     table::register::<generate_events::GenerateEvents>(connection)?;
