@@ -126,12 +126,13 @@ Parameters:
 Example:
 SELECT footfall.check_cleaning('clean_events', DATE '2017-11-25', NULL, ['pv']) AS is_right;$$;
 
-CREATE MACRO footfall.main.event_reason(user_id, action, ts, valid_from := NULL, valid_until := NULL, actions := NULL) AS
+CREATE MACRO footfall.main.event_reason(
+    user_id, item_id, category_id, action, ts, valid_from := NULL, valid_until := NULL, actions := NULL
+) AS
 CASE
-    WHEN footfall.main.usable_key('event_reason', 'user_id', user_id) IS NULL OR action IS NULL OR ts IS NULL THEN 'null_key'
-    WHEN NOT list_contains(
-        coalesce(footfall.main.name_list('event_reason', 'actions', actions), ['pv', 'cart', 'fav', 'buy']), CAST(action AS VARCHAR)
-    ) THEN 'unknown_action'
+    WHEN coalesce(system.main.key_kind(user_id), 0) = 0 OR action IS NULL OR ts IS NULL THEN 'null_key'
+    WHEN NOT list_contains(coalesce(TRY_CAST(actions AS VARCHAR[]), ['pv', 'cart', 'fav', 'buy']), CAST(action AS VARCHAR))
+    THEN 'unknown_action'
     -- Without a bound only the infinity lies outside.
     WHEN ts < coalesce(CAST(valid_from AS TIMESTAMP), TIMESTAMP '290309-12-22 (BC) 00:00:00') THEN 'before_range'
     WHEN ts >= coalesce(CAST(valid_until AS TIMESTAMP), TIMESTAMP 'infinity') THEN 'after_range'
@@ -148,13 +149,14 @@ checkout, the start of a session) is an event.
 
 Parameters:
 - user_id: of any type.
+- item_id, category_id: of any type; they decide nothing.
 - action: VARCHAR or ENUM.
 - ts: TIMESTAMP in the shop's local time.
 - valid_from, valid_until: TIMESTAMP or DATE; the first moment that is valid and the first that is not any more; NULL is no bound.
 - actions: the list of known actions; NULL is pv, cart, fav and buy.
 
 Example:
-SELECT footfall.event_reason(1, 'click', TIMESTAMP '2017-11-25 21:00:00') AS reason;$$;
+SELECT footfall.event_reason(1, 10, 100, 'click', TIMESTAMP '2017-11-25 21:00:00') AS reason;$$;
 
 CREATE MACRO footfall.main.clean_events(
     tbl, user_id, item_id, category_id, action, ts,
@@ -183,6 +185,8 @@ ff_kept AS NOT MATERIALIZED (
     FROM query_table(tbl)
     WHERE footfall.main.event_reason(
         footfall.main.usable_key('clean_events', 'user_id', user_id),
+        item_id,
+        category_id,
         action,
         footfall.main.local_time(
             'clean_events', 'ts', ts, time_zone := time_zone,
@@ -262,8 +266,9 @@ ff_events AS NOT MATERIALIZED (
 ff_judged AS MATERIALIZED (
     SELECT
         *,
-        footfall.main.event_reason(ff_user, ff_action, ff_time, valid_from := valid_from, valid_until := valid_until, actions := actions)
-            AS ff_reason
+        footfall.main.event_reason(
+            ff_user, NULL, NULL, ff_action, ff_time, valid_from := valid_from, valid_until := valid_until, actions := actions
+        ) AS ff_reason
     FROM ff_events
 ),
 ff_places AS NOT MATERIALIZED (

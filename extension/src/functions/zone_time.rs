@@ -1,4 +1,4 @@
-//! `zone_time(instant_us, time_zone, called_as)`: what the clock of a zone shows at an instant.
+//! `zone_time(instant, time_zone, called_as)`: what the clock of a zone shows at an instant.
 //!
 //! Ours and not DuckDB's `AT TIME ZONE`, which needs an extension (ICU) that some clients have to
 //! fetch first: a macro that mentions it could not be bound there, whatever type its times have.
@@ -17,7 +17,7 @@ impl Scalar for ZoneTime {
 
     fn signatures() -> Vec<Signature> {
         vec![Signature {
-            parameters: vec![Type::Bigint, Type::Varchar, Type::Varchar],
+            parameters: vec![Type::TimestampTz, Type::Varchar, Type::Varchar],
             returns: Type::Timestamp,
         }]
     }
