@@ -33,9 +33,10 @@ static MEMORY: pages::LargePages = pages::LargePages;
 #[duckdb_entrypoint_c_api(ext_name = "footfall", min_duckdb_version = "v1.2.0")]
 pub fn load(connection: Connection) -> Result<(), Box<dyn std::error::Error>> {
     gate::contain("footfall", || {
-        macros::attach(&connection)?;
+        let name = macros::Name::from_environment()?;
+        name.attach(&connection)?;
         functions::register(&connection)
-            .and_then(|()| macros::create(&connection))
-            .inspect_err(|_| macros::detach(&connection))
+            .and_then(|()| name.create(&connection))
+            .inspect_err(|_| name.detach(&connection))
     })
 }

@@ -24,40 +24,81 @@ const FILES: &[(&str, &str)] = &[
     ("09_about.sql", include_str!("../../sql/09_about.sql")),
 ];
 
-/// Attaches the database that holds the macros.
-///
-/// # Errors
-/// When the name `footfall` is taken.
-pub fn attach(connection: &Connection) -> Result<(), Box<dyn Error>> {
-    connection
-        .execute_batch("ATTACH ':memory:' AS footfall (READ_WRITE)")
-        .map_err(|error| {
+/// The name of the database that holds the macros.
+pub struct Name(String);
+
+/// What takes the place of `footfall` before the macros' names, for users who have a schema or database of that name.
+const VARIABLE: &str = "FOOTFALL_NAME";
+
+impl Name {
+    /// The name from the environment, or `footfall`.
+    ///
+    /// # Errors
+    /// When the environment asks for what cannot be written without quotes.
+    pub fn from_environment() -> Result<Self, Box<dyn Error>> {
+        let name = std::env::var(VARIABLE).unwrap_or_else(|_| "footfall".into());
+        let is_letter = |character: char| character.is_ascii_lowercase() || character == '_';
+        let plain = name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
+        if plain && !["main", "system", "temp"].contains(&name.as_str()) {
+            Ok(Self(name))
+        } else {
+            let allowed = "lower-case letters, digits and _, not main, system or temp";
+            Err(format!("the environment variable {VARIABLE} is '{name}'; allowed: {allowed}").into())
+        }
+    }
+
+    /// What to do where the name is taken.
+    fn way_out(&self) -> String {
+        format!(
+            "set the environment variable {VARIABLE}, for example to ff, before LOAD, and call ff.rfm(...) where \
+             the documentation has {}.rfm(...)",
+            self.0
+        )
+    }
+
+    /// Attaches the database.
+    ///
+    /// # Errors
+    /// When a database of this name is attached, or the user's own database has a schema of this
+    /// name: `name.function` would then be ambiguous.
+    pub fn attach(&self, connection: &Connection) -> Result<(), Box<dyn Error>> {
+        let (name, way_out) = (&self.0, self.way_out());
+        connection.execute_batch(&format!(
+            "SELECT CASE WHEN count(*) > 0 THEN error('the database ' || any_value(database_name) || ' has a schema named \
+             {name}, and the extension keeps its functions under that name; {way_out}') END \
+             FROM duckdb_schemas() WHERE schema_name = '{name}' AND database_name = current_database()"
+        ))
+        .map_err(|error| error.to_string().trim_start_matches("Invalid Input Error: ").to_owned())?;
+        connection.execute_batch(&format!("ATTACH ':memory:' AS {name} (READ_WRITE)")).map_err(|error| {
             let message = error.to_string();
             if message.contains("already") || message.contains("exists") {
-                "a database named 'footfall' is already attached, and the extension keeps its functions \
-                 under that name; attach yours under another one (ATTACH 'footfall.duckdb' AS shop) and LOAD again"
-                    .into()
+                format!(
+                    "a database named '{name}' is already attached, and the extension keeps its functions under that \
+                     name; attach yours under another one (ATTACH 'footfall.duckdb' AS shop) and LOAD again, or {way_out}"
+                )
+                .into()
             } else {
                 format!("cannot attach the in-memory database for its macros: {message}").into()
             }
         })
-}
-
-/// Creates the macros.
-///
-/// # Errors
-/// When a statement of the embedded SQL fails on this DuckDB.
-pub fn create(connection: &Connection) -> Result<(), Box<dyn Error>> {
-    for (file, sql) in FILES {
-        connection
-            .execute_batch(sql)
-            .map_err(|error| format!("sql/{file}: {error}"))?;
     }
-    Ok(())
-}
 
-/// Takes the database away again after a failed load; its own failure would
-/// only hide the error that is being reported.
-pub fn detach(connection: &Connection) {
-    let _ = connection.execute_batch("DETACH footfall");
+    /// Creates the macros.
+    ///
+    /// # Errors
+    /// When a statement of the embedded SQL fails on this DuckDB.
+    pub fn create(&self, connection: &Connection) -> Result<(), Box<dyn Error>> {
+        for (file, sql) in FILES {
+            connection
+                .execute_batch(&sql.replace("footfall.main.", &format!("{}.main.", self.0)))
+                .map_err(|error| format!("sql/{file}: {error}"))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the database away again after a failed load; its own failure would
+    /// only hide the error that is being reported.
+    pub fn detach(&self, connection: &Connection) {
+        let _ = connection.execute_batch(&format!("DETACH {}", self.0));
+    }
 }

@@ -5,6 +5,7 @@ import statistics
 import tempfile
 import time
 import unittest
+import unittest.mock
 from pathlib import Path
 
 import duckdb
@@ -115,6 +116,33 @@ class Load(unittest.TestCase):
             connection.execute("DETACH footfall")
             connection.execute(LOAD)
             self.assert_works(connection)
+
+    def test_a_schema_of_the_same_name_is_a_clear_error_with_a_way_out(self):
+        with connect(self.database, load=False) as connection:
+            connection.execute("CREATE SCHEMA footfall; CREATE TABLE footfall.counts AS SELECT 7 AS n")
+            with self.assertRaisesRegex(
+                duckdb.Error, "footfall: the database shop has a schema named footfall.*FOOTFALL_NAME.*ff.rfm"
+            ):
+                connection.execute(LOAD)
+            self.assertEqual(one(connection, "SELECT n FROM footfall.counts"), 7)
+        # As the message says: with another name for the functions.
+        with unittest.mock.patch.dict(os.environ, FOOTFALL_NAME="ff"), connect(self.database) as connection:
+            connection.execute("CREATE TABLE visits AS SELECT 1 AS u, 'buy' AS a, DATE '2026-01-01' AS day")
+            self.assertEqual(one(connection, "SELECT frequency FROM ff.rfm(visits, u, day)"), 1)
+            self.assertEqual(one(connection, "SELECT count(*) FROM ff.cleaning_report(visits, u, NULL, NULL, a, day)"), 6)
+            self.assertEqual(one(connection, "SELECT n FROM footfall.counts"), 7)
+
+    def test_a_schema_of_the_same_name_in_another_database_is_no_matter(self):
+        with connect(load=False) as connection:
+            connection.execute("ATTACH ':memory:' AS shop; CREATE SCHEMA shop.footfall")
+            connection.execute(LOAD)
+            self.assert_works(connection)
+
+    def test_a_name_that_would_need_quotes_is_refused(self):
+        for name in ("FF", "my shop", "1st", "", "main", 'f"f'):
+            with unittest.mock.patch.dict(os.environ, FOOTFALL_NAME=name), connect(load=False) as connection:
+                with self.assertRaisesRegex(duckdb.Error, "the environment variable FOOTFALL_NAME is '.*allowed"):
+                    connection.execute(LOAD)
 
     def test_the_binary_is_small(self):
         megabytes = os.path.getsize(EXTENSION) / 1e6
