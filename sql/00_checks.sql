@@ -65,6 +65,33 @@ Parameters:
 Example:
 SELECT footfall.check_occurs('activity', 'purchase', ['buy'], ['buy', 'pv']) AS is_right;$$;
 
+CREATE MACRO footfall.main.key_kind(key) AS system.main.key_kind(key);
+
+COMMENT ON MACRO footfall.main.key_kind IS $$Whether a value can say who a row belongs to.
+
+1 is a key; 0 is none: NaN, an empty or blank text, a STRUCT or ROW of which a part is none; 2 is a floating-point number with
+a fraction, or so large that whole numbers fall together. NULL gives NULL. `usable_key` makes use of it.
+
+Parameters:
+- key: of any type.
+
+Example:
+SELECT key_kind('Ada') AS name, key_kind('') AS empty, key_kind(1.5::DOUBLE) AS fraction;$$;
+
+CREATE MACRO footfall.main.zone_time(instant, time_zone, called_as) AS system.main.zone_time(instant, time_zone, called_as);
+
+COMMENT ON MACRO footfall.main.zone_time IS $$What the clock of a zone shows at an instant, as TIMESTAMP.
+
+As DuckDB's `instant AT TIME ZONE time_zone`, without the extension (ICU) that this needs: the zones travel in the binary.
+
+Parameters:
+- instant: TIMESTAMP WITH TIME ZONE.
+- time_zone: a name of the IANA time zone database.
+- called_as: the macro that an error names.
+
+Example:
+SELECT zone_time(TIMESTAMPTZ '2026-10-25 00:50:00+00', 'Europe/Berlin', 'activity') AS berlin;$$;
+
 CREATE MACRO footfall.main.usable_key(function_name, argument_name, given) AS
 CASE
     -- The name of a text in quotes begins with the quote.

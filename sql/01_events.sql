@@ -3,6 +3,20 @@
 -- Names inside a macro never equal one of its parameters: DuckDB puts the caller's expression
 -- wherever a parameter's name stands, so a column of that name could not be spoken of.
 
+CREATE MACRO footfall.main.event_line(line) AS system.main.event_line(line);
+
+COMMENT ON MACRO footfall.main.event_line IS $$Takes one line of an event file apart, as a whole.
+
+A STRUCT: `user_id, item_id, category_id, action, unix_seconds` of an event, an empty field NULL; `problem`, why the line is no
+event, 'header' for the names of columns; and `text`, the line, where there is a problem. A blank line gives NULL. Fields may
+be in quotes, and be parted by commas, semicolons or tabs. Numbers are whole and in plain digits, times seconds.
+
+Parameters:
+- line: VARCHAR in which each character stands for a byte of the file (Latin-1).
+
+Example:
+SELECT e.user_id, e.action, e.problem FROM (SELECT unnest([event_line('1,10,100,pv,1511614800'), event_line('1,10,100,pv')]) AS e);$$;
+
 CREATE MACRO footfall.main.event_lines(path) AS TABLE
 SELECT system.main.event_line(line) AS parsed, filename AS file_name
 FROM read_csv(

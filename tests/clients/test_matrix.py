@@ -72,13 +72,15 @@ SETUP = """
 
 MODEL = "getvariable('model')"
 DATASET = "getvariable('dataset')"
-CLEANING = {"valid_from": "DATE '2017-11-25'", "valid_until": "DATE '2017-12-04'", "actions": "['pv', 'cart']"}
+BOUNDS = {"valid_from": "DATE '2017-11-25'", "valid_until": "DATE '2017-12-04'", "actions": "['pv', 'cart']"}
+CLEANING = {**BOUNDS, "duplicates": "'drop'", "absent": "'error'", "time_zone": "NULL"}
 QUALITY = {"part": "'all'", "user_id": "user_id", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'", "threads": "1"}
 OPTIONS = {"options": "{'seed': 1, 'n_init': 2}", "weights": "[]"}
 # One valid call of each function: the arguments by position, then those by name.
 CALLS = {
     "activity": (["shop", "user_id", "action", "ts"], {"by": "'hour'", "purchase": "'buy'"}),
-    "check_cleaning": (["'clean_events'", "DATE '2017-11-25'", "DATE '2017-12-04'", "['pv']"], {}),
+    "check_cleaning": (["'clean_events'", "DATE '2017-11-25'", "DATE '2017-12-04'", "['pv']"], {"duplicates": "'drop'", "absent": "'error'"}),
+    "check_occurs": (["'activity'", "'purchase'", "['buy']", "['buy', 'pv']"], {}),
     "check_option": (["true", "'rfm'", "'bins'", "5", "'2 to 9'"], {}),
     "choose_k": (
         ["shop", "[item_id, price]"],
@@ -99,7 +101,9 @@ CALLS = {
     "evaluate_model": ([MODEL, DATASET, f"[evaluate_piece({MODEL}, {DATASET}, 0, 1).piece]", "1"], {}),
     "evaluate_piece": ([MODEL, DATASET, "0", "1"], {}),
     "evaluation": (["histories", "actions", MODEL], {**QUALITY, "called_as": "'evaluate'"}),
-    "event_reason": (["1", "2", "3", "'pv'", "TIMESTAMP '2017-11-26'"], CLEANING),
+    "event_line": (["'1,10,100,pv,1511614800'"], {}),
+    "event_lines": (["'{folder}/events.csv'"], {}),
+    "event_reason": (["1", "2", "3", "'pv'", "TIMESTAMP '2017-11-26'"], BOUNDS),
     "footfall_devices": ([], {}),
     "footfall_version": ([], {}),
     "funnel": (
@@ -113,13 +117,22 @@ CALLS = {
     "gmm_assign": (["getvariable('mixture')", "[1, 2]"], {}),
     "held_out": (["'user'", "0.1", "42"], {}),
     "history_loss": ([MODEL, "['pv', 'buy']"], {}),
+    "instant": (["'funnel'", "'ts'", "TIMESTAMP '2017-11-25'"], {}),
+    "key_kind": (["'Ada'"], {}),
     "kmeans": (["[[1, 2], [3, 4], [9, 9]]", "2"], OPTIONS),
     "kmeans_assign": (["getvariable('clustering')", "[1, 2]"], {}),
     "kmeans_choose": (["[[1, 2], [3, 4], [9, 9]]", "1", "3"], OPTIONS),
     "kmeans_distance": (["getvariable('clustering')", "[1, 2]"], {}),
-    "local_time": (["'activity'", "'ts'", "TIMESTAMP '2017-11-25'"], {}),
+    "local_time": (
+        ["'activity'", "'ts'", "TIMESTAMPTZ '2017-11-25 21:00:00+00'"],
+        {"time_zone": "'Europe/Berlin'", "default_zone": "'UTC'"},
+    ),
+    "malformed_lines": (["'{folder}/events.csv'"], {}),
     "model_info": ([MODEL], {}),
+    "name_list": (["'funnel'", "'steps'", "['pv', 'buy']"], {}),
     "next_state": ([MODEL, "''::BLOB", "'pv'"], {}),
+    "number": (["'rfm'", "'amount'", "12.5"], {}),
+    "number_list": (["'segment'", "'features'", "[1, 2.5]"], {}),
     "order_events": (["[512000002, 256000001]", "['buy', 'pv']", "0"], {"ties": "[2, 1]"}),
     "pack_sequences": (["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"], {}),
     "predict_next": ([MODEL, "['pv', 'buy']"], {}),
@@ -137,6 +150,7 @@ CALLS = {
     "segment_label": (["0.5", "1.2"], {"monetary_index": "2.0"}),
     "segment_profile": (["shop", "user_id", "item_id", "category_id"], {"monetary": "price"}),
     "sequences": (["shop", "user_id", "action", "ts"], {"tie_break": "item_id"}),
+    "shown": (["'buy'"], {}),
     "time_features": (["TIMESTAMP '2017-11-25 21:00:00'"], {}),
     "train": (
         ["histories", "actions"],
@@ -156,6 +170,8 @@ CALLS = {
             "validation_from": "TIMESTAMP '2017-11-27'", "seed": "1",
         },
     ),
+    "usable_key": (["'rfm'", "'customer_id'", "'Ada' || 'x'"], {}),
+    "zone_time": (["TIMESTAMPTZ '2017-11-25 21:00:00+00'", "'Europe/Berlin'", "'activity'"], {}),
 }  # fmt: skip
 # These hand most arguments on to a function that gets all bad values, and are slow to plan; they get one
 # in so many, each argument different ones.
