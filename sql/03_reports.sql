@@ -1,108 +1,263 @@
 -- Reports: when the shop is busy, what a promotion did, what converts.
 --
 -- Infinite times are dropped by comparing, not by isfinite(), because DuckDB can prove a comparison
--- from a column's smallest and largest value and then leaves it out.
+-- from a column's smallest and largest value and then leaves it out. Days are numbered from 1 January 1970.
 
-CREATE MACRO footfall.main.activity(tbl, user_id, action, ts, by := 'hour', purchase := 'buy') AS TABLE
+CREATE MACRO footfall.main.whole_day(function_name, argument_name, given) AS
+CASE
+    WHEN given IS NULL THEN NULL
+    WHEN typeof(given) = 'TIMESTAMP WITH TIME ZONE'
+    THEN error('footfall.' || function_name || ': argument ''' || argument_name
+        || ''' is a TIMESTAMP WITH TIME ZONE; allowed: a DATE of the shop''s calendar')
+    WHEN isfinite(CAST(given AS TIMESTAMP)) AND CAST(given AS TIMESTAMP) = date_trunc('day', CAST(given AS TIMESTAMP))
+    THEN CAST(given AS DATE)
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is ' || CAST(given AS VARCHAR)
+        || '; allowed: a DATE, or a TIMESTAMP at midnight, because rates are per day')
+END;
+
+COMMENT ON MACRO footfall.main.whole_day IS $$A day that an option names, as DATE, or an error that names the macro it was given to.
+
+NULL stays NULL. A time within a day is refused, because rates are per day, and so is a TIMESTAMP WITH TIME ZONE,
+whose day depends on whose calendar is meant.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: DATE, or TIMESTAMP at midnight.
+
+Example:
+SELECT footfall.whole_day('activity', 'period_from', TIMESTAMP '2017-11-25 00:00:00') AS day;$$;
+
+CREATE MACRO footfall.main.counted_days(function_name, seen, which, first_day, end_day) AS
+CASE
+    WHEN which = 'open' THEN seen
+    WHEN coalesce(end_day, seen[-1] + 1) - coalesce(first_day, seen[1]) > 100000
+    THEN error('footfall.' || function_name || ': argument ''ts'' spans ' || (coalesce(end_day, seen[-1] + 1) - coalesce(first_day, seen[1]))
+        || ' days; allowed: 100000, so clean the times first, or give period_from and period_until')
+    -- Between days that were given every day was meant.
+    WHEN (first_day IS NULL OR end_day IS NULL)
+        AND list_max(list_transform(range(2, len(seen) + 1), lambda i: seen[i] - seen[i - 1])) > 367
+    THEN (SELECT error('footfall.' || function_name || ': argument ''ts'' has nothing between '
+            || (DATE '1970-01-01' + CAST(hole[1] AS INTEGER)) || ' and ' || (DATE '1970-01-01' + CAST(hole[2] AS INTEGER)) || ', '
+            || (hole[2] - hole[1] - 1) || ' days, and a day without events counts; allowed: at most 366, so clean the times first, '
+            || 'or give period_from and period_until, or take days := ''open''')
+        FROM (SELECT list_filter(
+            list_transform(range(2, len(seen) + 1), lambda i: [seen[i - 1], seen[i]]), lambda pair: pair[2] - pair[1] > 367
+        )[1] AS hole))
+    ELSE range(coalesce(first_day, seen[1]), coalesce(end_day, seen[-1] + 1))
+END;
+
+COMMENT ON MACRO footfall.main.counted_days IS $$The days that rates are divided by, numbered from 1 January 1970, as BIGINT[].
+
+'calendar' gives every day of the period, with or without events: from the first day to the last, or between the days
+that were given. 'open' gives the days with events. One wrong time, such as a row of the year 2037, would add thousands
+of days without events, so more than 366 days in a row without any are an error while an end of the period
+is taken from the data. So is a period of more than 100000 days.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- seen: BIGINT[], the days with events in order; NULL where there are none.
+- which: 'calendar' or 'open'.
+- first_day: BIGINT, the first day of the period; NULL takes the first day with events.
+- end_day: BIGINT, the first day after the period; NULL takes the day after the last one with events.
+
+Example:
+SELECT footfall.counted_days('activity', [17495, 17498], 'calendar', NULL, NULL) AS days;$$;
+
+CREATE MACRO footfall.main.calendar_slot(moment, part, week_start) AS
+CASE part
+    WHEN 'hour' THEN hour(moment)
+    WHEN 'weekday' THEN isodow(moment)
+    WHEN 'hour_of_week' THEN 24 * isodow(moment) - 24 + hour(moment)
+    WHEN 'date' THEN CAST(moment AS DATE) - DATE '1970-01-01'
+    WHEN 'week' THEN CAST(moment AS DATE) - DATE '1970-01-01'
+        - (isodow(moment) + 7 - list_position(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], week_start)) % 7
+    WHEN 'month' THEN 12 * year(moment) + month(moment) - 1
+    WHEN 'quarter' THEN 4 * year(moment) + quarter(moment) - 1
+END;
+
+COMMENT ON MACRO footfall.main.calendar_slot IS $$The part of the calendar that a moment falls in, as a number that grows with time.
+
+Parameters:
+- moment: TIMESTAMP, what the shop's clock shows.
+- part: 'hour' gives 0 to 23; 'weekday' 1 (Monday) to 7; 'hour_of_week' 0 (Monday 00:00) to 167; 'date' the day counted from
+  1 January 1970; 'week' the number of its first day; 'month' and 'quarter' those since the year 0.
+- week_start: the weekday that 'week' begins with, such as 'monday'.
+
+Example:
+SELECT footfall.calendar_slot(TIMESTAMP '2017-12-03 21:30:00', 'hour_of_week', 'monday') AS slot;$$;
+
+CREATE MACRO footfall.main.activity(
+    tbl, user_id, action, ts, by := 'hour', purchase := 'buy', days := 'calendar', period_from := NULL, period_until := NULL,
+    week_start := 'monday', time_zone := NULL, absent := 'error'
+) AS TABLE
 WITH input_events AS NOT MATERIALIZED (
     SELECT
-        user_id AS event_user,
+        footfall.main.usable_key('activity', 'user_id', user_id) AS event_user,
         action AS event_action,
-        footfall.main.local_time('activity', 'ts', ts) AS event_time
+        footfall.main.local_time('activity', 'ts', ts, time_zone := time_zone) AS event_time
     FROM query_table(tbl)
 ),
 placed AS NOT MATERIALIZED (
     SELECT
-        CASE "by"
-            WHEN 'hour' THEN hour(event_time)
-            WHEN 'weekday' THEN isodow(event_time)
-            ELSE CAST(event_time AS DATE) - DATE '1970-01-01'
-        END AS slot,
+        footfall.main.calendar_slot(event_time, "by", week_start) AS slot,
+        -- Where a slot is a date, or the calendar is given, the days need no count of their own.
+        CASE WHEN "by" <> 'date' AND ("days" = 'open' OR period_from IS NULL OR period_until IS NULL)
+            THEN CAST(event_time AS DATE)
+        END AS date_seen,
         event_user,
         event_action = purchase AS is_purchase
     FROM input_events
     WHERE event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
+        AND (period_from IS NULL OR event_time >= footfall.main.whole_day('activity', 'period_from', period_from))
+        AND (period_until IS NULL OR event_time < footfall.main.whole_day('activity', 'period_until', period_until))
 ),
--- Counting per user first makes the distinct count a plain one, and is as fast.
+-- Counting per user first makes the distinct count a plain one, and is as fast. One scan gives the days too.
 slot_users AS NOT MATERIALIZED (
-    SELECT slot, event_user, count(*) AS n_events, count(*) FILTER (is_purchase) AS n_purchases
+    SELECT slot, date_seen, event_user, count(*) AS n_events, count(*) FILTER (is_purchase) AS n_purchases
     FROM placed
-    GROUP BY slot, event_user
+    GROUP BY GROUPING SETS ((slot, event_user), (date_seen))
 ),
-slots AS NOT MATERIALIZED (
-    SELECT slot, sum(n_events) AS n_events, count(event_user) AS n_users, sum(n_purchases) AS n_purchases
+slots AS MATERIALIZED (
+    SELECT slot, date_seen, sum(n_events) AS n_events, count(event_user) AS n_users, sum(n_purchases) AS n_purchases
     FROM slot_users
-    GROUP BY slot
+    GROUP BY slot, date_seen
 ),
-dates AS MATERIALIZED (
-    SELECT CAST(event_time AS DATE) AS date_seen
-    FROM input_events
-    WHERE "by" <> 'date' AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
-    GROUP BY date_seen
+calendar AS MATERIALIZED (
+    SELECT unnest(footfall.main.counted_days(
+        'activity', list(day_number ORDER BY day_number ASC NULLS LAST), "days",
+        footfall.main.whole_day('activity', 'period_from', period_from) - DATE '1970-01-01',
+        footfall.main.whole_day('activity', 'period_until', period_until) - DATE '1970-01-01'
+    )) AS day_number
+    FROM (
+        SELECT CASE "by" WHEN 'date' THEN slot ELSE date_seen - DATE '1970-01-01' END AS day_number FROM slots
+    )
+    WHERE day_number IS NOT NULL
 ),
-slot_dates AS (
+slot_days AS MATERIALIZED (
     SELECT
-        *,
-        CASE "by"
-            WHEN 'hour' THEN (SELECT count(*) FROM dates)
-            WHEN 'weekday' THEN (SELECT count(*) FROM dates WHERE isodow(date_seen) = slot)
-            ELSE 1
-        END AS n_dates
-    FROM slots
+        footfall.main.calendar_slot(CAST(DATE '1970-01-01' + CAST(day_number AS INTEGER) AS TIMESTAMP), "by", week_start) AS day_slot,
+        count(*) AS n_days
+    FROM calendar
+    GROUP BY day_slot
 ),
-rates AS (SELECT *, n_events / n_dates AS event_rate FROM slot_dates)
+-- Every hour and weekday is a row, whether the shop knows it or not.
+all_slots AS (
+    SELECT day_slot AS slot FROM slot_days WHERE "by" NOT IN ('hour', 'weekday', 'hour_of_week')
+    UNION ALL
+    SELECT unnest(CASE "by" WHEN 'hour' THEN range(24) WHEN 'weekday' THEN range(1, 8) WHEN 'hour_of_week' THEN range(168) END)
+    WHERE (SELECT count(*) FROM slot_days) > 0
+),
+rates AS (
+    SELECT
+        all_slots.slot,
+        coalesce(slot_days.n_days, 0) AS n_days,
+        CAST(coalesce(slots.n_events, 0) AS BIGINT) AS n_events,
+        coalesce(slots.n_users, 0) AS n_users,
+        CAST(coalesce(slots.n_purchases, 0) AS BIGINT) AS n_purchases,
+        coalesce(slots.n_events, 0) / slot_days.n_days AS event_rate,
+        coalesce(slots.n_purchases, 0) / slot_days.n_days AS purchase_rate
+    FROM all_slots
+    LEFT JOIN slot_days
+        ON slot_days.day_slot = all_slots.slot - CASE WHEN "by" IN ('hour', 'hour_of_week') THEN all_slots.slot % 24 ELSE 0 END
+    LEFT JOIN slots ON slots.slot = all_slots.slot
+),
+-- Read only where there is no purchase to report.
+actions_seen AS MATERIALIZED (
+    SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
+    FROM input_events
+    CROSS JOIN (SELECT 1 FROM slots HAVING coalesce(sum(n_purchases), 0) = 0 AND absent = 'error')
+)
 SELECT
-    CAST(CASE "by"
-        WHEN 'date' THEN CAST(strftime(DATE '1970-01-01' + CAST(slot AS INTEGER), '%Y%m%d') AS INTEGER)
+    TRY_CAST(CASE
+        WHEN "by" IN ('date', 'week') THEN CAST(strftime(DATE '1970-01-01' + CAST(slot AS INTEGER), '%Y%m%d') AS BIGINT)
+        WHEN "by" = 'month' THEN slot // 12 * 100 + slot % 12 + 1
+        WHEN "by" = 'quarter' THEN slot // 4 * 10 + slot % 4 + 1
         ELSE slot
     END AS INTEGER) AS bucket,
-    CASE "by"
-        WHEN 'hour' THEN printf('%02d:00', slot)
-        WHEN 'weekday' THEN
-            (['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'])[slot]
+    CASE
+        WHEN "by" = 'hour' THEN printf('%02d:00', slot)
+        WHEN "by" = 'weekday' THEN weekday_names[slot]
+        WHEN "by" = 'hour_of_week' THEN weekday_names[slot // 24 + 1] || printf(' %02d:00', slot % 24)
+        WHEN "by" = 'month' THEN printf('%04d-%02d', slot // 12, slot % 12 + 1)
+        WHEN "by" = 'quarter' THEN printf('%04d-Q%d', slot // 4, slot % 4 + 1)
         ELSE CAST(DATE '1970-01-01' + CAST(slot AS INTEGER) AS VARCHAR)
     END AS label,
-    n_dates AS n_days,
-    CAST(n_events AS BIGINT) AS events,
+    n_days,
+    n_events AS events,
     n_users AS users,
-    CAST(n_purchases AS BIGINT) AS purchases,
+    n_purchases AS purchases,
     event_rate AS events_per_day,
-    n_purchases / n_dates AS purchases_per_day,
-    event_rate / avg(event_rate) OVER () AS activity_index,
-    bar(event_rate, 0, max(event_rate) OVER (), 30) AS chart
+    purchase_rate AS purchases_per_day,
+    event_rate / nullif(avg(event_rate) OVER (), 0) AS activity_index,
+    -- Wider bars are cut in the shell of DuckDB 1.4.
+    bar(event_rate, 0, max(event_rate) OVER (), 26) AS chart,
+    bar(purchase_rate, 0, max(purchase_rate) OVER (), 26) AS purchase_chart,
+    "days" AS days_counted
 FROM rates
-WHERE (SELECT footfall.main.check_option(
-    "by" IN ('hour', 'weekday', 'date'), 'activity', 'by', "by", '''hour'', ''weekday'', ''date'''
-))
-ORDER BY slot;
+CROSS JOIN (SELECT ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] AS weekday_names)
+WHERE (SELECT
+    footfall.main.check_option(
+        "by" IN ('hour', 'weekday', 'hour_of_week', 'date', 'week', 'month', 'quarter'), 'activity', 'by', "by",
+        '''hour'', ''weekday'', ''hour_of_week'', ''date'', ''week'', ''month'', ''quarter'''
+    ) AND footfall.main.check_option("days" IN ('calendar', 'open'), 'activity', 'days', "days", '''calendar'', ''open''')
+    AND footfall.main.check_option(
+        week_start IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
+        'activity', 'week_start', week_start, '''monday'' to ''sunday'''
+    ) AND footfall.main.check_option(
+        coalesce(footfall.main.whole_day('activity', 'period_from', period_from) < footfall.main.whole_day('activity', 'period_until', period_until), true),
+        'activity', 'period_until', period_until, 'later than period_from (' || CAST(period_from AS VARCHAR) || ')'
+    ) AND footfall.main.check_option(purchase IS NOT NULL, 'activity', 'purchase', purchase, 'the name of an action')
+    AND footfall.main.check_option(absent IN ('error', 'zero'), 'activity', 'absent', absent, '''error'', ''zero''')
+    AND footfall.main.check_occurs('activity', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
+    FROM actions_seen
+)
+ORDER BY
+    CASE "by"
+        WHEN 'weekday' THEN (slot + 7 - list_position([lower(name) FOR name IN weekday_names], week_start)) % 7
+        WHEN 'hour_of_week' THEN (slot + 192 - 24 * list_position([lower(name) FOR name IN weekday_names], week_start)) % 168
+        ELSE slot
+    END ASC NULLS LAST;
 
-COMMENT ON MACRO TABLE footfall.main.activity IS 'When the shop is busy: events, users and purchases by hour, weekday or date.
+COMMENT ON MACRO TABLE footfall.main.activity IS $$When the shop is busy: events, users and purchases by hour, weekday, date, week, month or quarter.
 
-One row per hour, weekday or date that occurs in the data, in order:
-`bucket` (0 to 23, 1 to 7 with Monday = 1, or the date as the number yyyymmdd), `label` the same in
-words, `n_days` the number of days in the data that the bucket is spread over (for hours all dates,
-for weekdays the dates of that weekday, for a date 1), `events`, `users` (different ones) and
-`purchases` in all, `events_per_day` and `purchases_per_day` divided by `n_days`, so that nine days
-with two Saturdays do not make Saturday busy, `activity_index`, which is `events_per_day` over its mean
-in the report, so 1 is average, and `chart`, a bar whose full length is the busiest bucket.
-Days without any event are not in the data and do not count. Rows with a NULL or infinite time are
-left out; a NULL user counts as an event and not as a user.
+One row per bucket, in order, with zeros where nothing happened: a day without events is a day. The period goes from
+the first day to the last day with events, or between `period_from` and `period_until`; rows outside it are left out.
+`bucket` is a number and `label` the same in words: the hour 0 to 23; the weekday 1 to 7, Monday = 1; the hour of the week
+0 to 167, 0 = Monday 00:00; the date, or the first date of the week, as yyyymmdd; the month as yyyymm; the quarter as yyyyq.
+`n_days` is the number of days of the period that the bucket is spread over: for hours all days, for a weekday and its
+hours the days of that weekday, for a week, month or quarter those of its days that lie in the period.
+`events`, `users` (different ones) and `purchases` are sums; `events_per_day` and `purchases_per_day` are divided by
+`n_days`, so that nine days with two Saturdays do not make Saturday busy; a weekday that the period does not hold has no rate,
+NULL. `activity_index` is `events_per_day` over its mean in the report, so 1 is average. `chart` and `purchase_chart` are bars of the
+two rates, whose full length is the busiest bucket. `days_counted` repeats `days`.
+
+With `days := 'open'` only days with events count, and `n_days` is their number: the rate of a day on which the shop was
+open. More than 366 days in a row without events are an error while an end of the period comes from the data, because one
+wrong time would make them. Where the clock is changed, a day of 23 or 25 hours is a day. Rows with a NULL or infinite time are
+left out. A row whose user is nobody (NULL, NaN, an empty text) counts as an event and not as a user.
 
 Parameters:
 - tbl: the events: a table, view, CTE or file.
 - user_id: a column or expression of any type.
 - action: VARCHAR or ENUM.
-- ts: the time in the shop''s local time; TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE.
-- by: ''hour'', ''weekday'' or ''date''.
+- ts: the time in the shop's local time; TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE; or an instant, with `time_zone`.
+- by: 'hour', 'weekday', 'hour_of_week', 'date', 'week', 'month' or 'quarter'.
 - purchase: the action that is a purchase.
+- days: 'calendar' divides by the days of the period, 'open' by its days with events.
+- period_from: DATE, the first day of the period; NULL takes the first day of the data.
+- period_until: DATE, the first day after the period; NULL takes the day after the last day of the data.
+- week_start: 'monday' to 'sunday', the day that weeks begin with; it moves the order of weekdays, not their numbers.
+- time_zone: whose clock is read where `ts` is a TIMESTAMP WITH TIME ZONE, such as 'Europe/Berlin'.
+- absent: 'error' when `purchase` occurs nowhere in the table, or 'zero' to count none.
 
 Example:
 WITH events(user_id, action, ts) AS (VALUES
-    (1, ''pv'', TIMESTAMP ''2017-11-25 21:00:00''),
-    (1, ''buy'', TIMESTAMP ''2017-11-25 21:05:00''),
-    (2, ''pv'', TIMESTAMP ''2017-11-26 09:30:00''))
+    (1, 'pv', TIMESTAMP '2017-11-25 21:00:00'),
+    (1, 'buy', TIMESTAMP '2017-11-25 21:05:00'),
+    (2, 'pv', TIMESTAMP '2017-11-27 09:30:00'))
 SELECT bucket, label, n_days, events, users, purchases, events_per_day, activity_index
-FROM footfall.activity(events, user_id, action, ts);';
+FROM footfall.activity(events, user_id, action, ts, by := 'date');$$;
 
 CREATE MACRO footfall.main.promotion_effect(tbl, user_id, action, ts, starts, ends) AS TABLE
 WITH input_events AS NOT MATERIALIZED (
@@ -210,23 +365,59 @@ WITH events(user_id, action, ts) AS (VALUES
 SELECT action, days_inside, days_outside, per_day_inside, per_day_outside, lift
 FROM footfall.promotion_effect(events, user_id, action, ts, DATE ''2017-12-02'', DATE ''2017-12-03'');';
 
+CREATE MACRO footfall.main.wilson_interval(n_successes, n_trials) AS
+{
+    'low': (n_successes + 1.959963984540054 ** 2 / 2
+        - 1.959963984540054 * sqrt(n_successes * (n_trials - n_successes) / n_trials + 1.959963984540054 ** 2 / 4))
+        / (n_trials + 1.959963984540054 ** 2),
+    -- That of the failures, turned round, so that all of all is 1 to the last digit.
+    'high': 1 - (n_trials - n_successes + 1.959963984540054 ** 2 / 2
+        - 1.959963984540054 * sqrt(n_successes * (n_trials - n_successes) / n_trials + 1.959963984540054 ** 2 / 4))
+        / (n_trials + 1.959963984540054 ** 2)
+};
+
+COMMENT ON MACRO footfall.main.wilson_interval IS $$The 95 % interval of a share, as Wilson has it: STRUCT with `low` and `high`.
+
+The shares under which the counts would be no surprise. It stays within 0 and 1, and says something where nobody or
+everybody did it, which the share plus and minus two standard errors does not (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927).
+Without trials both are NULL.
+
+Parameters:
+- n_successes: how many did it; at most `n_trials`.
+- n_trials: how many there were.
+
+Example:
+SELECT w.low, w.high FROM (SELECT footfall.wilson_interval(23, 145) AS w);$$;
+
 CREATE MACRO footfall.main.conversion(
-    tbl, user_id, by, action, view := 'pv', purchase := 'buy', top := 20, cart := 'cart', favourite := 'fav'
+    tbl, user_id, by, action, view := 'pv', purchase := 'buy', top := 20, cart := NULL, favourite := NULL, absent := 'error'
 ) AS TABLE
 WITH input_events AS NOT MATERIALIZED (
-    SELECT user_id AS event_user, "by" AS event_group, action AS event_action FROM query_table(tbl)
+    SELECT
+        footfall.main.usable_key('conversion', 'user_id', user_id) AS event_user,
+        -- A group is no key: 0.5 is a discount that rows may share.
+        CASE
+            WHEN starts_with(alias("by"), '''')
+            THEN error('footfall.conversion: argument ''by'' is the text ' || left(alias("by"), 100)
+                || ', the same for every row; allowed: a column or an expression, without quotes')
+            WHEN typeof("by") = 'VARCHAR' THEN CASE WHEN trim(CAST("by" AS VARCHAR)) <> '' THEN "by" END
+            WHEN typeof("by") IN ('FLOAT', 'DOUBLE') THEN CASE WHEN CAST("by" AS VARCHAR) <> 'nan' THEN "by" END
+            ELSE "by"
+        END AS event_group,
+        action AS event_action
+    FROM query_table(tbl)
 ),
 best_groups AS MATERIALIZED (
     SELECT
         event_group,
         count(*) FILTER (event_action = view) AS n_views,
-        count(*) FILTER (event_action = cart) AS n_carts,
-        count(*) FILTER (event_action = favourite) AS n_favourites,
+        count(*) FILTER (event_action = coalesce(cart, 'cart')) AS n_carts,
+        count(*) FILTER (event_action = coalesce(favourite, 'fav')) AS n_favourites,
         count(*) FILTER (event_action = purchase) AS n_purchases
     FROM input_events
     WHERE event_group IS NOT NULL AND top IS NOT NULL
     GROUP BY event_group
-    ORDER BY n_purchases DESC, n_views DESC, event_group
+    ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST
     LIMIT CASE WHEN top >= 1 THEN CAST(top AS BIGINT) END
 ),
 -- Different users are the costly part, and are counted in the groups that are shown.
@@ -243,7 +434,11 @@ group_users AS NOT MATERIALIZED (
     GROUP BY event_group, event_user
 ),
 user_counts AS (
-    SELECT event_group, count_if(has_viewed) AS n_viewers, count_if(has_bought) AS n_buyers
+    SELECT
+        event_group,
+        count_if(has_viewed) AS n_viewers,
+        count_if(has_bought) AS n_buyers,
+        count_if(has_viewed AND has_bought) AS n_both
     FROM group_users
     GROUP BY event_group
 ),
@@ -253,18 +448,19 @@ all_group_users AS NOT MATERIALIZED (
         event_group,
         event_user,
         count(*) FILTER (event_action = view) AS n_views,
-        count(*) FILTER (event_action = cart) AS n_carts,
-        count(*) FILTER (event_action = favourite) AS n_favourites,
+        count(*) FILTER (event_action = coalesce(cart, 'cart')) AS n_carts,
+        count(*) FILTER (event_action = coalesce(favourite, 'fav')) AS n_favourites,
         count(*) FILTER (event_action = purchase) AS n_purchases
     FROM input_events
     WHERE event_group IS NOT NULL AND top IS NULL
     GROUP BY event_group, event_user
 ),
-counted AS (
+counted AS MATERIALIZED (
     SELECT
         best_groups.*,
         coalesce(n_viewers, 0) AS n_viewers,
-        coalesce(n_buyers, 0) AS n_buyers
+        coalesce(n_buyers, 0) AS n_buyers,
+        coalesce(n_both, 0) AS n_both
     FROM best_groups
     LEFT JOIN user_counts ON user_counts.event_group = best_groups.event_group
     UNION ALL
@@ -275,44 +471,74 @@ counted AS (
         CAST(sum(n_favourites) AS BIGINT),
         CAST(sum(n_purchases) AS BIGINT),
         count(event_user) FILTER (n_views > 0),
-        count(event_user) FILTER (n_purchases > 0)
+        count(event_user) FILTER (n_purchases > 0),
+        count(event_user) FILTER (n_views > 0 AND n_purchases > 0)
     FROM all_group_users
     GROUP BY event_group
+),
+-- Read only where an action does not occur in the groups that are shown.
+actions_seen AS MATERIALIZED (
+    SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
+    FROM input_events
+    CROSS JOIN (
+        SELECT 1 FROM counted
+        HAVING coalesce(least(sum(n_views), sum(n_carts), sum(n_favourites), sum(n_purchases)), 0) = 0
+    )
 )
 SELECT
     event_group AS group_value,
     n_views AS views,
-    n_carts AS carts,
-    n_favourites AS favourites,
+    CASE WHEN cart IS NOT NULL OR found IS NULL OR list_contains(found, 'cart') THEN n_carts END AS carts,
+    CASE WHEN favourite IS NOT NULL OR found IS NULL OR list_contains(found, 'fav') THEN n_favourites END AS favourites,
     n_purchases AS purchases,
     n_viewers AS viewers,
     n_buyers AS buyers,
     n_purchases / nullif(n_views, 0) AS purchases_per_view,
-    n_buyers / nullif(n_viewers, 0) AS buyers_per_viewer
+    n_buyers / nullif(n_viewers, 0) AS buyers_per_viewer,
+    n_both AS viewers_who_bought,
+    n_both / nullif(n_viewers, 0) AS conversion_rate,
+    footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['low'] AS conversion_rate_low,
+    footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['high'] AS conversion_rate_high
 FROM counted
-WHERE (SELECT footfall.main.check_option(
-    coalesce(top >= 1 AND top = CAST(top AS BIGINT), true), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
-))
-ORDER BY n_purchases DESC, n_views DESC, group_value;
+CROSS JOIN actions_seen
+WHERE (SELECT
+    footfall.main.check_option(
+        coalesce(top >= 1 AND top = CAST(top AS BIGINT), true), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
+    ) AND footfall.main.check_option(view IS NOT NULL, 'conversion', 'view', view, 'the name of an action')
+    AND footfall.main.check_option(purchase IS NOT NULL, 'conversion', 'purchase', purchase, 'the name of an action')
+    AND footfall.main.check_option(absent IN ('error', 'zero'), 'conversion', 'absent', absent, '''error'', ''zero''')
+    AND (absent = 'zero' OR (
+        footfall.main.check_occurs('conversion', 'view', [CAST(view AS VARCHAR)], coalesce(seen.found, []))
+        AND footfall.main.check_occurs('conversion', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(seen.found, []))
+        AND footfall.main.check_occurs('conversion', 'cart', [CAST(coalesce(cart, seen.found[1]) AS VARCHAR)], coalesce(seen.found, []))
+        AND footfall.main.check_occurs('conversion', 'favourite', [CAST(coalesce(favourite, seen.found[1]) AS VARCHAR)], coalesce(seen.found, []))
+    ))
+    FROM actions_seen AS seen
+)
+ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, group_value ASC NULLS LAST;
 
-COMMENT ON MACRO TABLE footfall.main.conversion IS 'What turns views into purchases, per category or any other group.
+COMMENT ON MACRO TABLE footfall.main.conversion IS $$What turns views into purchases, per category or any other group.
 
 One row per group, the one with most purchases first (then most views, then by `group_value`):
 `group_value`, the events `views`, `carts`, `favourites` and `purchases`, the different users `viewers`
-and `buyers`, `purchases_per_view` and `buyers_per_viewer`. The two rates answer different questions:
-the first counts events, the second people. `buyers` need not have viewed in the group, so
-`buyers_per_viewer` can exceed 1; without views or viewers a rate is NULL. Rows whose group is NULL are
-left out; a NULL user counts as an event and not as a user.
+and `buyers`, and rates that answer different questions. `purchases_per_view` counts events. `buyers_per_viewer` counts people,
+but `buyers` need not have viewed in the group, so it can exceed 1. `conversion_rate` is the share of the viewers who bought
+in the group as well, in whatever order (`viewers_who_bought` of `viewers`), and `conversion_rate_low` and `conversion_rate_high` are its
+95 % interval as Wilson has it: two groups whose intervals are far apart differ, and a group of three viewers says little.
+Without views or viewers a rate is NULL. Rows whose group is missing (NULL, NaN, an empty text) are left out. A row whose user
+is nobody (NULL, NaN, an empty text) counts as an event and not as a user.
 
 Parameters:
 - tbl: the events: a table, view, CTE or file.
 - user_id: a column or expression of any type.
 - by: what to group by, a column or expression such as `category_id`.
 - action: VARCHAR or ENUM.
-- view, purchase, cart, favourite: the actions that are counted.
+- view, purchase: the actions that are a view and a purchase.
 - top: how many groups; NULL gives all.
+- cart, favourite: the actions that are counted as such; NULL means 'cart' and 'fav', and a column of NULLs where the shop has none.
+- absent: 'error' when an action that is named occurs nowhere in the table, or 'zero' to count none.
 
 Example:
 WITH events(user_id, category_id, action) AS (VALUES
-    (1, 100, ''pv''), (1, 100, ''pv''), (1, 100, ''buy''), (2, 100, ''pv''), (2, 200, ''pv''))
-FROM footfall.conversion(events, user_id, category_id, action);';
+    (1, 100, 'pv'), (1, 100, 'pv'), (1, 100, 'buy'), (2, 100, 'pv'), (2, 200, 'pv'))
+FROM footfall.conversion(events, user_id, category_id, action);$$;
