@@ -35,15 +35,14 @@ CASE
     THEN error('footfall.' || function_name || ': argument ''ts'' spans ' || (coalesce(end_day, seen[-1] + 1) - coalesce(first_day, seen[1]))
         || ' days; allowed: 100000, so clean the times first, or give period_from and period_until')
     -- Between days that were given every day was meant.
-    WHEN (first_day IS NULL OR end_day IS NULL)
-        AND list_max(list_transform(range(2, len(seen) + 1), lambda i: seen[i] - seen[i - 1])) > 367
-    THEN (SELECT error('footfall.' || function_name || ': argument ''ts'' has nothing between '
-            || (DATE '1970-01-01' + CAST(hole[1] AS INTEGER)) || ' and ' || (DATE '1970-01-01' + CAST(hole[2] AS INTEGER)) || ', '
-            || (hole[2] - hole[1] - 1) || ' days, and a day without events counts; allowed: at most 366, so clean the times first, '
-            || 'or give period_from and period_until, or take days := ''open''')
-        FROM (SELECT list_filter(
-            list_transform(range(2, len(seen) + 1), lambda i: [seen[i - 1], seen[i]]), lambda pair: pair[2] - pair[1] > 367
-        )[1] AS hole))
+    WHEN (first_day IS NULL OR end_day IS NULL) AND list_max(list_transform(range(2, len(seen) + 1), lambda i: seen[i] - seen[i - 1])) > 367
+    THEN error('footfall.' || function_name || ': argument ''ts'' has nothing on the days between '
+        || array_to_string(list_transform(
+            list_filter(range(2, len(seen) + 1), lambda i: seen[i] - seen[i - 1] > 367)[:1],
+            lambda i: (DATE '1970-01-01' + CAST(seen[i - 1] AS INTEGER)) || ' and ' || (DATE '1970-01-01' + CAST(seen[i] AS INTEGER))
+        ), '')
+        || ', and each would count; allowed: 366 days without events, so clean the times first, or give period_from and period_until, '
+        || 'or take days := ''open''')
     ELSE range(coalesce(first_day, seen[1]), coalesce(end_day, seen[-1] + 1))
 END;
 
@@ -101,10 +100,7 @@ WITH input_events AS NOT MATERIALIZED (
 placed AS NOT MATERIALIZED (
     SELECT
         footfall.main.calendar_slot(event_time, "by", week_start) AS slot,
-        -- Where a slot is a date, or the calendar is given, the days need no count of their own.
-        CASE WHEN "by" <> 'date' AND ("days" = 'open' OR period_from IS NULL OR period_until IS NULL)
-            THEN CAST(event_time AS DATE)
-        END AS date_seen,
+        CAST(event_time AS DATE) AS date_seen,
         event_user,
         event_action = purchase AS is_purchase
     FROM input_events
@@ -112,10 +108,17 @@ placed AS NOT MATERIALIZED (
         AND (period_from IS NULL OR event_time >= footfall.main.whole_day('activity', 'period_from', period_from))
         AND (period_until IS NULL OR event_time < footfall.main.whole_day('activity', 'period_until', period_until))
 ),
--- Counting per user first makes the distinct count a plain one, and is as fast. One scan gives the days too.
+-- Counting per user first makes the distinct count a plain one, and is as fast. Where a slot is a date, or the
+-- calendar is given, the dates need no count of their own; elsewhere one scan of the events gives them too.
 slot_users AS NOT MATERIALIZED (
-    SELECT slot, date_seen, event_user, count(*) AS n_events, count(*) FILTER (is_purchase) AS n_purchases
+    SELECT slot, NULL AS date_seen, event_user, count(*) AS n_events, count(*) FILTER (is_purchase) AS n_purchases
     FROM placed
+    WHERE "by" = 'date' OR ("days" = 'calendar' AND period_from IS NOT NULL AND period_until IS NOT NULL)
+    GROUP BY slot, event_user
+    UNION ALL
+    SELECT slot, date_seen, event_user, count(*), count(*) FILTER (is_purchase)
+    FROM placed
+    WHERE "by" <> 'date' AND ("days" = 'open' OR period_from IS NULL OR period_until IS NULL)
     GROUP BY GROUPING SETS ((slot, event_user), (date_seen))
 ),
 slots AS MATERIALIZED (
@@ -123,16 +126,16 @@ slots AS MATERIALIZED (
     FROM slot_users
     GROUP BY slot, date_seen
 ),
-calendar AS MATERIALIZED (
-    SELECT unnest(footfall.main.counted_days(
-        'activity', list(day_number ORDER BY day_number ASC NULLS LAST), "days",
-        footfall.main.whole_day('activity', 'period_from', period_from) - DATE '1970-01-01',
-        footfall.main.whole_day('activity', 'period_until', period_until) - DATE '1970-01-01'
-    )) AS day_number
-    FROM (
-        SELECT CASE "by" WHEN 'date' THEN slot ELSE date_seen - DATE '1970-01-01' END AS day_number FROM slots
-    )
+period AS MATERIALIZED (
+    SELECT
+        list(day_number ORDER BY day_number ASC NULLS LAST) AS seen,
+        footfall.main.whole_day('activity', 'period_from', period_from) - DATE '1970-01-01' AS first_day,
+        footfall.main.whole_day('activity', 'period_until', period_until) - DATE '1970-01-01' AS end_day
+    FROM (SELECT CASE "by" WHEN 'date' THEN slot ELSE date_seen - DATE '1970-01-01' END AS day_number FROM slots)
     WHERE day_number IS NOT NULL
+),
+calendar AS MATERIALIZED (
+    SELECT unnest(footfall.main.counted_days('activity', seen, "days", first_day, end_day)) AS day_number FROM period
 ),
 slot_days AS MATERIALIZED (
     SELECT
@@ -164,8 +167,8 @@ rates AS (
 ),
 -- Read only where there is no purchase to report.
 actions_seen AS MATERIALIZED (
-    SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
-    FROM input_events
+    SELECT list(DISTINCT action_seen) FILTER (action_seen IS NOT NULL) AS found
+    FROM (SELECT CAST(action AS VARCHAR) AS action_seen FROM query_table(tbl))
     CROSS JOIN (SELECT 1 FROM slots HAVING coalesce(sum(n_purchases), 0) = 0 AND absent = 'error')
 )
 SELECT
@@ -197,20 +200,27 @@ SELECT
 FROM rates
 CROSS JOIN (SELECT ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] AS weekday_names)
 WHERE (SELECT
-    footfall.main.check_option(
-        "by" IN ('hour', 'weekday', 'hour_of_week', 'date', 'week', 'month', 'quarter'), 'activity', 'by', "by",
-        '''hour'', ''weekday'', ''hour_of_week'', ''date'', ''week'', ''month'', ''quarter'''
-    ) AND footfall.main.check_option("days" IN ('calendar', 'open'), 'activity', 'days', "days", '''calendar'', ''open''')
+    footfall.main.check_option(wrong IS NULL, 'activity', wrong['argument'], wrong['given'], wrong['allowed'])
     AND footfall.main.check_option(
-        week_start IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
-        'activity', 'week_start', week_start, '''monday'' to ''sunday'''
-    ) AND footfall.main.check_option(
-        coalesce(footfall.main.whole_day('activity', 'period_from', period_from) < footfall.main.whole_day('activity', 'period_until', period_until), true),
-        'activity', 'period_until', period_until, 'later than period_from (' || CAST(period_from AS VARCHAR) || ')'
-    ) AND footfall.main.check_option(purchase IS NOT NULL, 'activity', 'purchase', purchase, 'the name of an action')
-    AND footfall.main.check_option(absent IN ('error', 'zero'), 'activity', 'absent', absent, '''error'', ''zero''')
-    AND footfall.main.check_occurs('activity', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
-    FROM actions_seen
+        coalesce(first_day < end_day, true), 'activity', 'period_until', period_until,
+        'later than period_from (' || CAST(period_from AS VARCHAR) || ')'
+    ) AND footfall.main.check_occurs('activity', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
+    FROM period
+    CROSS JOIN actions_seen
+    CROSS JOIN (SELECT list_filter([
+        {
+            'argument': 'by', 'given': "by", 'is_right': "by" IN ('hour', 'weekday', 'hour_of_week', 'date', 'week', 'month', 'quarter'),
+            'allowed': '''hour'', ''weekday'', ''hour_of_week'', ''date'', ''week'', ''month'', ''quarter'''
+        },
+        {'argument': 'days', 'given': "days", 'is_right': "days" IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
+        {
+            'argument': 'week_start', 'given': week_start,
+            'is_right': week_start IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
+            'allowed': '''monday'' to ''sunday'''
+        },
+        {'argument': 'purchase', 'given': CAST(purchase AS VARCHAR), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
+        {'argument': 'absent', 'given': absent, 'is_right': absent IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
+    ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY
     CASE "by"
@@ -470,8 +480,8 @@ buyers AS (
 ),
 -- Read only where there is no purchase to report.
 actions_seen AS MATERIALIZED (
-    SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
-    FROM input_events
+    SELECT list(DISTINCT action_seen) FILTER (action_seen IS NOT NULL) AS found
+    FROM (SELECT CAST(action AS VARCHAR) AS action_seen FROM query_table(tbl))
     CROSS JOIN (SELECT 1 FROM user_dates HAVING count_if(event_action = purchase) = 0 AND absent = 'error')
 )
 SELECT
@@ -522,25 +532,34 @@ CROSS JOIN day_counts
 CROSS JOIN all_users
 CROSS JOIN buyers
 WHERE (SELECT
-    footfall.main.check_option(start_day IS NOT NULL, 'promotion_effect', 'starts', starts, 'a DATE')
-    AND footfall.main.check_option(end_day IS NOT NULL, 'promotion_effect', 'ends', ends, 'a DATE')
-    AND footfall.main.check_option(
-        start_day < end_day, 'promotion_effect', 'ends', ends, 'later than starts (' || CAST(starts AS VARCHAR) || ')'
-    ) AND footfall.main.check_option(
-        coalesce(from_day < until_day, true), 'promotion_effect', 'period_until', period_until,
-        'later than period_from (' || CAST(period_from AS VARCHAR) || ')'
-    ) AND footfall.main.check_option("days" IN ('calendar', 'open'), 'promotion_effect', 'days', "days", '''calendar'', ''open''')
-    AND footfall.main.check_option(purchase IS NOT NULL, 'promotion_effect', 'purchase', purchase, 'the name of an action')
-    AND footfall.main.check_option(absent IN ('error', 'zero'), 'promotion_effect', 'absent', absent, '''error'', ''zero''')
-    AND footfall.main.check_option(
-        coalesce(start_day <= seen[-1], true), 'promotion_effect', 'starts', starts,
-        'a day of the data, which go from ' || (DATE '1970-01-01' + CAST(seen[1] AS INTEGER)) || ' to ' || (DATE '1970-01-01' + CAST(seen[-1] AS INTEGER))
-    ) AND footfall.main.check_option(
-        coalesce(end_day > seen[1], true), 'promotion_effect', 'ends', ends,
-        'after the first day of the data, which go from ' || (DATE '1970-01-01' + CAST(seen[1] AS INTEGER)) || ' to ' || (DATE '1970-01-01' + CAST(seen[-1] AS INTEGER))
-    ) AND footfall.main.check_occurs('promotion_effect', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
-    FROM promotion
+    footfall.main.check_option(wrong_day IS NULL, 'promotion_effect', wrong_day['argument'], wrong_day['given'], wrong_day['allowed'])
+    AND footfall.main.check_option(wrong IS NULL, 'promotion_effect', wrong['argument'], wrong['given'], wrong['allowed'])
+    AND footfall.main.check_occurs('promotion_effect', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
+    FROM (SELECT list_filter([
+        {'argument': 'starts', 'given': DATE '1970-01-01' + CAST(start_day AS INTEGER), 'is_right': start_day IS NOT NULL, 'allowed': 'a DATE'},
+        {
+            'argument': 'ends', 'given': DATE '1970-01-01' + CAST(end_day AS INTEGER), 'is_right': start_day < end_day,
+            'allowed': coalesce('later than starts (' || (DATE '1970-01-01' + CAST(start_day AS INTEGER)) || ')', 'a DATE')
+        },
+        {
+            'argument': 'period_until', 'given': DATE '1970-01-01' + CAST(until_day AS INTEGER), 'is_right': coalesce(from_day < until_day, true),
+            'allowed': 'later than period_from (' || (DATE '1970-01-01' + CAST(from_day AS INTEGER)) || ')'
+        },
+        {
+            'argument': 'starts', 'given': DATE '1970-01-01' + CAST(start_day AS INTEGER), 'is_right': coalesce(start_day <= seen[-1], true),
+            'allowed': 'a day of the data, which go from ' || (DATE '1970-01-01' + CAST(seen[1] AS INTEGER)) || ' to ' || (DATE '1970-01-01' + CAST(seen[-1] AS INTEGER))
+        },
+        {
+            'argument': 'ends', 'given': DATE '1970-01-01' + CAST(end_day AS INTEGER), 'is_right': coalesce(end_day > seen[1], true),
+            'allowed': 'after the first day of the data, which go from ' || (DATE '1970-01-01' + CAST(seen[1] AS INTEGER)) || ' to ' || (DATE '1970-01-01' + CAST(seen[-1] AS INTEGER))
+        }
+    ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong_day FROM promotion)
     CROSS JOIN actions_seen
+    CROSS JOIN (SELECT list_filter([
+        {'argument': 'days', 'given': "days", 'is_right': "days" IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
+        {'argument': 'purchase', 'given': CAST(purchase AS VARCHAR), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
+        {'argument': 'absent', 'given': absent, 'is_right': absent IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
+    ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY actions.all_inside + actions.all_outside DESC NULLS LAST, actions.event_action ASC NULLS LAST;
 
@@ -708,8 +727,8 @@ counted AS MATERIALIZED (
 ),
 -- Read only where an action does not occur in the groups that are shown.
 actions_seen AS MATERIALIZED (
-    SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
-    FROM input_events
+    SELECT list(DISTINCT action_seen) FILTER (action_seen IS NOT NULL) AS found
+    FROM (SELECT CAST(action AS VARCHAR) AS action_seen FROM query_table(tbl))
     CROSS JOIN (
         SELECT 1 FROM counted
         HAVING coalesce(least(sum(n_views), sum(n_carts), sum(n_favourites), sum(n_purchases)), 0) = 0
@@ -734,16 +753,27 @@ CROSS JOIN actions_seen
 WHERE (SELECT
     footfall.main.check_option(
         coalesce(top >= 1 AND top = CAST(top AS BIGINT), true), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
-    ) AND footfall.main.check_option(view IS NOT NULL, 'conversion', 'view', view, 'the name of an action')
-    AND footfall.main.check_option(purchase IS NOT NULL, 'conversion', 'purchase', purchase, 'the name of an action')
-    AND footfall.main.check_option(absent IN ('error', 'zero'), 'conversion', 'absent', absent, '''error'', ''zero''')
-    AND (absent = 'zero' OR (
-        footfall.main.check_occurs('conversion', 'view', [CAST(view AS VARCHAR)], coalesce(seen.found, []))
-        AND footfall.main.check_occurs('conversion', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(seen.found, []))
-        AND footfall.main.check_occurs('conversion', 'cart', [CAST(coalesce(cart, seen.found[1]) AS VARCHAR)], coalesce(seen.found, []))
-        AND footfall.main.check_occurs('conversion', 'favourite', [CAST(coalesce(favourite, seen.found[1]) AS VARCHAR)], coalesce(seen.found, []))
+    ) AND footfall.main.check_option(wrong IS NULL, 'conversion', wrong['argument'], wrong['given'], wrong['allowed'])
+    AND (absent = 'zero' OR footfall.main.check_occurs(
+        'conversion', missing['argument'], CASE WHEN missing IS NOT NULL THEN [missing['action']] ELSE [] END, seen
     ))
-    FROM actions_seen AS seen
+    FROM (
+        SELECT
+            coalesce(found, []) AS seen,
+            -- The defaults of cart and favourite need not occur.
+            list_filter([
+                {'argument': 'view', 'action': CAST(view AS VARCHAR)},
+                {'argument': 'purchase', 'action': CAST(purchase AS VARCHAR)},
+                {'argument': 'cart', 'action': CAST(cart AS VARCHAR)},
+                {'argument': 'favourite', 'action': CAST(favourite AS VARCHAR)}
+            ], lambda named: NOT list_contains(seen, named['action']))[1] AS missing
+        FROM actions_seen
+    )
+    CROSS JOIN (SELECT list_filter([
+        {'argument': 'view', 'given': CAST(view AS VARCHAR), 'is_right': view IS NOT NULL, 'allowed': 'the name of an action'},
+        {'argument': 'purchase', 'given': CAST(purchase AS VARCHAR), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
+        {'argument': 'absent', 'given': absent, 'is_right': absent IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
+    ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, group_value ASC NULLS LAST;
 
