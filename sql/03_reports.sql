@@ -336,7 +336,9 @@ calendar AS MATERIALIZED (
     )
 ),
 weekdays AS MATERIALIZED (
-    SELECT day_of_week, count_if(is_inside) AS n_inside, count_if(NOT is_inside) AS n_outside FROM calendar GROUP BY day_of_week
+    SELECT day_of_week, count(*) FILTER (is_inside) AS n_inside, count(*) FILTER (NOT is_inside) AS n_outside
+    FROM calendar
+    GROUP BY day_of_week
 ),
 -- Only weekdays on both sides can be compared, and a weekday weighs outside what it weighs inside.
 weighted AS MATERIALIZED (
@@ -685,9 +687,9 @@ group_users AS NOT MATERIALIZED (
 user_counts AS (
     SELECT
         event_group,
-        count_if(has_viewed) AS n_viewers,
-        count_if(has_bought) AS n_buyers,
-        count_if(has_viewed AND has_bought) AS n_both
+        count(*) FILTER (has_viewed) AS n_viewers,
+        count(*) FILTER (has_bought) AS n_buyers,
+        count(*) FILTER (has_viewed AND has_bought) AS n_both
     FROM group_users
     GROUP BY event_group
 ),
