@@ -40,20 +40,61 @@ QUERIES = {
                 WHEN ts >= DATE '{UNTIL}' THEN 4 ELSE 0 END AS reason, n
               FROM (SELECT user_id, item_id, category_id, action, ts, count(*) AS n FROM events GROUP BY ALL)) GROUP BY reason""",
     ),
+    # Times that are decades off are in the events, so the days are those of the period.
     "activity": (
-        "FROM footfall.activity(events, user_id, action, ts)",
-        """SELECT hour(ts) AS bucket, count(*), count(DISTINCT user_id), count(*) FILTER (action = 'buy'),
-             (SELECT count(DISTINCT CAST(ts AS DATE)) FROM events) FROM events GROUP BY bucket""",
+        f"FROM footfall.activity(events, user_id, action, ts, period_from := DATE '{FROM}', period_until := DATE '{UNTIL}')",
+        f"""WITH counts AS (SELECT hour(ts) AS bucket, count(*) AS n, count(DISTINCT user_id) AS users, count(*) FILTER (action = 'buy') AS buys
+             FROM events WHERE ts >= DATE '{FROM}' AND ts < DATE '{UNTIL}' GROUP BY bucket)
+           SELECT hours.bucket, coalesce(n, 0) / 9 AS rate, coalesce(users, 0), coalesce(buys, 0) / 9 AS buy_rate, rate / avg(rate) OVER (),
+             bar(rate, 0, max(rate) OVER (), 26), bar(buy_rate, 0, max(buy_rate) OVER (), 26)
+           FROM range(24) AS hours(bucket) LEFT JOIN counts ON counts.bucket = hours.bucket ORDER BY hours.bucket""",
+    ),
+    # The days are those from the first event to the last, which one scan of the events has to find as well.
+    "activity, days": (
+        f"WITH kept AS NOT MATERIALIZED (FROM events WHERE ts >= DATE '{FROM}' AND ts < DATE '{UNTIL}') FROM footfall.activity(kept, user_id, action, ts)",
+        f"""WITH counts AS MATERIALIZED (SELECT hour(ts) AS bucket, count(*) AS n, count(DISTINCT user_id) AS users,
+               count(*) FILTER (action = 'buy') AS buys, min(ts) AS first_ts, max(ts) AS last_ts
+             FROM events WHERE ts >= DATE '{FROM}' AND ts < DATE '{UNTIL}' GROUP BY bucket)
+           SELECT hours.bucket, coalesce(n, 0) / days AS rate, coalesce(users, 0), coalesce(buys, 0) / days AS buy_rate, rate / avg(rate) OVER (),
+             bar(rate, 0, max(rate) OVER (), 26), bar(buy_rate, 0, max(buy_rate) OVER (), 26)
+           FROM range(24) AS hours(bucket) LEFT JOIN counts ON counts.bucket = hours.bucket,
+             (SELECT CAST(max(last_ts) AS DATE) - CAST(min(first_ts) AS DATE) + 1 AS days FROM counts) ORDER BY hours.bucket""",
+    ),
+    "promotion_effect": (
+        f"""FROM footfall.promotion_effect(events, user_id, action, ts, DATE '2017-12-02', DATE '2017-12-04',
+             period_from := DATE '{FROM}', period_until := DATE '{UNTIL}')""",
+        f"""WITH g AS MATERIALIZED (SELECT action, CAST(ts AS DATE) AS d, user_id, count(*) AS n
+             FROM events WHERE ts >= DATE '{FROM}' AND ts < DATE '{UNTIL}' GROUP BY ALL),
+           w AS MATERIALIZED (SELECT CAST(d AS DATE) AS d, d >= DATE '2017-12-02' AS i, CASE WHEN i THEN 1 ELSE 0 END AS wi,
+             CASE WHEN d < DATE '2017-11-27' THEN 1 ELSE 0 END AS wo FROM range(DATE '{FROM}', DATE '{UNTIL}', INTERVAL 1 DAY) AS days(d)),
+           ua AS MATERIALIZED (SELECT action, user_id, sum(n * wi) AS x, sum(n * wo) AS y, sum(wi) AS dx, sum(wo) AS dy,
+             sum(n) FILTER (NOT i) AS ao FROM g JOIN w USING (d) GROUP BY action, user_id),
+           t AS MATERIALIZED (SELECT action, sum(x) AS x, sum(y) AS y, sum(dx) AS dx, sum(dy) AS dy, sum(ao) AS ao FROM ua GROUP BY action),
+           us AS MATERIALIZED (SELECT user_id, sum(wi) AS a, sum(wo) AS v, bool_or(i) AS inside,
+             count(DISTINCT (DATE '2017-12-01' - d) // 2) FILTER (d BETWEEN DATE '2017-11-26' AND DATE '2017-12-01') AS k
+             FROM (SELECT DISTINCT user_id, d FROM g) JOIN w USING (d) GROUP BY user_id),
+           s AS MATERIALIZED (SELECT sum(a) AS a, sum(v) AS v, count(*) AS n, avg(CAST(inside AS INTEGER)) AS si, avg(k) / 3 AS so FROM us),
+           q AS MATERIALIZED (SELECT user_id, us.a / s.a - us.v / s.v AS q FROM us, s),
+           e AS (SELECT action, sum((ua.x / t.x - ua.y / t.y) ** 2) AS pp, sum((ua.x / t.x - ua.y / t.y) * q) AS pq
+             FROM ua JOIN t USING (action) JOIN q USING (user_id) GROUP BY action),
+           b AS (SELECT count(*) AS nb, count(*) FILTER (f >= DATE '2017-12-02') AS nf
+             FROM (SELECT min(d) AS f, max(d) AS l FROM g WHERE action = 'buy' GROUP BY user_id) WHERE l >= DATE '2017-12-02')
+           SELECT action, x, y, x / y AS lift, a / v AS users_lift, (x / a) / (y / v) AS per_user, sqrt(pp * n / (n - 1)) AS se,
+             sqrt((pp - 2 * pq + (SELECT sum(q ** 2) FROM q)) * n / (n - 1)) AS se_per_user, (x / 2) / (ao / 7) AS all_days, dx, dy, nb, nf, si, so
+           FROM t JOIN e USING (action), s, b ORDER BY x + ao DESC""",
     ),
     "conversion": (
         "FROM footfall.conversion(events, user_id, category_id, action)",
         """SELECT category_id, count(*) FILTER (action = 'pv'), count(*) FILTER (action = 'cart'), count(*) FILTER (action = 'fav'),
-             count(*) FILTER (action = 'buy') AS buys, count(DISTINCT user_id) FILTER (action = 'pv'),
-             count(DISTINCT user_id) FILTER (action = 'buy') FROM events GROUP BY category_id ORDER BY buys DESC LIMIT 20""",
+             count(*) FILTER (action = 'buy') AS buys, count(DISTINCT user_id) FILTER (action = 'pv') AS viewers,
+             count(DISTINCT user_id) FILTER (action = 'buy') AS buyers,
+             viewers + buyers - count(DISTINCT user_id) FILTER (action IN ('pv', 'buy')) AS both
+           FROM events GROUP BY category_id ORDER BY buys DESC LIMIT 20""",
     ),
     "conversion, all": (
         "FROM footfall.conversion(events, user_id, category_id, action, top := NULL)",
-        """SELECT category_id, sum(v), sum(c), sum(f), sum(b) AS buys, count(user_id) FILTER (v > 0), count(user_id) FILTER (b > 0)
+        """SELECT category_id, sum(v), sum(c), sum(f), sum(b) AS buys, count(user_id) FILTER (v > 0), count(user_id) FILTER (b > 0),
+             count(user_id) FILTER (v > 0 AND b > 0)
            FROM (SELECT category_id, user_id, count(*) FILTER (action = 'pv') AS v, count(*) FILTER (action = 'cart') AS c,
              count(*) FILTER (action = 'fav') AS f, count(*) FILTER (action = 'buy') AS b FROM events GROUP BY ALL)
            GROUP BY category_id ORDER BY buys DESC""",

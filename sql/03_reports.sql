@@ -71,8 +71,8 @@ CASE part
     WHEN 'date' THEN CAST(moment AS DATE) - DATE '1970-01-01'
     WHEN 'week' THEN CAST(moment AS DATE) - DATE '1970-01-01'
         - (isodow(moment) + 7 - list_position(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], week_start)) % 7
-    WHEN 'month' THEN 12 * year(moment) + month(moment) - 1
-    WHEN 'quarter' THEN 4 * year(moment) + quarter(moment) - 1
+    WHEN 'month' THEN CAST(moment AS DATE) - DATE '1970-01-01' - day(moment) + 1
+    WHEN 'quarter' THEN make_date(year(moment), 3 * quarter(moment) - 2, 1) - DATE '1970-01-01'
 END;
 
 COMMENT ON MACRO footfall.main.calendar_slot IS $$The part of the calendar that a moment falls in, as a number that grows with time.
@@ -80,7 +80,7 @@ COMMENT ON MACRO footfall.main.calendar_slot IS $$The part of the calendar that 
 Parameters:
 - moment: TIMESTAMP, what the shop's clock shows.
 - part: 'hour' gives 0 to 23; 'weekday' 1 (Monday) to 7; 'hour_of_week' 0 (Monday 00:00) to 167; 'date' the day counted from
-  1 January 1970; 'week' the number of its first day; 'month' and 'quarter' those since the year 0.
+  1 January 1970; 'week', 'month' and 'quarter' the number of their first day.
 - week_start: the weekday that 'week' begins with, such as 'monday'.
 
 Example:
@@ -154,6 +154,7 @@ all_slots AS (
 rates AS (
     SELECT
         all_slots.slot,
+        DATE '1970-01-01' + CAST(all_slots.slot AS INTEGER) AS first_date,
         coalesce(slot_days.n_days, 0) AS n_days,
         CAST(coalesce(slots.n_events, 0) AS BIGINT) AS n_events,
         coalesce(slots.n_users, 0) AS n_users,
@@ -167,24 +168,24 @@ rates AS (
 ),
 -- Read only where there is no purchase to report.
 actions_seen AS MATERIALIZED (
-    SELECT list(DISTINCT action_seen) FILTER (action_seen IS NOT NULL) AS found
-    FROM (SELECT CAST(action AS VARCHAR) AS action_seen FROM query_table(tbl))
+    SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
+    FROM input_events
     CROSS JOIN (SELECT 1 FROM slots HAVING coalesce(sum(n_purchases), 0) = 0 AND absent = 'error')
 )
 SELECT
     TRY_CAST(CASE
-        WHEN "by" IN ('date', 'week') THEN CAST(strftime(DATE '1970-01-01' + CAST(slot AS INTEGER), '%Y%m%d') AS BIGINT)
-        WHEN "by" = 'month' THEN slot // 12 * 100 + slot % 12 + 1
-        WHEN "by" = 'quarter' THEN slot // 4 * 10 + slot % 4 + 1
-        ELSE slot
+        WHEN "by" IN ('hour', 'weekday', 'hour_of_week') THEN CAST(slot AS VARCHAR)
+        WHEN "by" = 'month' THEN strftime(first_date, '%Y%m')
+        WHEN "by" = 'quarter' THEN strftime(first_date, '%Y') || quarter(first_date)
+        ELSE strftime(first_date, '%Y%m%d')
     END AS INTEGER) AS bucket,
-    CASE
-        WHEN "by" = 'hour' THEN printf('%02d:00', slot)
-        WHEN "by" = 'weekday' THEN weekday_names[slot]
-        WHEN "by" = 'hour_of_week' THEN weekday_names[slot // 24 + 1] || printf(' %02d:00', slot % 24)
-        WHEN "by" = 'month' THEN printf('%04d-%02d', slot // 12, slot % 12 + 1)
-        WHEN "by" = 'quarter' THEN printf('%04d-Q%d', slot // 4, slot % 4 + 1)
-        ELSE CAST(DATE '1970-01-01' + CAST(slot AS INTEGER) AS VARCHAR)
+    CASE "by"
+        WHEN 'hour' THEN printf('%02d:00', slot)
+        WHEN 'weekday' THEN weekday_names[slot]
+        WHEN 'hour_of_week' THEN weekday_names[slot // 24 + 1] || printf(' %02d:00', slot % 24)
+        WHEN 'month' THEN strftime(first_date, '%Y-%m')
+        WHEN 'quarter' THEN strftime(first_date, '%Y-Q') || quarter(first_date)
+        ELSE CAST(first_date AS VARCHAR)
     END AS label,
     n_days,
     n_events AS events,
@@ -370,10 +371,14 @@ action_weekdays AS (
         any_value(weight_outside) FILTER (NOT is_inside) AS weight_outside,
         coalesce(sum(n_events) FILTER (is_inside), 0) AS n_inside,
         coalesce(sum(n_events) FILTER (NOT is_inside), 0) AS n_outside,
-        count(event_user) FILTER (is_inside) AS users_inside,
-        count(event_user) FILTER (NOT is_inside) AS users_outside
-    FROM user_dates
-    JOIN weighted ON weighted.day_number = user_dates.day_number
+        coalesce(sum(n_users) FILTER (is_inside), 0) AS users_inside,
+        coalesce(sum(n_users) FILTER (NOT is_inside), 0) AS users_outside
+    FROM (
+        SELECT event_action, day_number, sum(n_events) AS n_events, count(event_user) AS n_users
+        FROM user_dates
+        GROUP BY event_action, day_number
+    ) AS action_dates
+    JOIN weighted ON weighted.day_number = action_dates.day_number
     GROUP BY event_action, day_of_week
 ),
 actions AS MATERIALIZED (
@@ -395,10 +400,10 @@ active_weekdays AS (
     SELECT
         day_of_week,
         any_value(weight_outside) FILTER (NOT is_inside) AS weight_outside,
-        count(*) FILTER (is_inside AND is_compared) AS n_inside,
-        count(*) FILTER (NOT is_inside) AS n_outside
-    FROM active_dates
-    JOIN weighted ON weighted.day_number = active_dates.day_number
+        coalesce(sum(n_users) FILTER (is_inside AND is_compared), 0) AS n_inside,
+        coalesce(sum(n_users) FILTER (NOT is_inside), 0) AS n_outside
+    FROM (SELECT day_number, count(*) AS n_users FROM active_dates GROUP BY day_number) AS date_users
+    JOIN weighted ON weighted.day_number = date_users.day_number
     GROUP BY day_of_week
 ),
 users AS MATERIALIZED (
@@ -433,7 +438,7 @@ user_actions AS MATERIALIZED (
     SELECT event_action, event_user, sum(n_events * weight_inside) AS n_inside, sum(n_events * weight_outside) AS n_expected
     FROM user_dates
     JOIN weighted ON weighted.day_number = user_dates.day_number
-    WHERE event_user IS NOT NULL
+    WHERE event_user IS NOT NULL AND is_compared
     GROUP BY event_action, event_user
 ),
 -- What one user adds to the logarithm of a ratio: the delta method, for users that were drawn from many.
@@ -482,8 +487,8 @@ buyers AS (
 ),
 -- Read only where there is no purchase to report.
 actions_seen AS MATERIALIZED (
-    SELECT list(DISTINCT action_seen) FILTER (action_seen IS NOT NULL) AS found
-    FROM (SELECT CAST(action AS VARCHAR) AS action_seen FROM query_table(tbl))
+    SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
+    FROM input_events
     CROSS JOIN (SELECT 1 FROM user_dates HAVING count_if(event_action = purchase) = 0 AND absent = 'error')
 )
 SELECT
@@ -729,8 +734,8 @@ counted AS MATERIALIZED (
 ),
 -- Read only where an action does not occur in the groups that are shown.
 actions_seen AS MATERIALIZED (
-    SELECT list(DISTINCT action_seen) FILTER (action_seen IS NOT NULL) AS found
-    FROM (SELECT CAST(action AS VARCHAR) AS action_seen FROM query_table(tbl))
+    SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
+    FROM input_events
     CROSS JOIN (
         SELECT 1 FROM counted
         HAVING coalesce(least(sum(n_views), sum(n_carts), sum(n_favourites), sum(n_purchases)), 0) = 0

@@ -76,11 +76,16 @@ BOUNDS = {"valid_from": "DATE '2017-11-25'", "valid_until": "DATE '2017-12-04'",
 CLEANING = {**BOUNDS, "duplicates": "'drop'", "absent": "'error'", "time_zone": "NULL"}
 QUALITY = {"part": "'all'", "user_id": "user_id", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'", "threads": "1"}
 OPTIONS = {"options": "{'seed': 1, 'n_init': 2}", "weights": "[]"}
+PERIOD = {
+    "days": "'open'", "period_from": "DATE '2017-11-25'", "period_until": "DATE '2017-12-04'", "time_zone": "NULL", "absent": "'zero'"
+}
 # One valid call of each function: the arguments by position, then those by name.
 CALLS = {
-    "activity": (["shop", "user_id", "action", "ts"], {"by": "'hour'", "purchase": "'buy'"}),
+    "activity": (["shop", "user_id", "action", "ts"], {"by": "'week'", "purchase": "'buy'", "week_start": "'sunday'", **PERIOD}),
+    "calendar_slot": (["TIMESTAMP '2017-11-25 21:00:00'", "'hour_of_week'", "'monday'"], {}),
     "check_cleaning": (["'clean_events'", "DATE '2017-11-25'", "DATE '2017-12-04'", "['pv']"], {"duplicates": "'drop'", "absent": "'error'"}),
     "check_occurs": (["'activity'", "'purchase'", "['buy']", "['buy', 'pv']"], {}),
+
     "check_option": (["true", "'rfm'", "'bins'", "5", "'2 to 9'"], {}),
     "choose_k": (
         ["shop", "[item_id, price]"],
@@ -94,8 +99,9 @@ CALLS = {
     "confusion": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "conversion": (
         ["shop", "user_id", "category_id", "action"],
-        {"view": "'pv'", "purchase": "'buy'", "top": "3", "cart": "'cart'", "favourite": "'fav'"},
+        {"view": "'pv'", "purchase": "'buy'", "top": "3", "cart": "'cart'", "favourite": "'fav'", "absent": "'zero'"},
     ),
+    "counted_days": (["'activity'", "[17495, 17498]", "'calendar'", "NULL", "17500"], {}),
     "encode_actions": (["['buy', 'pv']", "['pv', 'buy']"], {}),
     "evaluate": (["histories", "actions", MODEL], QUALITY),
     "evaluate_model": ([MODEL, DATASET, f"[evaluate_piece({MODEL}, {DATASET}, 0, 1).piece]", "1"], {}),
@@ -136,7 +142,10 @@ CALLS = {
     "order_events": (["[512000002, 256000001]", "['buy', 'pv']", "0"], {"ties": "[2, 1]"}),
     "pack_sequences": (["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"], {}),
     "predict_next": ([MODEL, "['pv', 'buy']"], {}),
-    "promotion_effect": (["shop", "user_id", "action", "ts", "DATE '2017-11-27'", "DATE '2017-11-29'"], {}),
+    "promotion_effect": (
+        ["shop", "user_id", "action", "ts", "DATE '2017-11-27'", "DATE '2017-11-29'"],
+        {"purchase": "'buy'", **PERIOD},
+    ),
     "read_taobao": (["'{folder}/events.csv'"], {"utc_offset": "INTERVAL 8 HOUR", "skip_malformed": "false"}),
     "reliability": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "repeat_purchase": (["shop", "user_id", "ts"], {}),
@@ -171,7 +180,11 @@ CALLS = {
         },
     ),
     "usable_key": (["'rfm'", "'customer_id'", "'Ada' || 'x'"], {}),
+    "whole_day": (["'activity'", "'period_from'", "TIMESTAMP '2017-11-25'"], {}),
+    "wilson_interval": (["23", "145"], {}),
+
     "zone_time": (["TIMESTAMPTZ '2017-11-25 21:00:00+00'", "'Europe/Berlin'", "'activity'"], {}),
+
 }  # fmt: skip
 # These hand most arguments on to a function that gets all bad values, and are slow to plan; they get one
 # in so many, each argument different ones.
