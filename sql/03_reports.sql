@@ -346,7 +346,7 @@ weighted AS MATERIALIZED (
     SELECT
         calendar.*,
         n_inside > 0 AND n_outside > 0 AS is_compared,
-        CASE WHEN is_compared AND is_inside THEN 1 ELSE 0 END AS weight_inside,
+        CASE WHEN is_compared AND is_inside THEN CAST(1 AS DOUBLE) ELSE 0 END AS weight_inside,
         CASE WHEN is_compared AND NOT is_inside THEN n_inside / n_outside ELSE 0 END AS weight_outside
     FROM calendar
     JOIN weekdays ON weekdays.day_of_week = calendar.day_of_week
