@@ -1,35 +1,54 @@
 -- Sequences: what each user did, in order.
 
-CREATE MACRO footfall.main.order_events(numbers, names, start, ties := []) AS
-system.main.order_events(numbers, names, start, ties);
+CREATE MACRO footfall.main.order_events(
+    numbers, names, start, ties := [], others := CAST([] AS STRUCT("time" TIMESTAMP, "action" VARCHAR)[]), user_id := ''
+) AS
+system.main.order_events(numbers, names, start, ties, others, CAST(user_id AS VARCHAR));
 
-COMMENT ON MACRO footfall.main.order_events IS 'Puts the events of a user in order and takes them apart into actions and times.
+COMMENT ON MACRO footfall.main.order_events IS $$Puts the events of a user in order and takes them apart into actions and times.
 
 Used by `sequences`, where a list of numbers takes 8 bytes per event. Gives a STRUCT: `actions VARCHAR[]` and
-`times TIMESTAMP[]`, in order of time, then of `ties` (NULL last), then of the action''s place in `names`.
+`times TIMESTAMP[]`, in order of time, then of `ties` (NULL last), and `ties BIGINT`. Events that are equal in
+both have no order. They get one that depends on the user, the time and the group's place among those of
+that time, and says nothing about the actions; `ties` counts those that share their place with another action.
 
 Parameters:
-- numbers: BIGINT[], per event its microseconds after `start`, times 256, plus the place of its action in `names`, from 1.
+- numbers: BIGINT[], per event its microseconds after `start`, times 256, plus the place of its action in `names`, from 1; NULL where the event is in `others`.
 - names: VARCHAR[], at most 255 actions.
 - start: BIGINT, microseconds since 1970-01-01.
 - ties: what orders events of the same time, one per event: a list of whole numbers, DATEs or TIMESTAMPs; empty where there is no such order.
+- others: STRUCT("time" TIMESTAMP, "action" VARCHAR)[], the events that are NULL in `numbers`, in the same order.
+- user_id: whose events they are; what casts to VARCHAR.
 
 Example:
-SELECT o.actions, o.times
-FROM (SELECT footfall.order_events([512000000 + 2, 256000000 + 2, 512000000 + 1], [''buy'', ''pv''], 0) AS o);';
+SELECT o.actions, o.times, o.ties
+FROM (SELECT footfall.order_events([512000000 + 2, 256000000 + 2, 512000000 + 1], ['buy', 'pv'], 0, user_id := 7) AS o);$$;
 
-CREATE MACRO footfall.main.sequences(tbl, user_id, action, ts, tie_break := NULL) AS TABLE
+CREATE MACRO footfall.main.sequences(tbl, user_id, action, ts, tie_break := NULL, time_zone := NULL) AS TABLE
 WITH input_events AS NOT MATERIALIZED (
     SELECT
-        user_id AS event_user,
-        CAST(action AS VARCHAR) AS event_action,
-        footfall.main.local_time('sequences', 'ts', ts) AS event_time,
-        tie_break AS event_rank,
-        typeof(tie_break) <> typeof(NULL) AS has_rank,
-        typeof(tie_break) IN (
-            typeof(NULL), 'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT',
-            'DATE', 'TIMESTAMP'
-        ) AS has_plain_rank
+        footfall.main.usable_key('sequences', 'user_id', user_id) AS event_user,
+        CASE WHEN starts_with(alias(action), '''')
+            THEN error('footfall.sequences: argument ''action'' is the text ' || left(alias(action), 100)
+                || ', the same for every row; allowed: a column or an expression, such as CAST(' || left(alias(action), 100) || ' AS VARCHAR)')
+            ELSE CAST(action AS VARCHAR) COLLATE "binary"
+        END AS event_action,
+        CASE WHEN typeof(ts) = 'TIMESTAMP WITH TIME ZONE'
+            THEN footfall.main.instant('sequences', 'ts', ts)
+            ELSE footfall.main.local_time('sequences', 'ts', ts, time_zone := time_zone)
+        END AS event_time,
+        CASE WHEN starts_with(alias(tie_break), '''')
+            THEN error('footfall.sequences: argument ''tie_break'' is the text ' || left(alias(tie_break), 100)
+                || ', the same for every row; allowed: a column or an expression, without quotes')
+            ELSE tie_break
+        END AS event_tie,
+        CASE
+            WHEN typeof(tie_break) = typeof(NULL) THEN 'none'
+            WHEN typeof(tie_break) IN (
+                'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'DATE', 'TIMESTAMP'
+            ) THEN 'plain'
+            ELSE 'other'
+        END AS tie_kind
     FROM query_table(tbl)
 ),
 usable AS NOT MATERIALIZED (
@@ -38,77 +57,109 @@ usable AS NOT MATERIALIZED (
     WHERE event_user IS NOT NULL AND event_action IS NOT NULL
         AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
 ),
--- Time and action fit into one BIGINT, the action as its place in the alphabet of actions, as long as
--- there are fewer than 256 actions within some 1,100 years. DuckDB keeps that in a third of the memory
--- of two lists, and order_events sorts it several times as fast as list_sort sorts structs.
-alphabet AS MATERIALIZED (
-    SELECT
-        list(DISTINCT event_action ORDER BY event_action) AS names,
-        min(epoch_us(event_time)) AS start_us,
-        bool_and(has_plain_rank) AND len(names) < 256
-            AND CAST(max(epoch_us(event_time)) AS HUGEINT) - start_us < 36028797018963968 AS can_pack
-    FROM usable
+-- Time and action fit into one BIGINT where the action has a place in a list of at most 255 and the time
+-- lies in these two millennia. DuckDB keeps that in a third of the memory of two lists. The list comes
+-- from the first rows, so the relation is read once: what it lacks goes the longer way and comes out equal.
+first_actions AS NOT MATERIALIZED (
+    SELECT event_action FROM usable LIMIT 100000
+),
+dictionary AS MATERIALIZED (
+    SELECT CASE WHEN count(DISTINCT event_action) BETWEEN 1 AND 255 THEN list(DISTINCT event_action) ELSE CAST([] AS VARCHAR[]) END AS names
+    FROM first_actions
 ),
 numbered AS NOT MATERIALIZED (
     SELECT
         event_user,
-        ((epoch_us(event_time) - start_us) << 8) | list_position(names, event_action) AS number,
-        event_rank,
-        has_rank
+        CASE WHEN event_time >= TIMESTAMP '1000-01-01' AND event_time < TIMESTAMP '3000-01-01'
+            THEN epoch_us(event_time) * 256 + list_position(names, event_action)
+        END AS number,
+        {'time': event_time, 'action': event_action} AS event,
+        event_time,
+        event_tie,
+        tie_kind
     FROM usable
-    CROSS JOIN alphabet
-    WHERE can_pack
+    CROSS JOIN dictionary
 ),
--- DuckDB knows has_rank when it plans, and drops the branch that has nothing to do.
-packed AS NOT MATERIALIZED (
-    SELECT event_user, list(number) AS numbers FROM numbered WHERE NOT has_rank GROUP BY event_user
+-- DuckDB knows tie_kind when it plans, and drops the branches that have nothing to do.
+untied AS NOT MATERIALIZED (
+    SELECT event_user, list(number) AS numbers, list(event) FILTER (number IS NULL) AS others
+    FROM numbered
+    WHERE tie_kind = 'none'
+    GROUP BY event_user
 ),
-packed_with_rank AS NOT MATERIALIZED (
-    SELECT event_user, list(number) AS numbers, list(event_rank) AS ranks FROM numbered WHERE has_rank GROUP BY event_user
+tied AS NOT MATERIALIZED (
+    SELECT event_user, list(number) AS numbers, list(event) FILTER (number IS NULL) AS others, list(event_tie) AS ties
+    FROM numbered
+    WHERE tie_kind = 'plain'
+    GROUP BY event_user
+),
+ranked AS NOT MATERIALIZED (
+    SELECT
+        event_user, number, event,
+        dense_rank() OVER (PARTITION BY event_user, event_time ORDER BY event_tie ASC NULLS LAST) AS event_rank
+    FROM numbered
+    WHERE tie_kind = 'other'
+),
+tied_by_rank AS NOT MATERIALIZED (
+    SELECT event_user, list(number) AS numbers, list(event) FILTER (number IS NULL) AS others, list(event_rank) AS ties
+    FROM ranked
+    GROUP BY event_user
 ),
 ordered AS NOT MATERIALIZED (
-    SELECT event_user, system.main.order_events(numbers, names, start_us, []) AS history
-    FROM packed
-    CROSS JOIN alphabet
+    SELECT event_user, footfall.main.order_events(numbers, names, 0, [], coalesce(others, []), event_user) AS history
+    FROM untied
+    CROSS JOIN dictionary
     UNION ALL
-    SELECT event_user, system.main.order_events(numbers, names, start_us, ranks)
-    FROM packed_with_rank
-    CROSS JOIN alphabet
-),
-unpacked AS NOT MATERIALIZED (
-    SELECT
-        event_user,
-        list_sort(list({'at': event_time, 'tie': event_rank, 'act': event_action})) AS entries
-    FROM usable
-    CROSS JOIN alphabet
-    WHERE NOT can_pack
-    GROUP BY event_user
+    SELECT event_user, footfall.main.order_events(numbers, names, 0, ties, coalesce(others, []), event_user)
+    FROM tied
+    CROSS JOIN dictionary
+    UNION ALL
+    SELECT event_user, footfall.main.order_events(numbers, names, 0, ties, coalesce(others, []), event_user)
+    FROM tied_by_rank
+    CROSS JOIN dictionary
 )
-SELECT event_user AS user_id, history.actions AS actions, history.times AS times
-FROM ordered
-UNION ALL
-SELECT event_user, [entry.act FOR entry IN entries], [entry.at FOR entry IN entries]
-FROM unpacked;
+SELECT
+    event_user AS user_id,
+    history.actions AS actions,
+    CASE WHEN time_zone IS NULL
+        THEN history.times
+        ELSE [system.main.zone_time(epoch_us(moment), CAST(time_zone AS VARCHAR), 'sequences') FOR moment IN history.times]
+    END AS times,
+    history.ties AS ties
+FROM ordered;
 
-COMMENT ON MACRO TABLE footfall.main.sequences IS 'The history of each user: actions and times as two lists in time order.
+COMMENT ON MACRO TABLE footfall.main.sequences IS $$The history of each user: actions and times as two lists in time order.
 
 One row per user, in no particular order: `user_id`, `actions VARCHAR[]`, `times TIMESTAMP[]`, both of the
-same length. Events are sorted by time, then by `tie_break`, then by action, so the same events give the
-same lists whatever the order of the rows and the number of threads. Rows with a NULL user or action, or
-with a NULL or infinite time, are left out. While the lists are made an event takes 8 bytes of memory, 16 with
-a tie-break of whole numbers, DATEs or TIMESTAMPs, and several times as much with any other tie-break, with more
-than 255 actions or with times 1,100 years apart.
+same length, and `ties BIGINT`. Events are sorted by time, then by `tie_break`. Events that are equal in both
+have no order, and none is invented: they are shuffled, by a hash of the user, the time and the group's place
+among those of that time, so that a model finds nothing in it. The same events give the same lists whatever
+the order of the rows, the number of threads and the version of DuckDB.
+
+`ties` is the number of events whose place the data do not say: those that share time and tie-break with
+another action. Where `sum(ties)` is a large part of `sum(len(actions))`, as with times to the hour or the day,
+what follows what is mostly chance: give a `tie_break`, or ask questions that need no order.
+
+Rows are left out where the user is NULL, NaN or an empty text, the action is NULL, or the time is NULL or infinite.
+While the lists are made an event takes 8 bytes of memory, 16 with a tie-break of whole numbers, DATEs or
+TIMESTAMPs; several times as much with any other tie-break, with more than 255 actions, and outside of the
+years 1000 to 2999.
 
 Parameters:
 - tbl: the events: a table, view, CTE or file.
 - user_id: a column or expression of any type; give a STRUCT or ROW to have a sequence per user and item.
-- action: VARCHAR or what casts to it; other types appear as text.
-- ts: the time in the shop''s local time; TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE.
-- tie_break: what orders events of the same time, such as a line number; NULL orders them by action, and an event whose tie-break is NULL comes last.
+- action: VARCHAR or what casts to it; other types appear as text. An empty text is an action like any other.
+- ts: the time: TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE in the shop's local time, or TIMESTAMP WITH TIME ZONE, which is
+  ordered as the instant it is and shown in UTC. Where there is but a running number, such as Instacart's
+  `order_number`, it becomes a time by `make_timestamp(order_number * 1000000)`: the order is right, and the times mean nothing.
+- tie_break: what orders events of the same time, of any type: a line number, or `row_number() OVER ()` where the
+  rows of a table or file lie in their order; an event whose tie-break is NULL comes last.
+- time_zone: for a TIMESTAMP WITH TIME ZONE: a name such as 'Europe/Berlin', to show `times` by the clock there. The order
+  stays that of the instants, so in the hour that occurs twice in autumn a later event may show an earlier time.
 
 Example:
 WITH events(user_id, action, ts) AS (VALUES
-    (1, ''cart'', TIMESTAMP ''2017-11-25 21:10:00''),
-    (1, ''pv'', TIMESTAMP ''2017-11-25 21:00:00''),
-    (1, ''buy'', TIMESTAMP ''2017-11-25 21:10:00''))
-FROM footfall.sequences(events, user_id, action, ts);';
+    (1, 'cart', TIMESTAMP '2017-11-25 21:10:00'),
+    (1, 'pv', TIMESTAMP '2017-11-25 21:00:00'),
+    (1, 'buy', TIMESTAMP '2017-11-25 21:10:00'))
+FROM footfall.sequences(events, user_id, action, ts);$$;

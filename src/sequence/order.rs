@@ -1,71 +1,232 @@
-//! A user's events in the order in which they happened.
+//! A user's events in the order in which they happened, so far as the data say.
 //!
-//! An event arrives as one number: the microseconds since some start, times 256, plus the
-//! place of its action in a list of at most 255. So a history takes 8 bytes per event, and
-//! sorting numbers sorts by time and then by action.
+//! Events of the same time and tie-break have no order. They get one that says nothing about
+//! their actions: each such group is put in the order of its actions and then shuffled, and the
+//! shuffle is a function of the user, the time and the group's place among those of that time.
+//! Over users every order is equally frequent, whatever the actions are, so there is nothing in
+//! it to learn; and the same events give the same history, however they arrive.
 
-/// What comes between time and action where several events have the same time; `None`
-/// comes last.
+use crate::random::Random;
+use siphasher::sip::SipHasher24;
+use std::hash::Hasher;
+
+/// An event whose place in the history is to be found.
+pub trait Event: Copy {
+    /// What the data say about its place: events with equal ones are tied.
+    type Place: Ord;
+
+    fn place(self) -> Self::Place;
+
+    /// Microseconds after the start.
+    fn time_us(self) -> i64;
+
+    /// The number by which the action is known.
+    fn action(self) -> usize;
+}
+
+/// An event in 8 bytes: microseconds after the start, times 256, plus the action's number, at
+/// most 255.
+#[derive(Clone, Copy)]
+pub struct Packed(pub i64);
+
+impl Event for Packed {
+    type Place = i64;
+
+    fn place(self) -> i64 {
+        self.time_us()
+    }
+
+    fn time_us(self) -> i64 {
+        self.0 >> 8
+    }
+
+    fn action(self) -> usize {
+        (self.0 & 0xff) as usize
+    }
+}
+
+/// What orders events of the same time; `None` comes last.
 pub type Tie = Option<u64>;
 
-/// Time since the start in microseconds.
-pub fn time_us(event: i64) -> i64 {
-    event >> 8
+/// An event with a tie-break, or one that does not fit into [`Packed`].
+#[derive(Clone, Copy)]
+pub struct Wide {
+    pub time_us: i64,
+    pub tie: Tie,
+    pub action: usize,
 }
 
-/// Place of the action, from 1; 0 is no action.
-pub fn action(event: i64) -> usize {
-    (event & 0xff) as usize
-}
+impl Event for Wide {
+    type Place = (i64, bool, Tie);
 
-/// Sorts `events` by time, then by `ties`, then by action.
-///
-/// # Panics
-/// When there are ties, but not one per event.
-pub fn sort(events: &mut [i64], ties: Option<&[Tie]>) {
-    let Some(ties) = ties else {
-        events.sort_unstable();
-        return;
-    };
-    assert_eq!(events.len(), ties.len(), "one tie per event");
-    let mut keyed: Vec<_> = events
-        .iter()
-        .zip(ties)
-        .map(|(&event, tie)| (time_us(event), tie.is_none(), tie.unwrap_or(0), event))
-        .collect();
-    keyed.sort_unstable();
-    for (event, (.., sorted)) in events.iter_mut().zip(keyed) {
-        *event = sorted;
+    fn place(self) -> Self::Place {
+        (self.time_us, self.tie.is_none(), self.tie)
     }
+
+    fn time_us(self) -> i64 {
+        self.time_us
+    }
+
+    fn action(self) -> usize {
+        self.action
+    }
+}
+
+/// The key of the hash that shuffles, another than that of a split by users: "ties" in ASCII.
+const KEY: u64 = 0x7469_6573;
+
+/// Sorts `events` by place and shuffles those that are tied. Gives the number of events whose
+/// place is a matter of that shuffle: those tied with one of another action.
+///
+/// `start_us` is the start in microseconds since 1970; `name` gives an action's text.
+pub fn arrange<'a, E: Event>(
+    events: &mut [E],
+    start_us: i64,
+    user: &[u8],
+    name: impl Fn(usize) -> &'a [u8],
+) -> usize {
+    events.sort_unstable_by_key(|event| event.place());
+    let mut hasher = SipHasher24::new_with_keys(KEY, 0);
+    hasher.write(user);
+    let (mut n_tied, mut last_time, mut nth_of_time) = (0, None, 0u64);
+    for tied in events.chunk_by_mut(|left, right| left.place() == right.place()) {
+        let time = tied[0].time_us();
+        nth_of_time = if last_time == Some(time) { nth_of_time + 1 } else { 0 };
+        last_time = Some(time);
+        let [first, rest @ ..] = &*tied else { continue };
+        let of_first = name(first.action());
+        if rest.iter().all(|event| name(event.action()) == of_first) {
+            continue;
+        }
+        tied.sort_unstable_by_key(|event| name(event.action()));
+        let mut hasher = hasher;
+        hasher.write(&start_us.wrapping_add(time).to_le_bytes());
+        hasher.write(&nth_of_time.to_le_bytes());
+        Random::new(hasher.finish()).shuffle(tied);
+        n_tied += tied.len();
+    }
+    n_tied
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
-    fn event(time: i64, action: i64) -> i64 {
-        time << 8 | action
+    const NAMES: [&str; 5] = ["", "buy", "cart", "fav", "pv"];
+
+    fn name(action: usize) -> &'static [u8] {
+        NAMES[action].as_bytes()
+    }
+
+    fn packed(time_us: i64, action: i64) -> Packed {
+        Packed(time_us * 256 + action)
+    }
+
+    fn wide(time_us: i64, tie: Tie, action: usize) -> Wide {
+        Wide { time_us, tie, action }
+    }
+
+    fn actions<E: Event>(mut events: Vec<E>, user: &str) -> (String, usize) {
+        let n_tied = arrange(&mut events, 0, user.as_bytes(), name);
+        let names: Vec<&str> = events.iter().map(|event| NAMES[event.action()]).collect();
+        (names.join(" "), n_tied)
+    }
+
+    /// How often each order of `events` occurs over `n_users` users.
+    fn orders<E: Event>(events: &[E], n_users: usize) -> HashMap<String, usize> {
+        let mut counts = HashMap::new();
+        for user in 0..n_users {
+            *counts.entry(actions(events.to_vec(), &user.to_string()).0).or_default() += 1;
+        }
+        counts
     }
 
     #[test]
     fn an_event_is_its_time_and_its_action() {
-        for (time, place) in [(0, 1), (1, 255), ((1 << 55) - 1, 7)] {
-            assert_eq!(time_us(event(time, place)), time);
-            assert_eq!(action(event(time, place)), place as usize);
+        for (time, action) in [(0, 1), (1, 255), ((1 << 55) - 1, 7), (-1, 3), (-(1 << 55), 200)] {
+            assert_eq!(packed(time, action).time_us(), time);
+            assert_eq!(packed(time, action).action(), action as usize);
         }
     }
 
     #[test]
-    fn time_comes_first_then_the_tie_then_the_action() {
-        let mut events = [event(2, 1), event(1, 3), event(1, 2), event(1, 1)];
-        sort(&mut events, None);
-        assert_eq!(events, [event(1, 1), event(1, 2), event(1, 3), event(2, 1)]);
+    fn time_comes_first_then_the_tie_and_no_tie_last() {
+        let events = vec![packed(2, 1), packed(-1, 3), packed(1, 4)];
+        assert_eq!(actions(events, "7"), ("fav pv buy".into(), 0));
+        let events = vec![
+            wide(2, Some(0), 1),
+            wide(1, Some(u64::MAX), 3),
+            wide(1, None, 2),
+            wide(1, Some(5), 4),
+        ];
+        assert_eq!(actions(events, "7"), ("pv fav cart buy".into(), 0));
+    }
 
-        let mut events = [event(2, 1), event(1, 3), event(1, 2), event(1, 1), event(1, 4)];
-        sort(&mut events, Some(&[Some(0), Some(u64::MAX), None, Some(5), Some(5)]));
-        assert_eq!(
-            events,
-            [event(1, 1), event(1, 4), event(1, 3), event(1, 2), event(2, 1)]
-        );
+    #[test]
+    fn tied_are_those_with_another_action_at_their_place() {
+        let tied = |events| actions(events, "7").1;
+        assert_eq!(tied(vec![packed(1, 4), packed(1, 4), packed(2, 1)]), 0);
+        assert_eq!(tied(vec![packed(1, 4), packed(1, 4), packed(1, 1), packed(2, 1)]), 3);
+    }
+
+    #[test]
+    fn every_order_of_a_tie_is_equally_frequent() {
+        // Four different actions have 24 orders, and with one of them twice there are 12.
+        for (group, n_orders) in [([1, 2, 3, 4], 24), ([4, 1, 4, 2], 12)] {
+            let events = group.map(|action| packed(1_511_600_000_000_000, action));
+            let counts = orders(&events, 1000 * n_orders);
+            assert_eq!(counts.len(), n_orders);
+            let chi: f64 = counts.values().map(|&n| (n as f64 - 1e3).powi(2) / 1e3).sum();
+            // The 99.99th percentile of chi-square with 23 degrees of freedom is 57, with 11 it is 38.
+            assert!(chi < [57.0, 38.0][usize::from(n_orders == 12)], "{chi} {counts:?}");
+        }
+    }
+
+    #[test]
+    fn the_orders_of_two_ties_of_a_user_are_independent() {
+        // Two times, and one time with two tie-breaks; each pair of orders in a quarter of the users.
+        let times = [wide(1, None, 1), wide(1, None, 4), wide(2, None, 1), wide(2, None, 4)];
+        let ties = [wide(1, Some(1), 1), wide(1, Some(1), 4), wide(1, Some(2), 1), wide(1, Some(2), 4)];
+        for events in [times, ties] {
+            let counts = orders(&events, 8000);
+            assert_eq!(counts.len(), 4);
+            // Five standard deviations of a binomial count.
+            assert!(counts.values().all(|&n| n.abs_diff(2000) < 194), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn neither_arrival_nor_the_numbers_of_the_actions_play_a_part() {
+        let events = [(1, 1), (1, 2), (1, 3), (1, 4), (1, 4), (0, 4), (2, 1)];
+        let expected = actions(events.map(|(time, action)| packed(time, action)).to_vec(), "Ada");
+        for seed in 0..20 {
+            let mut arrived = events.map(|(time, action)| wide(time, Some(3), action as usize));
+            Random::new(seed).shuffle(&mut arrived);
+            assert_eq!(actions(arrived.to_vec(), "Ada"), expected);
+            let mut renumbered = arrived.map(|event| Wide {
+                action: 4 - event.action,
+                ..event
+            });
+            arrange(&mut renumbered, 0, b"Ada", |action| name(4 - action));
+            let names: Vec<&str> = renumbered.iter().map(|event| NAMES[4 - event.action]).collect();
+            assert_eq!(names.join(" "), expected.0);
+        }
+    }
+
+    #[test]
+    fn the_order_of_a_tie_is_for_good() {
+        // By an implementation in Python: see order_events.test.
+        let events = [1, 2, 3, 4].map(|action| packed(0, action));
+        for (user, order) in [
+            ("1", "cart fav buy pv"),
+            ("2", "cart pv buy fav"),
+            ("Ada", "cart fav pv buy"),
+        ] {
+            let mut moved = events.to_vec();
+            assert_eq!(arrange(&mut moved, 1_000_000, user.as_bytes(), name), 4);
+            let names: Vec<&str> = moved.iter().map(|event| NAMES[event.action()]).collect();
+            assert_eq!(names.join(" "), order);
+        }
     }
 }

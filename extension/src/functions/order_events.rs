@@ -1,4 +1,4 @@
-//! `order_events(numbers, names, start, ties)`: a history as two lists in time order.
+//! `order_events(numbers, names, start, ties, others, user_id)`: a history as two lists in time order.
 //!
 //! Runs over every event there is, so it fills the two lists in place.
 
@@ -9,7 +9,7 @@ use duckdb::core::{FlatVector, Inserter};
 use duckdb::ffi::duckdb_string_t;
 use footfall::calendar;
 use footfall::error::Error as Failure;
-use footfall::sequence::order::{self, Tie};
+use footfall::sequence::order::{self, Event, Packed, Tie, Wide};
 use std::error::Error;
 use std::ops::Range;
 
@@ -25,121 +25,199 @@ impl Scalar for OrderEvents {
                 Type::list(Type::Varchar),
                 Type::Bigint,
                 Type::Any,
+                Type::list(Type::Struct(vec![("time", Type::Timestamp), ("action", Type::Varchar)])),
+                Type::Varchar,
             ],
             returns: Type::Struct(vec![
                 ("actions", Type::list(Type::Varchar)),
                 ("times", Type::list(Type::Timestamp)),
+                ("ties", Type::Bigint),
             ]),
         }]
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        let [histories, names, starts, ties] = [0, 1, 2, 3].map(|index| input.column(index));
+        let [histories, names, starts, ties, others, users] = [0, 1, 2, 3, 4, 5].map(|index| input.column(index));
         let numbers = histories.child();
 
         let mut vector = output.vector.struct_vector();
         let (mut actions, mut times) = (vector.list_vector_child(0), vector.list_vector_child(1));
+        let mut n_tied = vector.child(2, input.len());
         let n_events = (0..input.len()).map(|row| histories.list(row).len()).sum();
-        let mut written = Names::new(names, actions.child(n_events), n_events);
-        // SAFETY: the child of a TIMESTAMP[] holds 64-bit numbers and has room for `n_events`.
-        let slots = unsafe { std::slice::from_raw_parts_mut(times.child(n_events).as_mut_ptr::<i64>(), n_events) };
-        let mut events = Vec::new();
-        let mut offset = 0;
+        let mut written = Written {
+            names: Names::new(names),
+            actions: actions.child(n_events),
+            // SAFETY: the child of a TIMESTAMP[] holds 64-bit numbers and has room for `n_events`.
+            times: unsafe { std::slice::from_raw_parts_mut(times.child(n_events).as_mut_ptr::<i64>(), n_events) },
+            len: 0,
+        };
+        // SAFETY: a BIGINT vector holds 64-bit numbers and has a slot for every row.
+        let counts = unsafe { std::slice::from_raw_parts_mut(n_tied.as_mut_ptr::<i64>(), input.len()) };
+        let (mut packed, mut wide) = (Vec::new(), Vec::new());
         for row in 0..input.len() {
-            let mut length = 0;
+            let offset = written.len;
             if input.any_null(row) {
                 vector.set_null(row);
                 actions.set_null(row);
                 times.set_null(row);
+                n_tied.set_null(row);
             } else {
-                let start = starts.values::<i64>()[row];
-                events.clear();
-                let history = histories.list(row);
-                if !numbers.all_valid() && history.clone().any(|event| numbers.is_null(event)) {
-                    return Err(Failure::argument("numbers", "a list that holds NULL", "numbers").into());
-                }
-                events.extend_from_slice(&numbers.values::<i64>()[history]);
-                let ties = read_ties(ties, row, events.len())?;
-                order::sort(&mut events, ties.as_deref());
-                written.choose(row);
-                length = events.len();
-                for (at, &event) in (offset..).zip(&events) {
-                    written.write(at, order::action(event))?;
-                    let time = start.checked_add(order::time_us(event));
-                    slots[at] = time.filter(|time| calendar::SHOWN.contains(time)).ok_or_else(|| {
-                        Failure::argument("start", start, "a time that lies in the calendar with 'numbers' added")
-                    })?;
-                }
+                let (start_us, user, history) = (starts.values::<i64>()[row], users.bytes(row), histories.list(row));
+                let ties = read_ties(ties, row, history.len())?;
+                let others = read_others(others, row)?;
+                written.names.choose(row)?;
+                let n_tied = if ties.is_none() && others.is_empty() {
+                    packed.clear();
+                    for index in history {
+                        packed.push(written.names.packed(&numbers, index)?);
+                    }
+                    written.write(&mut packed, start_us, user, &others)?
+                } else {
+                    wide.clear();
+                    let mut rest = others.iter().zip(written.names.texts.len() + 1..);
+                    for (nth, index) in history.enumerate() {
+                        let (time_us, action) = if numbers.is_null(index) {
+                            let ((time, _), action) = rest.next().ok_or_else(|| wrong_others(others.len()))?;
+                            // Where this wraps, adding the start again is refused below.
+                            (time.wrapping_sub(start_us), action)
+                        } else {
+                            let event = written.names.packed(&numbers, index)?;
+                            (event.time_us(), event.action())
+                        };
+                        let tie = ties.as_ref().and_then(|ties| ties[nth]);
+                        wide.push(Wide { time_us, tie, action });
+                    }
+                    if rest.next().is_some() {
+                        return Err(wrong_others(others.len()).into());
+                    }
+                    written.write(&mut wide, start_us, user, &others)?
+                };
+                counts[row] = n_tied as i64;
             }
-            actions.set_entry(row, offset, length);
-            times.set_entry(row, offset, length);
-            offset += length;
+            actions.set_entry(row, offset, written.len - offset);
+            times.set_entry(row, offset, written.len - offset);
         }
-        actions.try_set_len(offset)?;
-        times.try_set_len(offset)?;
+        actions.try_set_len(written.len)?;
+        times.try_set_len(written.len)?;
         Ok(())
     }
 }
 
-/// Writes action names by their place in a list; a name is read once and then repeated.
+/// The two lists that are being filled, for all rows.
+struct Written<'a> {
+    names: Names<'a>,
+    actions: FlatVector<'a>,
+    times: &'a mut [i64],
+    len: usize,
+}
+
+impl<'a> Written<'a> {
+    /// Puts the events of one user in order and writes them. Gives the number of those whose place
+    /// the data do not say.
+    fn write<E: Event>(
+        &mut self,
+        events: &mut [E],
+        start_us: i64,
+        user: &[u8],
+        others: &[(i64, &'a str)],
+    ) -> Result<usize, Box<dyn Error>> {
+        let texts = &self.names.texts;
+        let text = |action: usize| match action.checked_sub(texts.len() + 1) {
+            None => texts[action - 1],
+            Some(index) => others[index].1,
+        };
+        let n_tied = order::arrange(events, start_us, user, |action| text(action).as_bytes());
+        for event in events {
+            let time = start_us.checked_add(event.time_us());
+            self.times[self.len] = time.filter(|time| calendar::SHOWN.contains(time)).ok_or_else(|| {
+                Failure::argument("start", start_us, "a time that lies in the calendar with 'numbers' added")
+            })?;
+            // SAFETY: a VARCHAR vector stores a `duckdb_string_t` per row.
+            let slots = unsafe { self.actions.as_mut_ptr::<duckdb_string_t>() };
+            match self.names.stored.get_mut(event.action() - 1) {
+                // SAFETY: there are as many slots as `times`, and a text of the same vector may be
+                // repeated, since the vector owns the bytes.
+                Some(Some(stored)) => unsafe { slots.add(self.len).write(*stored) },
+                stored => {
+                    self.actions.insert(self.len, text(event.action()));
+                    if let Some(stored) = stored {
+                        // SAFETY: the slot has just been written.
+                        *stored = Some(unsafe { slots.add(self.len).read() });
+                    }
+                }
+            }
+            self.len += 1;
+        }
+        Ok(n_tied)
+    }
+}
+
+/// The action names of a row; a name is written once and then repeated.
 struct Names<'a> {
     lists: &'a Column<'a>,
-    texts: Column<'a>,
-    entry: Range<usize>,
-    /// Per place in the list the name as DuckDB stores it in `written`.
-    known: Vec<Option<duckdb_string_t>>,
-    written: FlatVector<'a>,
-    n_slots: usize,
+    all: Column<'a>,
+    entry: Option<Range<usize>>,
+    texts: Vec<&'a str>,
+    /// Per text how DuckDB stores it where it was written.
+    stored: Vec<Option<duckdb_string_t>>,
 }
 
 impl<'a> Names<'a> {
-    /// `written` has room for `n_slots` texts.
-    fn new(lists: &'a Column<'a>, written: FlatVector<'a>, n_slots: usize) -> Self {
+    fn new(lists: &'a Column<'a>) -> Self {
         Self {
             lists,
-            texts: lists.child(),
-            entry: 0..0,
-            known: Vec::new(),
-            written,
-            n_slots,
+            all: lists.child(),
+            entry: None,
+            texts: Vec::new(),
+            stored: Vec::new(),
         }
     }
 
     /// Takes the names from the list in `row`. Equal list entries are equal lists: see the
     /// module `vector`.
-    fn choose(&mut self, row: usize) {
+    fn choose(&mut self, row: usize) -> Result<(), Box<dyn Error>> {
         let entry = self.lists.list(row);
-        if self.entry != entry {
-            self.known = vec![None; entry.len()];
-            self.entry = entry;
+        if self.entry.as_ref() == Some(&entry) {
+            return Ok(());
         }
-    }
-
-    /// Writes the name at `place`, counted from 1, into `slot`.
-    fn write(&mut self, slot: usize, place: usize) -> Result<(), Box<dyn Error>> {
-        assert!(slot < self.n_slots, "slot {slot} of {}", self.n_slots);
-        let Some(known) = place.checked_sub(1).and_then(|index| self.known.get_mut(index)) else {
-            let allowed = format!("numbers whose action is 1 to {}", self.known.len());
-            return Err(Failure::argument("numbers", format!("a list with the action {place}"), allowed).into());
-        };
-        // SAFETY: a VARCHAR vector stores a `duckdb_string_t` per row.
-        let text = unsafe { self.written.as_mut_ptr::<duckdb_string_t>() };
-        match known {
-            // SAFETY: the vector has room for `n_slots` texts, and a text of the same vector may
-            // be repeated, since the vector owns the bytes.
-            Some(known) => unsafe { text.add(slot).write(*known) },
-            None => {
-                let index = self.entry.start + place - 1;
-                if self.texts.is_null(index) {
-                    return Err(Failure::argument("names", "a list that holds NULL", "action names").into());
-                }
-                self.written.insert(slot, self.texts.text(index)?);
-                // SAFETY: the slot has just been written.
-                *known = Some(unsafe { text.add(slot).read() });
-            }
+        if entry.clone().any(|index| self.all.is_null(index)) {
+            return Err(Failure::argument("names", "a list that holds NULL", "action names").into());
         }
+        self.texts = entry.clone().map(|index| self.all.text(index)).collect::<Result<_, _>>()?;
+        self.stored = vec![None; entry.len()];
+        self.entry = Some(entry);
         Ok(())
     }
+
+    /// The event at `index` of `numbers`, whose action is one of the names.
+    fn packed(&self, numbers: &Column, index: usize) -> Result<Packed, Failure> {
+        if numbers.is_null(index) {
+            return Err(wrong_others(0));
+        }
+        let event = Packed(numbers.values::<i64>()[index]);
+        if !(1..=self.texts.len()).contains(&event.action()) {
+            let allowed = format!("numbers whose action is 1 to {}", self.texts.len());
+            return Err(Failure::argument("numbers", format!("a list with the action {}", event.action()), allowed));
+        }
+        Ok(event)
+    }
+}
+
+fn wrong_others(n: usize) -> Failure {
+    Failure::argument("others", format!("a list of {n}"), "an event for each NULL in 'numbers'")
+}
+
+/// The time and action of the events that are NULL in `numbers`.
+fn read_others<'a>(others: &Column<'a>, row: usize) -> Result<Vec<(i64, &'a str)>, Box<dyn Error>> {
+    let (events, entry) = (others.child(), others.list(row));
+    let (times, actions) = (events.field(0), events.field(1));
+    let event = |index| {
+        if times.is_null(index) || actions.is_null(index) {
+            return Err(Failure::argument("others", "a list that holds NULL", "events with 'time' and 'action'").into());
+        }
+        Ok((times.values::<i64>()[index], actions.text(index)?))
+    };
+    entry.map(event).collect()
 }
 
 /// The ties of one history of `n_events` events; an empty list is none.
