@@ -16,7 +16,7 @@ Parameters:
 - numbers: BIGINT[], per event its microseconds after `start`, times 256, plus the place of its action in `names`, from 1; NULL where the event is in `others`.
 - names: VARCHAR[], at most 255 actions.
 - start: BIGINT, microseconds since 1970-01-01.
-- ties: what orders events of the same time, one per event: a list of whole numbers, DATEs or TIMESTAMPs; empty where there is no such order.
+- ties: what orders events of the same time, one per event: a list of whole or floating-point numbers, DATEs, TIMESTAMPs or texts; empty where there is no such order.
 - others: STRUCT("time" TIMESTAMP, "action" VARCHAR)[], the events that are NULL in `numbers`, in the same order.
 - user_id: whose events they are; what casts to VARCHAR.
 
@@ -45,7 +45,8 @@ WITH input_events AS NOT MATERIALIZED (
         CASE
             WHEN typeof(tie_break) = typeof(NULL) THEN 'none'
             WHEN typeof(tie_break) IN (
-                'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'DATE', 'TIMESTAMP'
+                'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'FLOAT', 'DOUBLE',
+                'DATE', 'TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS', 'TIMESTAMP WITH TIME ZONE', 'VARCHAR'
             ) THEN 'plain'
             ELSE 'other'
         END AS tie_kind
@@ -141,9 +142,9 @@ another action. Where `sum(ties)` is a large part of `sum(len(actions))`, as wit
 what follows what is mostly chance: give a `tie_break`, or ask questions that need no order.
 
 Rows are left out where the user is NULL, NaN or an empty text, the action is NULL, or the time is NULL or infinite.
-While the lists are made an event takes 8 bytes of memory, 16 with a tie-break of whole numbers, DATEs or
-TIMESTAMPs; several times as much with any other tie-break, with more than 255 actions, and outside of the
-years 1000 to 2999.
+While the lists are made an event takes 8 bytes of memory, 16 with a tie-break of numbers, DATEs or TIMESTAMPs,
+and several times as much with more than 255 actions or outside of the years 1000 to 2999. A tie-break of an
+unusual type (HUGEINT, DECIMAL, UUID, ENUM, STRUCT) is ranked first, which sorts all events.
 
 Parameters:
 - tbl: the events: a table, view, CTE or file.

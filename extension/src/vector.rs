@@ -18,7 +18,8 @@ use duckdb::ffi::{
     DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL, DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE, DUCKDB_TYPE_DUCKDB_TYPE_FLOAT,
     DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT, DUCKDB_TYPE_DUCKDB_TYPE_INTEGER, DUCKDB_TYPE_DUCKDB_TYPE_LIST,
     DUCKDB_TYPE_DUCKDB_TYPE_MAP, DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT, DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL,
-    DUCKDB_TYPE_DUCKDB_TYPE_STRUCT, DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP, DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ,
+    DUCKDB_TYPE_DUCKDB_TYPE_STRUCT, DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP, DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS,
+    DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS, DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_S, DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ,
     DUCKDB_TYPE_DUCKDB_TYPE_TINYINT, DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT, DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER,
     DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT, DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT, DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
 };
@@ -104,7 +105,8 @@ native! {
     i8: DUCKDB_TYPE_DUCKDB_TYPE_TINYINT,
     i16: DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT,
     i32: DUCKDB_TYPE_DUCKDB_TYPE_INTEGER | DUCKDB_TYPE_DUCKDB_TYPE_DATE,
-    i64: DUCKDB_TYPE_DUCKDB_TYPE_BIGINT | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ,
+    i64: DUCKDB_TYPE_DUCKDB_TYPE_BIGINT | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ
+        | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_S | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS,
     u8: DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT | DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN,
     u16: DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT,
     u32: DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER,
@@ -194,8 +196,9 @@ impl<'a> Column<'a> {
         self.id == DUCKDB_TYPE_DUCKDB_TYPE_LIST
     }
 
-    /// The rows in `range` as numbers in the same order, for whole numbers up to 64 bits, DATEs
-    /// and TIMESTAMPs; nothing for other types. Those of NULL rows are anything.
+    /// The rows in `range` as numbers in the order that DuckDB gives them, for whole numbers up to
+    /// 64 bits, FLOATs and DOUBLEs, DATEs, TIMESTAMPs of all kinds and texts, whose numbers are
+    /// their ranks within the range; nothing for other types. Those of NULL rows are anything.
     pub fn ordinals(&self, range: std::ops::Range<usize>) -> Option<Vec<u64>> {
         fn signed<T: Native + Into<i64>>(column: &Column, range: std::ops::Range<usize>) -> Vec<u64> {
             let values = column.values::<T>()[range].iter();
@@ -204,15 +207,48 @@ impl<'a> Column<'a> {
         fn unsigned<T: Native + Into<u64>>(column: &Column, range: std::ops::Range<usize>) -> Vec<u64> {
             column.values::<T>()[range].iter().map(|&value| value.into()).collect()
         }
+        // NaN is the greatest, and both zeros are one.
+        fn real(value: f64) -> u64 {
+            let bits = if value.is_nan() { f64::NAN } else { value + 0.0 }.to_bits();
+            if value < 0.0 {
+                !bits
+            } else {
+                bits | 1 << 63
+            }
+        }
+        fn texts(column: &Column, range: std::ops::Range<usize>) -> Vec<u64> {
+            let text = |row| {
+                if column.is_null(row) {
+                    &[][..]
+                } else {
+                    column.bytes(row)
+                }
+            };
+            let mut sorted: Vec<&[u8]> = range.clone().map(text).collect();
+            sorted.sort_unstable();
+            sorted.dedup();
+            range
+                .map(|row| sorted.partition_point(|&smaller| smaller < text(row)) as u64)
+                .collect()
+        }
         Some(match self.id {
             DUCKDB_TYPE_DUCKDB_TYPE_TINYINT => signed::<i8>(self, range),
             DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => signed::<i16>(self, range),
             DUCKDB_TYPE_DUCKDB_TYPE_INTEGER | DUCKDB_TYPE_DUCKDB_TYPE_DATE => signed::<i32>(self, range),
-            DUCKDB_TYPE_DUCKDB_TYPE_BIGINT | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP => signed::<i64>(self, range),
+            DUCKDB_TYPE_DUCKDB_TYPE_BIGINT
+            | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP
+            | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ
+            | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_S
+            | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS
+            | DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS => signed::<i64>(self, range),
             DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT => unsigned::<u8>(self, range),
             DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT => unsigned::<u16>(self, range),
             DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER => unsigned::<u32>(self, range),
             DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT => unsigned::<u64>(self, range),
+            DUCKDB_TYPE_DUCKDB_TYPE_FLOAT | DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE => {
+                range.map(|row| real(self.real(row))).collect()
+            }
+            DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR => texts(self, range),
             _ => return None,
         })
     }

@@ -57,10 +57,10 @@ pub struct Wide {
 }
 
 impl Event for Wide {
-    type Place = (i64, bool, Tie);
+    type Place = (i64, bool, u64);
 
     fn place(self) -> Self::Place {
-        (self.time_us, self.tie.is_none(), self.tie)
+        (self.time_us, self.tie.is_none(), self.tie.unwrap_or(0))
     }
 
     fn time_us(self) -> i64 {
@@ -79,12 +79,7 @@ const KEY: u64 = 0x7469_6573;
 /// place is a matter of that shuffle: those tied with one of another action.
 ///
 /// `start_us` is the start in microseconds since 1970; `name` gives an action's text.
-pub fn arrange<'a, E: Event>(
-    events: &mut [E],
-    start_us: i64,
-    user: &[u8],
-    name: impl Fn(usize) -> &'a [u8],
-) -> usize {
+pub fn arrange<'a, E: Event>(events: &mut [E], start_us: i64, user: &[u8], name: impl Fn(usize) -> &'a [u8]) -> usize {
     events.sort_unstable_by_key(|event| event.place());
     let mut hasher = SipHasher24::new_with_keys(KEY, 0);
     hasher.write(user);
@@ -187,7 +182,12 @@ mod tests {
     fn the_orders_of_two_ties_of_a_user_are_independent() {
         // Two times, and one time with two tie-breaks; each pair of orders in a quarter of the users.
         let times = [wide(1, None, 1), wide(1, None, 4), wide(2, None, 1), wide(2, None, 4)];
-        let ties = [wide(1, Some(1), 1), wide(1, Some(1), 4), wide(1, Some(2), 1), wide(1, Some(2), 4)];
+        let ties = [
+            wide(1, Some(1), 1),
+            wide(1, Some(1), 4),
+            wide(1, Some(2), 1),
+            wide(1, Some(2), 4),
+        ];
         for events in [times, ties] {
             let counts = orders(&events, 8000);
             assert_eq!(counts.len(), 4);

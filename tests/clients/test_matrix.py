@@ -139,7 +139,10 @@ CALLS = {
     "next_state": ([MODEL, "''::BLOB", "'pv'"], {}),
     "number": (["'rfm'", "'amount'", "12.5"], {}),
     "number_list": (["'segment'", "'features'", "[1, 2.5]"], {}),
-    "order_events": (["[512000002, 256000001]", "['buy', 'pv']", "0"], {"ties": "[2, 1]"}),
+    "order_events": (
+        ["[512000002, NULL]", "['buy', 'pv']", "0"],
+        {"ties": "[2, 1]", "others": "[{'time': TIMESTAMP '2017-11-25', 'action': 'fav'}]", "user_id": "7"},
+    ),
     "pack_sequences": (["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"], {}),
     "predict_next": ([MODEL, "['pv', 'buy']"], {}),
     "promotion_effect": (
@@ -158,7 +161,7 @@ CALLS = {
     ),
     "segment_label": (["0.5", "1.2"], {"monetary_index": "2.0"}),
     "segment_profile": (["shop", "user_id", "item_id", "category_id"], {"monetary": "price"}),
-    "sequences": (["shop", "user_id", "action", "ts"], {"tie_break": "item_id"}),
+    "sequences": (["shop", "user_id", "action", "ts"], {"tie_break": "item_id", "time_zone": "NULL"}),
     "shown": (["'buy'"], {}),
     "time_features": (["TIMESTAMP '2017-11-25 21:00:00'"], {}),
     "train": (

@@ -38,7 +38,9 @@ impl Scalar for OrderEvents {
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         let [histories, names, starts, ties, others, users] = [0, 1, 2, 3, 4, 5].map(|index| input.column(index));
-        let numbers = histories.child();
+        let elements = histories.child();
+        let numbers = elements.values::<i64>();
+        let is_other = |index| !elements.all_valid() && elements.is_null(index);
 
         let mut vector = output.vector.struct_vector();
         let (mut actions, mut times) = (vector.list_vector_child(0), vector.list_vector_child(1));
@@ -69,19 +71,22 @@ impl Scalar for OrderEvents {
                 let n_tied = if ties.is_none() && others.is_empty() {
                     packed.clear();
                     for index in history {
-                        packed.push(written.names.packed(&numbers, index)?);
+                        if is_other(index) {
+                            return Err(wrong_others(0).into());
+                        }
+                        packed.push(written.names.event(numbers[index])?);
                     }
                     written.write(&mut packed, start_us, user, &others)?
                 } else {
                     wide.clear();
                     let mut rest = others.iter().zip(written.names.texts.len() + 1..);
                     for (nth, index) in history.enumerate() {
-                        let (time_us, action) = if numbers.is_null(index) {
+                        let (time_us, action) = if is_other(index) {
                             let ((time, _), action) = rest.next().ok_or_else(|| wrong_others(others.len()))?;
                             // Where this wraps, adding the start again is refused below.
                             (time.wrapping_sub(start_us), action)
                         } else {
-                            let event = written.names.packed(&numbers, index)?;
+                            let event = written.names.event(numbers[index])?;
                             (event.time_us(), event.action())
                         };
                         let tie = ties.as_ref().and_then(|ties| ties[nth]);
@@ -130,7 +135,11 @@ impl<'a> Written<'a> {
         for event in events {
             let time = start_us.checked_add(event.time_us());
             self.times[self.len] = time.filter(|time| calendar::SHOWN.contains(time)).ok_or_else(|| {
-                Failure::argument("start", start_us, "a time that lies in the calendar with 'numbers' added")
+                Failure::argument(
+                    "start",
+                    start_us,
+                    "a time that lies in the calendar with 'numbers' added",
+                )
             })?;
             // SAFETY: a VARCHAR vector stores a `duckdb_string_t` per row.
             let slots = unsafe { self.actions.as_mut_ptr::<duckdb_string_t>() };
@@ -183,28 +192,36 @@ impl<'a> Names<'a> {
         if entry.clone().any(|index| self.all.is_null(index)) {
             return Err(Failure::argument("names", "a list that holds NULL", "action names").into());
         }
-        self.texts = entry.clone().map(|index| self.all.text(index)).collect::<Result<_, _>>()?;
+        self.texts = entry
+            .clone()
+            .map(|index| self.all.text(index))
+            .collect::<Result<_, _>>()?;
         self.stored = vec![None; entry.len()];
         self.entry = Some(entry);
         Ok(())
     }
 
-    /// The event at `index` of `numbers`, whose action is one of the names.
-    fn packed(&self, numbers: &Column, index: usize) -> Result<Packed, Failure> {
-        if numbers.is_null(index) {
-            return Err(wrong_others(0));
+    /// The event of a number, whose action must be one of the names.
+    fn event(&self, number: i64) -> Result<Packed, Failure> {
+        let event = Packed(number);
+        if (1..=self.texts.len()).contains(&event.action()) {
+            return Ok(event);
         }
-        let event = Packed(numbers.values::<i64>()[index]);
-        if !(1..=self.texts.len()).contains(&event.action()) {
-            let allowed = format!("numbers whose action is 1 to {}", self.texts.len());
-            return Err(Failure::argument("numbers", format!("a list with the action {}", event.action()), allowed));
-        }
-        Ok(event)
+        let (given, allowed) = (event.action(), self.texts.len());
+        Err(Failure::argument(
+            "numbers",
+            format!("a list with the action {given}"),
+            format!("numbers whose action is 1 to {allowed}"),
+        ))
     }
 }
 
 fn wrong_others(n: usize) -> Failure {
-    Failure::argument("others", format!("a list of {n}"), "an event for each NULL in 'numbers'")
+    Failure::argument(
+        "others",
+        format!("a list of {n}"),
+        "an event for each NULL in 'numbers'",
+    )
 }
 
 /// The time and action of the events that are NULL in `numbers`.
@@ -213,7 +230,9 @@ fn read_others<'a>(others: &Column<'a>, row: usize) -> Result<Vec<(i64, &'a str)
     let (times, actions) = (events.field(0), events.field(1));
     let event = |index| {
         if times.is_null(index) || actions.is_null(index) {
-            return Err(Failure::argument("others", "a list that holds NULL", "events with 'time' and 'action'").into());
+            return Err(
+                Failure::argument("others", "a list that holds NULL", "events with 'time' and 'action'").into(),
+            );
         }
         Ok((times.values::<i64>()[index], actions.text(index)?))
     };
@@ -222,7 +241,8 @@ fn read_others<'a>(others: &Column<'a>, row: usize) -> Result<Vec<(i64, &'a str)
 
 /// The ties of one history of `n_events` events; an empty list is none.
 fn read_ties(ties: &Column, row: usize, n_events: usize) -> Result<Option<Vec<Tie>>, Box<dyn Error>> {
-    const ALLOWED: &str = "a list of whole numbers, DATEs or TIMESTAMPs, empty or as long as 'numbers'";
+    const ALLOWED: &str =
+        "a list of whole or floating-point numbers, DATEs, TIMESTAMPs or texts, empty or as long as 'numbers'";
     if !ties.is_list() {
         return Err(Failure::argument("ties", "not a list", ALLOWED).into());
     }
