@@ -135,15 +135,18 @@ QUERIES = {
              sin(hour(ts) * pi() / 12), cos(hour(ts) * pi() / 12), sin((isodow(ts) - 1) * pi() / 3.5), cos((isodow(ts) - 1) * pi() / 3.5)
            FROM events""",
     ),
+    # By hand what is tied is shuffled as well, though another way whenever the rows or DuckDB change, and not counted.
     "sequences": (
         "FROM footfall.sequences(events, user_id, action, ts)",
         """SELECT user_id, [x.action FOR x IN l] AS actions, [x.ts FOR x IN l] AS times
-           FROM (SELECT user_id, list_sort(list({'ts': ts, 'action': action})) AS l FROM events GROUP BY user_id)""",
+           FROM (SELECT user_id, list_sort(list({'ts': ts, 'shuffle': hash(user_id, ts, n), 'action': action})) AS l
+             FROM (SELECT *, row_number() OVER () AS n FROM events) GROUP BY user_id)""",
     ),
     "sequences, ties": (
         "FROM footfall.sequences(events, user_id, action, ts, tie_break := item_id)",
         """SELECT user_id, [x.action FOR x IN l] AS actions, [x.ts FOR x IN l] AS times
-           FROM (SELECT user_id, list_sort(list({'ts': ts, 'tie': item_id, 'action': action})) AS l FROM events GROUP BY user_id)""",
+           FROM (SELECT user_id, list_sort(list({'ts': ts, 'tie': item_id, 'shuffle': hash(user_id, ts, n), 'action': action})) AS l
+             FROM (SELECT *, row_number() OVER () AS n FROM events) GROUP BY user_id)""",
     ),
 }
 
