@@ -29,16 +29,19 @@ WITH input_events AS NOT MATERIALIZED (
     SELECT
         footfall.main.usable_key('sequences', 'user_id', user_id) AS event_user,
         CASE WHEN starts_with(alias(action), '''')
-            THEN error('footfall.sequences: argument ''action'' is the text ' || left(alias(action), 100)
-                || ', the same for every row; allowed: a column or an expression, such as CAST(' || left(alias(action), 100) || ' AS VARCHAR)')
+            THEN error('footfall.sequences: argument ''action'' is the text ' || footfall.main.shown(action)
+                || ', the same for every row; allowed: a column or an expression, such as CAST('
+                || footfall.main.shown(action) || ' AS VARCHAR)')
             ELSE CAST(action AS VARCHAR) COLLATE "binary"
         END AS event_action,
         CASE WHEN typeof(ts) = 'TIMESTAMP WITH TIME ZONE'
             THEN footfall.main.instant('sequences', 'ts', ts)
             ELSE footfall.main.local_time('sequences', 'ts', ts, time_zone := time_zone)
         END AS event_time,
+        -- Not the value but its name, so that a window function stands here once.
         CASE WHEN starts_with(alias(tie_break), '''')
-            THEN error('footfall.sequences: argument ''tie_break'' is the text ' || left(alias(tie_break), 100)
+            THEN error('footfall.sequences: argument ''tie_break'' is the text '
+                || regexp_replace(left(alias(tie_break), 100), '[\n\r]+', ' ', 'g')
                 || ', the same for every row; allowed: a column or an expression, without quotes')
             ELSE tie_break
         END AS event_tie,
@@ -60,7 +63,8 @@ usable AS NOT MATERIALIZED (
 ),
 -- Time and action fit into one BIGINT where the action has a place in a list of at most 255 and the time
 -- lies in these two millennia. DuckDB keeps that in a third of the memory of two lists. The list comes
--- from the first rows, so the relation is read once: what it lacks goes the longer way and comes out equal.
+-- from the first rows and is only a guess: what it lacks goes the longer way and comes out equal. So the
+-- relation need not be read twice, and may give other rows each time, as a sample does.
 first_actions AS NOT MATERIALIZED (
     SELECT event_action FROM usable LIMIT 100000
 ),
@@ -133,8 +137,8 @@ COMMENT ON MACRO TABLE footfall.main.sequences IS $$The history of each user: ac
 
 One row per user, in no particular order: `user_id`, `actions VARCHAR[]`, `times TIMESTAMP[]`, both of the
 same length, and `ties BIGINT`. Events are sorted by time, then by `tie_break`. Events that are equal in both
-have no order, and none is invented: they are shuffled, by a hash of the user, the time and the group's place
-among those of that time, so that a model finds nothing in it. The same events give the same lists whatever
+have no order, and none is invented: they are shuffled, by a hash of the user's text, the time and the group's
+place among those of that time, so that a model finds nothing in it. The same events give the same lists whatever
 the order of the rows, the number of threads and the version of DuckDB.
 
 `ties` is the number of events whose place the data do not say: those that share time and tie-break with
