@@ -56,7 +56,7 @@ impl Scalar for OrderEvents {
         // SAFETY: a BIGINT vector holds 64-bit numbers and has a slot for every row.
         let counts = unsafe { std::slice::from_raw_parts_mut(n_tied.as_mut_ptr::<i64>(), input.len()) };
         let (mut packed, mut wide) = (Vec::new(), Vec::new());
-        for row in 0..input.len() {
+        for (row, count) in counts.iter_mut().enumerate() {
             let offset = written.len;
             if input.any_null(row) {
                 vector.set_null(row);
@@ -97,7 +97,7 @@ impl Scalar for OrderEvents {
                     }
                     written.write(&mut wide, start_us, user, &others)?
                 };
-                counts[row] = n_tied as i64;
+                *count = n_tied as i64;
             }
             actions.set_entry(row, offset, written.len - offset);
             times.set_entry(row, offset, written.len - offset);
