@@ -85,7 +85,7 @@ COMMENT ON MACRO footfall.main.zone_time IS $$What the clock of a zone shows at 
 As DuckDB's `instant AT TIME ZONE time_zone`, without the extension (ICU) that this needs: the zones travel in the binary.
 
 Parameters:
-- instant: TIMESTAMP WITH TIME ZONE.
+- instant: TIMESTAMP WITH TIME ZONE, or TIMESTAMP in UTC.
 - time_zone: a name of the IANA time zone database.
 - called_as: the macro that an error names.
 
@@ -97,7 +97,7 @@ CASE
     -- The name of a text in quotes begins with the quote.
     WHEN starts_with(alias(given), '''')
     THEN error('footfall.' || function_name || ': argument ''' || argument_name || ''' is the text '
-        || left(alias(given), 100) || ', the same for every row; allowed: a column or an expression, without quotes')
+        || replace(left(alias(given), 100), chr(10), '\n') || ', the same for every row; allowed: a column or an expression, without quotes')
     WHEN typeof(given) IN (
         'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'UHUGEINT',
         'UUID', 'DATE', 'TIMESTAMP', 'BOOLEAN'
@@ -152,7 +152,7 @@ CASE
         || CASE typeof(moment)
             WHEN 'VARCHAR' THEN 'text becomes a time by strptime(' || argument_name || ', ''%Y-%m-%d %H:%M:%S'')'
             ELSE 'seconds since 1970 become a time by make_timestamp(' || argument_name
-                || ' * 1000000), milliseconds by epoch_ms(' || argument_name || ')'
+                || ' * 1000000), milliseconds by epoch_ms(' || argument_name || '), and a running number, such as an order''s, by the former'
         END)
 END;
 

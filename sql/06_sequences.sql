@@ -128,7 +128,7 @@ SELECT
     history.actions AS actions,
     CASE WHEN time_zone IS NULL
         THEN history.times
-        ELSE [system.main.zone_time(epoch_us(moment), CAST(time_zone AS VARCHAR), 'sequences') FOR moment IN history.times]
+        ELSE [system.main.zone_time(moment, CAST(time_zone AS VARCHAR), 'sequences') FOR moment IN history.times]
     END AS times,
     history.ties AS ties
 FROM ordered;

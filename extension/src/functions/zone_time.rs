@@ -16,10 +16,12 @@ impl Scalar for ZoneTime {
     const NAME: &'static str = "zone_time";
 
     fn signatures() -> Vec<Signature> {
-        vec![Signature {
-            parameters: vec![Type::TimestampTz, Type::Varchar, Type::Varchar],
-            returns: Type::Timestamp,
-        }]
+        [Type::TimestampTz, Type::Timestamp]
+            .map(|instant| Signature {
+                parameters: vec![instant, Type::Varchar, Type::Varchar],
+                returns: Type::Timestamp,
+            })
+            .into()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
@@ -29,22 +31,22 @@ impl Scalar for ZoneTime {
         let slots = unsafe { std::slice::from_raw_parts_mut(vector.as_mut_ptr::<i64>(), input.len()) };
         let mut current: Option<(u128, Zone)> = None;
         let mut nulls = Vec::new();
-        for row in 0..input.len() {
+        for (row, local) in slots.iter_mut().enumerate() {
             if input.any_null(row) {
                 nulls.push(row);
                 continue;
             }
-            let slot = zones.slot(row);
-            if current.as_ref().is_none_or(|(known, _)| *known != slot) {
+            let name = zones.slot(row);
+            if current.as_ref().is_none_or(|(known, _)| *known != name) {
                 let zone = Zone::named(zones.text(row)?);
                 let caller = callers.text(row)?;
                 current = Some((
-                    slot,
+                    name,
                     zone.map_err(|error| CalledAs::new(&format!("footfall.{caller}"), error))?,
                 ));
             }
             let Some((_, zone)) = &current else { continue };
-            slots[row] = zone.local_us(instants.values::<i64>()[row]);
+            *local = zone.local_us(instants.values::<i64>()[row]);
         }
         for row in nulls {
             vector.set_null(row);
