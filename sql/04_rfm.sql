@@ -12,7 +12,7 @@ CASE WHEN r BETWEEN 1 AND bins AND f BETWEEN 1 AND bins THEN
     ]
 END;
 
-COMMENT ON MACRO footfall.main.rfm_segment IS 'The segment of a recency and a frequency score.
+COMMENT ON MACRO footfall.main.rfm_segment IS $$The segment of a recency and a frequency score.
 
 The grid of ten segments, a row per recency score and a column per frequency score from 1 to 5:
 
@@ -21,8 +21,8 @@ The grid of ten segments, a row per recency score and a column per frequency sco
 | 5 | New | Potential Loyalists | Potential Loyalists | Champions | Champions |
 | 4 | Promising | Potential Loyalists | Potential Loyalists | Loyal | Loyal |
 | 3 | About to Sleep | About to Sleep | Need Attention | Loyal | Loyal |
-| 2 | Hibernating | Hibernating | At Risk | At Risk | Can''t Lose |
-| 1 | Hibernating | Hibernating | At Risk | At Risk | Can''t Lose |
+| 2 | Hibernating | Hibernating | At Risk | At Risk | Can't Lose |
+| 1 | Hibernating | Hibernating | At Risk | At Risk | Can't Lose |
 
 With another number of bins the scores are stretched evenly onto 1 to 5, so the best stays the best.
 
@@ -31,90 +31,157 @@ Parameters:
 - bins: the number of scores.
 
 Example:
-SELECT footfall.rfm_segment(5, 5) AS best, footfall.rfm_segment(1, 1) AS worst;';
+SELECT footfall.rfm_segment(5, 5) AS best, footfall.rfm_segment(1, 1) AS worst;$$;
 
-CREATE MACRO footfall.main.rfm(tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5) AS TABLE
-WITH input_orders AS NOT MATERIALIZED (
+CREATE MACRO footfall.main.check_cuts(function_name, argument_name, given, bins) AS
+CASE WHEN typeof(given) = typeof(NULL)
+    THEN true
+    ELSE footfall.main.check_option(
+        len(footfall.main.number_list(function_name, argument_name, given)) = bins - 1
+            AND len(list_filter(footfall.main.number_list(function_name, argument_name, given), lambda cut: cut IS NULL OR isnan(cut))) = 0
+            AND list_sort(footfall.main.number_list(function_name, argument_name, given), 'ASC', 'NULLS LAST')
+                = footfall.main.number_list(function_name, argument_name, given),
+        function_name, argument_name, given, 'as many numbers as bins less one, here ' || (bins - 1) || ', none below the one before'
+    )
+END;
+
+COMMENT ON MACRO footfall.main.check_cuts IS $$True, or the error for a list of cut points that is none.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: a list of numbers; NULL is no list, which is right.
+- bins: the number of scores.
+
+Example:
+SELECT footfall.check_cuts('rfm', 'frequency_cuts', [2, 3, 4, 6], 5) AS is_right;$$;
+
+CREATE MACRO footfall.main.rfm_scored(
+    function_name, tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+WITH placed_orders AS NOT MATERIALIZED (
     SELECT
-        customer_id AS buyer,
-        footfall.main.local_time('rfm', 'ts', ts) AS order_time,
-        CAST(amount AS DOUBLE) AS order_amount,
-        -- Without an amount this is the time itself, and DuckDB sees that when it plans.
-        CASE WHEN typeof(amount) = typeof(NULL) OR amount > 0
-            THEN footfall.main.local_time('rfm', 'ts', ts)
-        END AS purchase_time
-    FROM query_table(tbl)
+        buyer,
+        footfall.main.local_time(function_name, 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS order_time,
+        footfall.main.local_time(function_name, 'ts', last_moment, time_zone := time_zone, default_zone := 'UTC') AS last_row_time,
+        total,
+        gross,
+        is_purchase
+    FROM footfall.main.order_rows(
+        function_name, tbl, 'customer_id', customer_id, order_id, ts, amount, until_day := as_of, time_zone := time_zone
+    )
 ),
 -- A group of its own for the rows without a customer, since the last day is that of all rows.
 customers AS MATERIALIZED (
     SELECT
         buyer,
-        max(purchase_time) AS last_time,
-        count(purchase_time) AS n_purchases,
-        -- Compensated, so that the order of the rows cannot part equal customers.
-        fsum(order_amount) AS total,
-        max(order_time) AS last_seen
-    FROM input_orders
-    WHERE order_time > TIMESTAMP '-infinity' AND order_time < TIMESTAMP 'infinity'
-        AND (as_of IS NULL OR order_time < CAST(as_of AS DATE) + INTERVAL 1 DAY)
+        max(order_time) FILTER (is_purchase) AS last_time,
+        count(*) FILTER (is_purchase) AS n_purchases,
+        fsum(total) AS total,
+        sum(gross) AS gross,
+        max(last_row_time) AS last_seen
+    FROM placed_orders
     GROUP BY buyer
+),
+today AS (
+    SELECT coalesce(CAST(as_of AS DATE), (SELECT CAST(max(last_seen) AS DATE) FROM customers)) AS as_of_day
 ),
 measured AS MATERIALIZED (
     SELECT
         buyer,
-        coalesce(CAST(as_of AS DATE), (SELECT CAST(max(last_seen) AS DATE) FROM customers))
-            - CAST(last_time AS DATE) AS days_since,
+        as_of_day,
+        as_of_day - CAST(last_time AS DATE) AS days_since,
         n_purchases,
-        total AS spent,
+        footfall.main.rounded(footfall.main.finite_total(function_name, buyer, total), least(gross, 1e15), 15) AS spent,
         -- Sums that differ only by rounding are equal: ten digits hold every cent below a hundred million.
-        CASE WHEN total = 0 THEN 0
-            ELSE round(total * pow(10, least(10 - ceil(log10(abs(total))), 300)))
-                / pow(10, least(10 - ceil(log10(abs(total))), 300))
-        END AS rounded_spent
+        footfall.main.rounded(total, abs(total), 10) AS compared_money
     FROM customers
-    WHERE buyer IS NOT NULL AND CASE WHEN isfinite(total) IS NOT false
-        THEN n_purchases > 0
-        ELSE CAST(error('footfall.rfm: argument ''amount'' adds up to ' || total || ' for customer '
-            || left(CAST(buyer AS VARCHAR), 200) || '; allowed: finite numbers and NULL') AS BOOLEAN)
-    END
+    CROSS JOIN today
+    WHERE buyer IS NOT NULL AND n_purchases > 0
 ),
--- A value's score depends on how many customers have worse ones and how many have the same, so each
--- different value is scored once.
-recency_scores AS (
-    SELECT
-        days_since,
-        1 + CAST(bins * (2 * sum(count(*)) OVER (ORDER BY days_since DESC) - count(*))
-            // (2 * sum(count(*)) OVER ()) AS INTEGER) AS score
-    FROM measured
-    GROUP BY days_since
+-- The three measures one below the other, each so that more is better.
+weights AS (
+    SELECT 1 AS measure, CAST(-days_since AS DOUBLE) AS measured_value, count(*) AS n_customers FROM measured GROUP BY days_since
+    UNION ALL
+    -- Who ordered once has the lowest score, whatever the others did.
+    SELECT 2, n_purchases, count(*) FROM measured WHERE n_purchases > 1 GROUP BY n_purchases
+    UNION ALL
+    SELECT 3, compared_money, count(*) FROM measured WHERE compared_money IS NOT NULL GROUP BY compared_money
 ),
-frequency_scores AS (
+places AS MATERIALIZED (
     SELECT
-        n_purchases,
-        1 + CAST(bins * (2 * sum(count(*)) OVER (ORDER BY n_purchases) - count(*))
-            // (2 * sum(count(*)) OVER ()) AS INTEGER) AS score
-    FROM measured
-    GROUP BY n_purchases
+        measure,
+        measured_value,
+        bins - CAST(measure = 2 AS INTEGER) AS n_scores,
+        row_number() OVER worst_first AS place,
+        count(*) OVER (PARTITION BY measure) AS n_values,
+        -- The share of customers with worse values and half of those with the same one, in scores from 0.
+        n_scores * (2 * sum(n_customers) OVER worst_first - n_customers)
+            // (2 * sum(n_customers) OVER (PARTITION BY measure)) AS equal_score
+    FROM weights
+    WINDOW worst_first AS (PARTITION BY measure ORDER BY measured_value ASC)
 ),
-monetary_scores AS (
+last_places AS (
+    SELECT measure, n_scores, n_values, equal_score, max(place) AS last_place FROM places GROUP BY ALL
+),
+-- How many values are below each cut.
+equal_cuts AS (
+    SELECT measure, n_scores, n_values, cut_number, coalesce(max(last_place) FILTER (equal_score < cut_number), 0) AS n_below
+    FROM last_places, unnest(range(1, CAST(bins AS INTEGER))) AS cut_numbers(cut_number)
+    WHERE cut_number < n_scores
+    GROUP BY ALL
+),
+-- With enough values each cut has one more below it than the cut before. Of the values besides those, cuts that
+-- would lie on one another get as many as lies between what is asked of them.
+cuts AS (
     SELECT
-        rounded_spent,
-        1 + CAST(bins * (2 * sum(count(*)) OVER (ORDER BY rounded_spent) - count(*))
-            // (2 * sum(count(*)) OVER ()) AS INTEGER) AS score
-    FROM measured
-    WHERE rounded_spent IS NOT NULL
-    GROUP BY rounded_spent
+        measure,
+        cut_number,
+        CASE WHEN n_values < n_scores
+            THEN n_below
+            ELSE cut_number
+                + (max(greatest(least(n_below - cut_number, n_values - n_scores), 0)) OVER until_here
+                    + min(greatest(least(n_below - cut_number, n_values - n_scores), 0)) OVER from_here) // 2
+        END AS n_below_cut
+    FROM equal_cuts
+    WINDOW until_here AS (PARTITION BY measure ORDER BY cut_number ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
+        from_here AS (PARTITION BY measure ORDER BY cut_number ASC ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
+),
+-- A cut is the least value above it.
+cut_values AS (
+    SELECT cuts.measure, cut_number, coalesce(measured_value, CAST('infinity' AS DOUBLE)) AS cut_value
+    FROM cuts
+    LEFT JOIN places ON places.measure = cuts.measure AND place = n_below_cut + 1
+),
+cut_lists AS MATERIALIZED (
+    SELECT
+        coalesce(
+            list_transform(list_reverse(footfall.main.number_list(function_name, 'recency_cuts', recency_cuts)), lambda days: -days),
+            list(cut_value ORDER BY cut_number ASC) FILTER (measure = 1)
+        ) AS recency_list,
+        coalesce(
+            footfall.main.number_list(function_name, 'frequency_cuts', frequency_cuts),
+            [2.0::DOUBLE] || coalesce(list(cut_value ORDER BY cut_number ASC) FILTER (measure = 2), [])
+        ) AS frequency_list,
+        coalesce(
+            list_transform(
+                footfall.main.number_list(function_name, 'monetary_cuts', monetary_cuts),
+                lambda money: footfall.main.rounded(money, abs(money), 10)
+            ),
+            list(cut_value ORDER BY cut_number ASC) FILTER (measure = 3)
+        ) AS monetary_list
+    FROM cut_values
 ),
 scored AS (
     SELECT
         measured.*,
-        recency_scores.score AS r_score,
-        frequency_scores.score AS f_score,
-        monetary_scores.score AS m_score
+        cut_lists.*,
+        1 + len(list_filter(recency_list, lambda cut: cut <= -days_since)) AS r_score,
+        1 + len(list_filter(frequency_list, lambda cut: cut <= n_purchases)) AS f_score,
+        CASE WHEN compared_money IS NOT NULL THEN 1 + len(list_filter(monetary_list, lambda cut: cut <= compared_money)) END AS m_score
     FROM measured
-    JOIN recency_scores ON recency_scores.days_since = measured.days_since
-    JOIN frequency_scores ON frequency_scores.n_purchases = measured.n_purchases
-    LEFT JOIN monetary_scores ON monetary_scores.rounded_spent = measured.rounded_spent
+    CROSS JOIN cut_lists
 ),
 -- A name and digits for each pair of scores: a join by number is quicker than text made for every customer.
 cells AS (
@@ -130,83 +197,250 @@ SELECT
     days_since AS recency_days,
     n_purchases AS frequency,
     spent AS monetary,
-    r_score AS r,
-    f_score AS f,
-    m_score AS m,
+    CAST(r_score AS INTEGER) AS r,
+    CAST(f_score AS INTEGER) AS f,
+    CAST(m_score AS INTEGER) AS m,
     digits || coalesce(CAST(m_score AS VARCHAR), '') AS rfm,
-    cell_segment AS segment
+    cell_segment AS segment,
+    as_of_day AS as_of,
+    recency_list,
+    frequency_list,
+    monetary_list
 FROM scored
 JOIN cells ON cells.cell = 10 * r_score + f_score
 WHERE (SELECT
     footfall.main.check_option(
-        bins BETWEEN 2 AND 9 AND bins = CAST(bins AS INTEGER), 'rfm', 'bins', bins, 'a whole number from 2 to 9'
+        bins BETWEEN 2 AND 9 AND bins = CAST(bins AS INTEGER), function_name, 'bins', bins, 'a whole number from 2 to 9'
     ) AND footfall.main.check_option(
-        typeof(as_of) <> 'TIMESTAMP WITH TIME ZONE', 'rfm', 'as_of', as_of, 'a DATE or TIMESTAMP in the shop''s local time'
-    )
+        typeof(as_of) <> 'TIMESTAMP WITH TIME ZONE', function_name, 'as_of', as_of, 'a DATE or TIMESTAMP in the shop''s local time'
+    ) AND footfall.main.check_cuts(function_name, 'recency_cuts', recency_cuts, bins)
+    AND footfall.main.check_cuts(function_name, 'frequency_cuts', frequency_cuts, bins)
+    AND footfall.main.check_cuts(function_name, 'monetary_cuts', monetary_cuts, bins)
 );
 
-COMMENT ON MACRO TABLE footfall.main.rfm IS 'Recency, frequency and money of every customer, scored and named.
+COMMENT ON MACRO TABLE footfall.main.rfm_scored IS $$The customers of `rfm` with the cut points beside them, for `rfm`, `rfm_summary` and `rfm_thresholds`.
 
-One row per customer, in no particular order: `customer_id`, `recency_days` (whole days from the day
-of the last purchase to `as_of`), `frequency` (number of purchase rows), `monetary` (sum of the
-amounts), the scores `r`, `f`, `m` from 1 to `bins` with `bins` best, `rfm` (the scores as text) and
-`segment` (from `r` and `f`, see `rfm_segment`). Without an amount `monetary` and `m` are NULL and `rfm` is two digits.
-
-Scores: a customer''s place is the share of customers with a worse value plus half the share with the
-same value, itself included; the score is 1 + floor(bins * place). So equal values have equal scores, a
-better value never has a lower score, and multiplying all amounts by a positive constant changes nothing.
-Money that agrees in ten digits is equal, since sums of decimal fractions are off in the sixteenth.
-Recency is reversed: fewer days are better.
-
-Purchases and refunds: with an amount, a purchase is a row whose amount is above 0, and only purchases
-count for recency and frequency. A negative amount is a refund and is taken off `monetary`, which can
-fall below 0; an amount of 0 or NULL changes nothing. Customers without a purchase, and rows with a NULL
-customer or a NULL or infinite time, are left out. An infinite amount or NaN is an error.
-To score the purchases among events, give a view or CTE that holds only those.
+The columns of `rfm`, and `recency_list`, `frequency_list` and `monetary_list`: the least value of the scores 2 to `bins`,
+where recency is the number of days below zero.
 
 Parameters:
-- tbl: the purchases: a table, view, CTE or file.
+- function_name: the macro that was called, for messages.
+- tbl, customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm`.
+
+Example:
+WITH orders(customer, day) AS (VALUES (1, DATE '2017-12-01'), (1, DATE '2017-12-03'), (2, DATE '2017-11-28'))
+SELECT customer_id, frequency, f, frequency_list FROM footfall.rfm_scored('rfm', orders, customer, day);$$;
+
+CREATE MACRO footfall.main.rfm(
+    tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+WITH scored AS NOT MATERIALIZED (
+    FROM footfall.main.rfm_scored(
+        'rfm', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
+        frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
+    )
+)
+SELECT * EXCLUDE (recency_list, frequency_list, monetary_list) FROM scored;
+
+COMMENT ON MACRO TABLE footfall.main.rfm IS $$Recency, frequency and money of every customer, scored and named.
+
+One row per customer, in no particular order: `customer_id`, `recency_days` (whole days from the day
+of the last purchase to `as_of`), `frequency` (number of purchases), `monetary` (sum of the
+amounts), the scores `r`, `f`, `m` from 1 to `bins` with `bins` best, `rfm` (the scores as text), `segment` (from `r` and
+`f`, see `rfm_segment`) and `as_of`, the day from which recency was counted: where it is not the day you expect, a row has a
+wrong date. Without an amount `monetary` and `m` are NULL and `rfm` is two digits.
+
+Orders: a purchase is an order, not a line of one. Give `order_id`; without one, rows of a customer with the same time, or the
+same day where `ts` is a DATE, are one order. An order is a purchase when its amounts add up to more than 0 (see `orders`), and only
+purchases count for recency and frequency. A refund is no purchase and is taken off `monetary`, which can
+fall below 0. Customers without a purchase are left out, and so are rows without a customer (NULL, NaN, empty or blank text) or with a
+NULL or infinite time. An infinite amount or NaN is an error. To score the purchases among events, give a view or CTE that holds only those.
+
+Scores: who ordered once has `f` = 1, and the others share the scores from 2 up. Every score is to have the same
+number of customers; each cut lies at the boundary between two different values that comes nearest to that, so equal values have equal
+scores and a better value never has a lower one. Where there are as many different values as scores, no score is empty: cuts that
+fall on the same boundary are moved apart. Where there are fewer, each value has the score of its middle customer, so a single
+one has the middle score. Multiplying all amounts by a positive constant changes nothing. Money that agrees in ten
+digits is equal, since sums of decimal fractions are off in the sixteenth. Recency is reversed: fewer days are better.
+`rfm_thresholds` shows the cuts, and the arguments `recency_cuts`, `frequency_cuts` and `monetary_cuts` set them, so that tomorrow's customers are scored as today's.
+
+Parameters:
+- tbl: the purchases or order lines: a table, view, CTE or file.
 - customer_id: a column or expression of any type.
-- ts: the time in the shop''s local time; TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE.
+- ts: the time in the shop's local time, TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE; or a TIMESTAMP WITH TIME ZONE.
 - amount: the money of the row, a number; NULL scores recency and frequency alone.
 - as_of: DATE, the day from which recency is counted; later rows are left out. NULL is the last day in the data, whoever bought then.
 - bins: the number of scores, 2 to 9.
+- order_id: the number of the order, a column or expression of any type.
+- recency_cuts: the most days of the scores from best to second worst, for example [7, 30, 90, 365]: up to 7 days are a 5, up to 30 a 4, more than 365 a 1.
+- frequency_cuts: the fewest purchases of the scores 2, 3 and so on, for example [2, 3, 4, 6]: one is a 1, two a 2, four or five a 4, six and more a 5.
+- monetary_cuts: the least money of the scores 2, 3 and so on. Two equal numbers leave the score between them empty.
+- time_zone: whose calendar days are counted where `ts` is a TIMESTAMP WITH TIME ZONE, such as 'Europe/Berlin'; NULL is UTC.
 
 Example:
-WITH orders(customer, day, price) AS (VALUES
-    (1, DATE ''2010-12-01'', 20.0), (1, DATE ''2010-12-08'', 35.5), (1, DATE ''2010-12-09'', -5.5),
-    (2, DATE ''2010-12-05'', 12.0), (3, DATE ''2010-11-02'', 80.0))
-FROM footfall.rfm(orders, customer, day, amount := price) ORDER BY customer_id;';
+WITH lines(customer, invoice, day, price) AS (VALUES
+    (1, 'A1', DATE '2010-12-01', 20.0), (1, 'A1', DATE '2010-12-01', 15.5), (1, 'A2', DATE '2010-12-08', 30.0), (1, 'C1', DATE '2010-12-09', -15.5),
+    (2, 'A3', DATE '2010-12-05', 12.0), (3, 'A4', DATE '2010-11-02', 80.0))
+FROM footfall.rfm(lines, customer, day, amount := price, order_id := invoice) ORDER BY customer_id;$$;
 
-CREATE MACRO footfall.main.rfm_summary(tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5) AS TABLE
-WITH scored AS NOT MATERIALIZED (
-    SELECT segment AS segment_name, recency_days, frequency, monetary
-    FROM footfall.main.rfm(tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins)
+CREATE MACRO footfall.main.rfm_thresholds(
+    tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+WITH scored AS MATERIALIZED (
+    FROM footfall.main.rfm_scored(
+        'rfm_thresholds', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
+        frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
+    )
+),
+cut_lists AS (
+    SELECT
+        -- Of 0 days, and not of the -0 that doubles have beside it.
+        list_transform(any_value(recency_list), lambda days: 0 - days) AS recency_list,
+        any_value(frequency_list) AS frequency_list,
+        any_value(monetary_list) AS monetary_list
+    FROM scored
+),
+measures AS (
+    SELECT 'recency' AS measure_name, r AS measure_score, recency_days AS measured_value FROM scored
+    UNION ALL SELECT 'frequency', f, frequency FROM scored
+    UNION ALL SELECT 'monetary', m, monetary FROM scored WHERE m IS NOT NULL
+),
+bounds AS (
+    SELECT measure_name, measure_score, min(measured_value) AS lowest, max(measured_value) AS highest, count(*) AS n_customers
+    FROM measures
+    GROUP BY measure_name, measure_score
+),
+grid AS (
+    SELECT measure_name, cut_list, unnest(range(1, len(cut_list) + 2)) AS measure_score
+    FROM (
+        SELECT 1 AS place, 'recency' AS measure_name, recency_list AS cut_list FROM cut_lists
+        UNION ALL SELECT 2, 'frequency', frequency_list FROM cut_lists
+        UNION ALL SELECT 3, 'monetary', monetary_list FROM cut_lists
+    )
+)
+SELECT
+    grid.measure_name AS measure,
+    CAST(grid.measure_score AS INTEGER) AS score,
+    lowest,
+    highest,
+    CASE WHEN grid.measure_score > 1 THEN cut_list[grid.measure_score - 1] END AS cut,
+    coalesce(n_customers, 0) AS customers
+FROM grid
+LEFT JOIN bounds ON bounds.measure_name = grid.measure_name AND bounds.measure_score = grid.measure_score
+ORDER BY list_position(['recency', 'frequency', 'monetary'], grid.measure_name) ASC, grid.measure_score ASC;
+
+COMMENT ON MACRO TABLE footfall.main.rfm_thresholds IS $$Where the scores of `rfm` begin and end, and how many customers have each.
+
+One row per measure ('recency', 'frequency', 'monetary') and score: `measure`, `score`, `lowest` and `highest` (the values of its
+customers; NULL where it has none), `cut` and `customers`. `cut` is the value at which the score begins, as `rfm` takes it: for
+recency the most days, for the others the least value; NULL for score 1. Where there are fewer different values than scores
+some cuts are equal, and a score above all values begins at infinity. Without an amount there are no rows of 'monetary', without customers none at all.
+
+Today's cuts for tomorrow's customers:
+`SET VARIABLE money = (SELECT list(cut ORDER BY cut) FROM footfall.rfm_thresholds(…) WHERE measure = 'monetary' AND score > 1)`,
+then `rfm(…, monetary_cuts := getvariable('money'))`.
+
+Parameters:
+- tbl, customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm`.
+
+Example:
+WITH orders(customer, day) AS (VALUES
+    (1, DATE '2017-12-01'), (1, DATE '2017-12-03'), (2, DATE '2017-11-28'), (3, DATE '2017-11-25'))
+FROM footfall.rfm_thresholds(orders, customer, day, bins := 2);$$;
+
+CREATE MACRO footfall.main.rfm_segments(tbl) AS TABLE
+WITH named_rows AS NOT MATERIALIZED (
+    -- The columns that a relation may lack, and the one that it must have: without it that one has no type.
+    SELECT NULL AS segment, NULL::INTEGER AS recency_days, NULL::INTEGER AS frequency, NULL::DOUBLE AS monetary, NULL::DATE AS as_of
+    WHERE false
+    UNION ALL BY NAME
+    SELECT * FROM query_table(tbl)
+),
+scored AS NOT MATERIALIZED (
+    SELECT
+        CASE WHEN typeof(segment) = 'VARCHAR'
+            THEN CAST(segment AS VARCHAR)
+            ELSE error('footfall.rfm_summary: argument ''tbl'' has no column segment; allowed: the result of footfall.rfm, '
+                || 'or orders with their columns: footfall.rfm_summary(orders, customer_id, ts)')
+        END AS segment_name,
+        recency_days,
+        frequency,
+        monetary,
+        as_of
+    FROM named_rows
+),
+segments AS (
+    SELECT
+        segment_name,
+        count(*) AS n_customers,
+        avg(recency_days) AS mean_recency_days,
+        avg(frequency) AS mean_frequency,
+        count(monetary) AS n_amounts,
+        footfall.main.rounded(fsum(monetary), least(sum(abs(monetary)), 1e15), 15) AS money,
+        max(as_of) AS as_of
+    FROM scored
+    GROUP BY segment_name
 )
 SELECT
     segment_name AS segment,
-    count(*) AS customers,
-    count(*) / sum(count(*)) OVER () AS share,
-    avg(recency_days) AS mean_recency_days,
-    avg(frequency) AS mean_frequency,
-    avg(monetary) AS mean_monetary
-FROM scored
-GROUP BY segment_name
+    n_customers AS customers,
+    n_customers / sum(n_customers) OVER () AS share,
+    mean_recency_days,
+    mean_frequency,
+    money / n_amounts AS mean_monetary,
+    money AS monetary,
+    money / nullif(footfall.main.rounded(fsum(money) OVER (), least(sum(abs(money)) OVER (), 1e15), 15), 0) AS monetary_share,
+    as_of
+FROM segments
 ORDER BY list_position(
     ['Champions', 'Loyal', 'Potential Loyalists', 'New', 'Promising',
      'Need Attention', 'About to Sleep', 'At Risk', 'Can''t Lose', 'Hibernating'],
     segment_name
-);
+) ASC NULLS LAST;
 
-COMMENT ON MACRO TABLE footfall.main.rfm_summary IS 'The RFM segments: how many customers, and what they are like.
+COMMENT ON MACRO TABLE footfall.main.rfm_segments IS $$The segments of customers that `rfm` has scored; `rfm_summary` with one argument.
 
-One row per segment that has customers, from Champions to Hibernating: `segment`, `customers`, `share`
-of all customers, `mean_recency_days`, `mean_frequency`, `mean_monetary` (NULL without an amount). The rules are those of `rfm`.
+The columns are those of `rfm_summary`.
 
 Parameters:
-- tbl, customer_id, ts, amount, as_of, bins: as in `rfm`.
+- tbl: a table, view, CTE or file with the columns of `rfm`, of which `segment` must be there.
 
 Example:
-WITH orders(customer, day) AS (VALUES
-    (1, DATE ''2017-12-01''), (1, DATE ''2017-12-03''), (2, DATE ''2017-11-28''), (3, DATE ''2017-11-25''))
-FROM footfall.rfm_summary(orders, customer, day);';
+WITH customers(customer_id, recency_days, frequency, monetary, segment) AS (VALUES
+    (1, 3, 1, 20.0, 'New'), (2, 5, 1, 40.0, 'New'), (3, 2, 9, 540.0, 'Champions'))
+FROM footfall.rfm_segments(customers);$$;
+
+CREATE MACRO footfall.main.rfm_summary(tbl) AS TABLE (
+    FROM footfall.main.rfm_segments(tbl)
+), (
+    tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE (
+    WITH scored_customers AS NOT MATERIALIZED (
+        FROM footfall.main.rfm_scored(
+            'rfm_summary', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
+            frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
+        )
+    )
+    FROM footfall.main.rfm_segments(scored_customers)
+);
+
+COMMENT ON MACRO TABLE footfall.main.rfm_summary IS $$The RFM segments: how many customers, what they are like, and how much of the money is theirs.
+
+One row per segment that has customers, from Champions to Hibernating: `segment`, `customers`, `share`
+of all customers, `mean_recency_days`, `mean_frequency`, `mean_monetary`, `monetary` (the sum), `monetary_share` (of the sum of
+all, which refunds can take below 0 or above 1) and `as_of`; without an amount the columns of money are NULL. The rules are those of `rfm`.
+
+Two calls: `rfm_summary(customers)` of what `rfm` gave, and `rfm_summary(orders, customer_id, ts, …)` of the rows that `rfm` takes.
+
+Parameters:
+- tbl: the result of `rfm`, when it is the only argument; else as in `rfm`.
+- customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm`.
+
+Example:
+WITH orders(customer, day, price) AS (VALUES
+    (1, DATE '2017-12-01', 20.0), (1, DATE '2017-12-03', 40.0), (2, DATE '2017-11-28', 15.0), (3, DATE '2017-11-25', 5.0)),
+    customers AS (FROM footfall.rfm(orders, customer, day, amount := price))
+FROM footfall.rfm_summary(customers);$$;

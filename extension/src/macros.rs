@@ -15,6 +15,7 @@ const FILES: &[(&str, &str)] = &[
     ("02_features.sql", include_str!("../../sql/02_features.sql")),
     ("03_funnel.sql", include_str!("../../sql/03_funnel.sql")),
     ("03_reports.sql", include_str!("../../sql/03_reports.sql")),
+    ("04_orders.sql", include_str!("../../sql/04_orders.sql")),
     ("04_retention.sql", include_str!("../../sql/04_retention.sql")),
     ("04_rfm.sql", include_str!("../../sql/04_rfm.sql")),
     ("05_segments.sql", include_str!("../../sql/05_segments.sql")),

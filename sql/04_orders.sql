@@ -1,0 +1,165 @@
+-- Orders: what a customer bought at once, made from the lines of a shop's files.
+
+CREATE MACRO footfall.main.rounded(given, size, digits) AS
+-- Outside these bounds the powers of ten are no numbers.
+CASE WHEN size BETWEEN 1e-280 AND 1e280
+    THEN round(given * pow(10, digits - ceil(log10(size)))) / pow(10, digits - ceil(log10(size))) + 0
+    ELSE given
+END;
+
+COMMENT ON MACRO footfall.main.rounded IS $$A number rounded to so many digits, counted from the first digit of `size`.
+
+Sums of decimal fractions are off in the sixteenth digit: 0.1 + 0.2 - 0.3 is 5.6e-17. Rounded to the fifteenth
+digit of what was added, such a sum is the one on paper, and the same in whatever order it was added.
+
+Parameters:
+- given: DOUBLE.
+- size: DOUBLE above 0, the size of what `given` was made from; outside 1e-280 to 1e280 nothing is rounded.
+- digits: the number of digits.
+
+Example:
+SELECT 0.1::DOUBLE + 0.2::DOUBLE - 0.3::DOUBLE AS added, footfall.rounded(added, 0.6, 15) AS money;$$;
+
+CREATE MACRO footfall.main.finite_total(function_name, customer, total) AS
+CASE WHEN customer IS NULL OR isfinite(total) IS NOT false
+    THEN total
+    ELSE error('footfall.' || function_name || ': argument ''amount'' adds up to ' || total || ' for customer '
+        || left(CAST(customer AS VARCHAR), 200) || '; allowed: finite numbers and NULL')
+END;
+
+COMMENT ON MACRO footfall.main.finite_total IS $$A customer's sum of amounts, or an error where it is infinite or NaN.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- customer: who it is, for the message; the sum of nobody, NULL, is not looked at.
+- total: DOUBLE.
+
+Example:
+SELECT footfall.finite_total('rfm', 1, 12.5) AS total;$$;
+
+CREATE MACRO footfall.main.order_rows(
+    function_name, tbl, customer_argument, customer_id, order_id, ts, amount,
+    action := NULL, until_day := NULL, time_zone := NULL, rows_suffice := false
+) AS TABLE
+WITH input_lines AS NOT MATERIALIZED (
+    SELECT
+        footfall.main.usable_key(function_name, customer_argument, customer_id) AS buyer,
+        footfall.main.usable_key(function_name, 'order_id', order_id) AS order_key,
+        ts AS moment,
+        footfall.main.instant(function_name, 'ts', ts) AS instant_time,
+        footfall.main.local_time(function_name, 'ts', ts, time_zone := time_zone, default_zone := 'UTC') AS local_time,
+        footfall.main.number(function_name, 'amount', amount) AS line_amount,
+        action AS line_action,
+        -- Known when DuckDB plans, so that of the branches below it runs one.
+        typeof(order_id) <> typeof(NULL) AS has_orders,
+        typeof(amount) <> typeof(NULL) AS has_amounts
+    FROM query_table(tbl)
+),
+usable_lines AS NOT MATERIALIZED (
+    FROM input_lines
+    WHERE instant_time > TIMESTAMP '-infinity' AND instant_time < TIMESTAMP 'infinity'
+        AND (until_day IS NULL OR local_time < CAST(until_day AS DATE) + INTERVAL 1 DAY)
+),
+grouped AS NOT MATERIALIZED (
+    SELECT
+        buyer, NULL AS order_key, moment, moment AS last_moment, line_action,
+        NULL::DOUBLE AS total, NULL::DOUBLE AS gross, NULL::BIGINT AS n_lines, false AS by_amount
+    FROM usable_lines
+    WHERE NOT has_orders AND NOT has_amounts AND rows_suffice
+    UNION ALL
+    SELECT buyer, NULL, moment, moment, NULL, NULL, NULL, count(*), false
+    FROM usable_lines
+    WHERE NOT has_orders AND NOT has_amounts AND NOT rows_suffice
+    GROUP BY buyer, moment
+    UNION ALL
+    SELECT buyer, NULL, moment, moment, NULL, fsum(line_amount), sum(abs(line_amount)), count(*), true
+    FROM usable_lines
+    WHERE NOT has_orders AND has_amounts
+    GROUP BY buyer, moment
+    UNION ALL
+    SELECT buyer, order_key, min(moment), max(moment), NULL, NULL, NULL, count(*), false
+    FROM usable_lines
+    WHERE has_orders AND NOT has_amounts
+    GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END
+    UNION ALL
+    SELECT buyer, order_key, min(moment), max(moment), NULL, fsum(line_amount), sum(abs(line_amount)), count(*), true
+    FROM usable_lines
+    WHERE has_orders AND has_amounts
+    GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END
+)
+SELECT
+    buyer,
+    order_key,
+    moment,
+    last_moment,
+    line_action,
+    footfall.main.finite_total(function_name, buyer, total) AS total,
+    gross,
+    n_lines,
+    -- A total within its own rounding is 0.
+    NOT by_amount OR coalesce(footfall.main.finite_total(function_name, buyer, total) > 5e-15 * gross, false) AS is_purchase
+FROM grouped;
+
+COMMENT ON MACRO TABLE footfall.main.order_rows IS $$The orders among the rows of a relation, as `orders`, `rfm`, `repeat_purchase` and `cohorts` count them.
+
+One row per order by the rules of `orders`, those of nobody included: `buyer`, `order_key`, `moment` and `last_moment`
+(the first and last `ts`, of the type that it has), `line_action`, `total` and `gross` (the sums of the amounts and of
+their absolute values), `n_lines` and `is_purchase`. Rows with a NULL or infinite time are left out.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, order_id, ts, amount: as in `orders`.
+- customer_argument: what the called macro names its customer, for messages.
+- customer_id: a column or expression of any type.
+- action: a column; kept in `line_action` of rows that are not grouped.
+- until_day: DATE; rows after this day are left out. NULL keeps all.
+- time_zone: whose calendar `until_day` is meant in, for a TIMESTAMP WITH TIME ZONE; NULL is UTC.
+- rows_suffice: true leaves the rows as they are where there is neither an order_id nor an amount, for macros that
+  ask only on which days there was an order.
+
+Example:
+WITH lines(customer, order_id, day, price) AS (VALUES (1, 'A', DATE '2010-12-01', 20.0), (1, 'A', DATE '2010-12-01', 5.0))
+SELECT buyer, order_key, total, n_lines, is_purchase
+FROM footfall.order_rows('rfm', lines, 'customer_id', customer, order_id, day, price);$$;
+
+CREATE MACRO footfall.main.orders(tbl, customer_id, order_id, ts, amount := NULL) AS TABLE
+WITH placed AS NOT MATERIALIZED (
+    FROM footfall.main.order_rows('orders', tbl, 'customer_id', customer_id, order_id, ts, amount)
+)
+SELECT
+    buyer AS customer_id,
+    order_key AS order_id,
+    moment AS ts,
+    footfall.main.rounded(total, least(gross, 1e15), 15) AS amount,
+    n_lines AS lines,
+    is_purchase
+FROM placed
+WHERE buyer IS NOT NULL;
+
+COMMENT ON MACRO TABLE footfall.main.orders IS $$The orders in a file of order lines: one row for what a customer bought at once.
+
+One row per order, in no particular order: `customer_id`, `order_id`, `ts` (the earliest of its lines), `amount` (their
+sum), `lines` (how many) and `is_purchase`. Rows of a customer with the same `order_id` are one order. Rows without one (NULL,
+NaN, empty or blank text, or `order_id` NULL for all) are one order where the customer has the same time, which is the
+same day where `ts` is a DATE. The same number at two customers is two orders.
+
+Refunds: an order is a purchase when its amounts add up to more than 0. So an order with a discount line is one
+purchase, what was sent back is taken off the order whose number it carries, and an order that adds up to 0 or less
+(a cancelled invoice, a gift, an exchange for something cheaper) or whose amounts are all NULL is none. Without an `amount` every order is a
+purchase. `rfm`, `rfm_summary`, `rfm_thresholds`, `repeat_purchase` and `cohorts` count orders and purchases by these
+rules, from the lines or from this table. Sums are rounded to the fifteenth digit of what was added, so that amounts which cancel are 0.
+
+Rows without a customer, or with a NULL or infinite time, are left out. An infinite amount or NaN is an error.
+
+Parameters:
+- tbl: the order lines: a table, view, CTE or file.
+- customer_id: a column or expression of any type.
+- order_id: a column or expression of any type, such as the number of the invoice; NULL where there is none.
+- ts: the time; TIMESTAMP, TIMESTAMP_S, _MS, _NS, DATE or TIMESTAMP WITH TIME ZONE.
+- amount: the money of the row, a number; NULL where there is none.
+
+Example:
+WITH lines(customer, invoice, day, price) AS (VALUES
+    (1, 'A1', DATE '2010-12-01', 20.0), (1, 'A1', DATE '2010-12-01', 35.5), (1, 'A1', DATE '2010-12-09', -5.5),
+    (2, 'A2', DATE '2010-12-05', 12.0), (2, 'C2', DATE '2010-12-06', -12.0))
+FROM footfall.orders(lines, customer, invoice, day, price) ORDER BY ts;$$;
