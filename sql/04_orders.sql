@@ -23,7 +23,7 @@ SELECT 0.1::DOUBLE + 0.2::DOUBLE - 0.3::DOUBLE AS added, footfall.rounded(added,
 CREATE MACRO footfall.main.finite_total(function_name, customer, total) AS
 CASE WHEN customer IS NULL OR isfinite(total) IS NOT false
     THEN total
-    ELSE error('footfall.' || function_name || ': argument ''amount'' adds up to ' || total || ' for customer '
+    ELSE error('footfall.' || function_name || ': argument ''amount'' adds up to ' || CASE WHEN isnan(total) THEN 'NaN' ELSE CAST(total AS VARCHAR) END || ' for customer '
         || left(CAST(customer AS VARCHAR), 200) || '; allowed: finite numbers and NULL')
 END;
 
@@ -39,7 +39,7 @@ SELECT footfall.finite_total('rfm', 1, 12.5) AS total;$$;
 
 CREATE MACRO footfall.main.order_rows(
     function_name, tbl, customer_argument, customer_id, order_id, ts, amount,
-    action := NULL, until_day := NULL, time_zone := NULL, rows_suffice := false
+    action := NULL, action_for := NULL, until_day := NULL, time_zone := NULL, rows_suffice := false
 ) AS TABLE
 WITH input_lines AS NOT MATERIALIZED (
     SELECT
@@ -52,53 +52,63 @@ WITH input_lines AS NOT MATERIALIZED (
         action AS line_action,
         -- Known when DuckDB plans, so that of the branches below it runs one.
         typeof(order_id) <> typeof(NULL) AS has_orders,
-        typeof(amount) <> typeof(NULL) AS has_amounts
+        typeof(amount) <> typeof(NULL) AS has_amounts,
+        typeof(action) <> typeof(NULL) AS has_actions
     FROM query_table(tbl)
 ),
 usable_lines AS NOT MATERIALIZED (
     FROM input_lines
     WHERE instant_time > TIMESTAMP '-infinity' AND instant_time < TIMESTAMP 'infinity'
         AND (until_day IS NULL OR local_time < CAST(until_day AS DATE) + INTERVAL 1 DAY)
-),
-grouped AS NOT MATERIALIZED (
-    SELECT
-        buyer, NULL AS order_key, moment, moment AS last_moment, line_action,
-        NULL::DOUBLE AS total, NULL::DOUBLE AS gross, NULL::BIGINT AS n_lines, false AS by_amount
-    FROM usable_lines
-    WHERE NOT has_orders AND NOT has_amounts AND rows_suffice
-    UNION ALL
-    SELECT buyer, NULL, moment, moment, NULL, NULL, NULL, count(*), false
-    FROM usable_lines
-    WHERE NOT has_orders AND NOT has_amounts AND NOT rows_suffice
-    GROUP BY buyer, moment
-    UNION ALL
-    SELECT buyer, NULL, moment, moment, NULL, fsum(line_amount), sum(abs(line_amount)), count(*), true
-    FROM usable_lines
-    WHERE NOT has_orders AND has_amounts
-    GROUP BY buyer, moment
-    UNION ALL
-    SELECT buyer, order_key, min(moment), max(moment), NULL, NULL, NULL, count(*), false
-    FROM usable_lines
-    WHERE has_orders AND NOT has_amounts
-    GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END
-    UNION ALL
-    SELECT buyer, order_key, min(moment), max(moment), NULL, fsum(line_amount), sum(abs(line_amount)), count(*), true
-    FROM usable_lines
-    WHERE has_orders AND has_amounts
-    GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END
+        AND CASE
+            WHEN has_actions AND (has_orders OR has_amounts)
+            THEN error('footfall.' || function_name || ': argument ''action'' is given beside '
+                || CASE WHEN has_orders THEN 'order_id' ELSE 'amount' END || '; allowed: one of them, since an order of several rows has no action')
+            WHEN action_for IS NOT NULL AND NOT has_actions
+            THEN error('footfall.' || function_name || ': argument ''action'' is NULL, but ' || action_for
+                || ' names one; allowed: the column of the actions, as in action := event_type')
+            ELSE true
+        END
 )
 SELECT
     buyer,
-    order_key,
+    NULL AS order_key,
     moment,
-    last_moment,
+    moment AS last_moment,
     line_action,
-    footfall.main.finite_total(function_name, buyer, total) AS total,
-    gross,
-    n_lines,
-    -- A total within its own rounding is 0.
-    NOT by_amount OR coalesce(footfall.main.finite_total(function_name, buyer, total) > 5e-15 * gross, false) AS is_purchase
-FROM grouped;
+    NULL::DOUBLE AS total,
+    NULL::DOUBLE AS gross,
+    NULL::BIGINT AS n_lines,
+    true AS is_purchase
+FROM usable_lines
+WHERE NOT has_orders AND NOT has_amounts AND rows_suffice
+UNION ALL
+SELECT buyer, NULL, moment, moment, NULL, NULL, NULL, count(*), true
+FROM usable_lines
+WHERE NOT has_orders AND NOT has_amounts AND NOT rows_suffice
+GROUP BY buyer, moment
+UNION ALL
+-- A total within its own rounding is 0. Where the caller sums the totals up, it refuses those that are not finite.
+SELECT
+    buyer, NULL, moment, moment, NULL, fsum(line_amount), sum(abs(line_amount)), count(*),
+    CASE WHEN rows_suffice THEN footfall.main.finite_total(function_name, buyer, fsum(line_amount)) ELSE fsum(line_amount) END
+        > 5e-15 * sum(abs(line_amount))
+FROM usable_lines
+WHERE NOT has_orders AND has_amounts
+GROUP BY buyer, moment
+UNION ALL
+SELECT buyer, order_key, min(moment), max(moment), NULL, NULL, NULL, count(*), true
+FROM usable_lines
+WHERE has_orders AND NOT has_amounts
+GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END
+UNION ALL
+SELECT
+    buyer, order_key, min(moment), max(moment), NULL, fsum(line_amount), sum(abs(line_amount)), count(*),
+    CASE WHEN rows_suffice THEN footfall.main.finite_total(function_name, buyer, fsum(line_amount)) ELSE fsum(line_amount) END
+        > 5e-15 * sum(abs(line_amount))
+FROM usable_lines
+WHERE has_orders AND has_amounts
+GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END;
 
 COMMENT ON MACRO TABLE footfall.main.order_rows IS $$The orders among the rows of a relation, as `orders`, `rfm`, `repeat_purchase` and `cohorts` count them.
 
@@ -111,11 +121,12 @@ Parameters:
 - tbl, order_id, ts, amount: as in `orders`.
 - customer_argument: what the called macro names its customer, for messages.
 - customer_id: a column or expression of any type.
-- action: a column; kept in `line_action` of rows that are not grouped.
+- action: a column, kept in `line_action`; an error beside order_id or amount.
+- action_for: the argument that names an action and so needs the column; NULL where none does.
 - until_day: DATE; rows after this day are left out. NULL keeps all.
 - time_zone: whose calendar `until_day` is meant in, for a TIMESTAMP WITH TIME ZONE; NULL is UTC.
-- rows_suffice: true leaves the rows as they are where there is neither an order_id nor an amount, for macros that
-  ask only on which days there was an order.
+- rows_suffice: true for macros that ask only when there was an order, and not how many or for how much: without an
+  order_id and an amount the rows stay as they are, and a total that is infinite or NaN is an error here.
 
 Example:
 WITH lines(customer, order_id, day, price) AS (VALUES (1, 'A', DATE '2010-12-01', 20.0), (1, 'A', DATE '2010-12-01', 5.0))
@@ -130,9 +141,9 @@ SELECT
     buyer AS customer_id,
     order_key AS order_id,
     moment AS ts,
-    footfall.main.rounded(total, least(gross, 1e15), 15) AS amount,
+    footfall.main.rounded(footfall.main.finite_total('orders', buyer, total), least(gross, 1e15), 15) AS amount,
     n_lines AS lines,
-    is_purchase
+    coalesce(is_purchase, false) AS is_purchase
 FROM placed
 WHERE buyer IS NOT NULL;
 

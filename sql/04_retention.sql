@@ -1,88 +1,166 @@
 -- Retention: who comes back, and after how long.
 
-CREATE MACRO footfall.main.cohorts(tbl, user_id, ts, period := 'week') AS TABLE
-WITH input_events AS NOT MATERIALIZED (
-    SELECT user_id AS event_user, footfall.main.local_time('cohorts', 'ts', ts) AS event_time FROM query_table(tbl)
+CREATE MACRO footfall.main.cohorts(
+    tbl, user_id, ts, period := 'week', week_start := 'monday', action := NULL, starts := NULL, returns := NULL,
+    amount := NULL, order_id := NULL, time_zone := NULL, absent := 'error'
+) AS TABLE
+WITH input_rows AS NOT MATERIALIZED (
+    SELECT
+        buyer,
+        footfall.main.instant('cohorts', 'ts', moment) AS instant_time,
+        footfall.main.local_time('cohorts', 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS local_time,
+        CAST(line_action AS VARCHAR) AS action_name
+    FROM footfall.main.order_rows(
+        'cohorts', tbl, 'user_id', user_id, order_id, ts, amount, action := action,
+        action_for := CASE WHEN typeof(returns) <> typeof(NULL) THEN 'returns' WHEN typeof(starts) <> typeof(NULL) THEN 'starts' END,
+        time_zone := time_zone, rows_suffice := true
+    )
+    WHERE buyer IS NOT NULL AND is_purchase
 ),
--- Periods are numbered, so that their distance is a subtraction. 5 January 1970 was a Monday.
-user_slots AS MATERIALIZED (
-    SELECT DISTINCT
-        event_user,
+dated AS NOT MATERIALIZED (
+    SELECT
+        *,
+        -- Days since the day of 1970 on which a week began; 5 January was a Monday.
+        CAST(local_time AS DATE) - DATE '1970-01-04' - list_position(
+            ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], CAST(week_start AS VARCHAR)
+        ) AS week_day
+    FROM input_rows
+),
+-- Periods are numbered, so that their distance is a subtraction.
+numbered AS NOT MATERIALIZED (
+    SELECT
+        buyer,
+        instant_time,
         CASE period
-            WHEN 'day' THEN CAST(event_time AS DATE) - DATE '1970-01-01'
-            WHEN 'week' THEN CAST(date_trunc('week', event_time) AS DATE) - DATE '1970-01-05'
-            ELSE 12 * year(event_time) + month(event_time) - 1
-        END // CASE period WHEN 'week' THEN 7 ELSE 1 END AS slot
-    FROM input_events
-    WHERE event_user IS NOT NULL
-        AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
+            WHEN 'day' THEN CAST(local_time AS DATE) - DATE '1970-01-01'
+            WHEN 'week' THEN (week_day - (week_day % 7 + 7) % 7) // 7
+            WHEN 'month' THEN 12 * year(local_time) + month(local_time) - 1
+            WHEN 'quarter' THEN 4 * year(local_time) + quarter(local_time) - 1
+            ELSE year(local_time)
+        END AS slot,
+        typeof(starts) = typeof(NULL) OR action_name = CAST(starts AS VARCHAR) AS begins,
+        typeof(returns) = typeof(NULL) OR action_name = CAST(returns AS VARCHAR) AS comes_back
+    FROM dated
 ),
-first_slots AS MATERIALIZED (SELECT event_user, min(slot) AS first_slot FROM user_slots GROUP BY event_user),
-returns AS MATERIALIZED (
+user_slots AS MATERIALIZED (
+    SELECT DISTINCT buyer, slot, NULL::TIMESTAMP AS begun, NULL::TIMESTAMP AS last_return, true AS is_start
+    FROM numbered
+    WHERE typeof(starts) = typeof(NULL) AND typeof(returns) = typeof(NULL)
+    UNION ALL
+    SELECT buyer, slot, min(instant_time) FILTER (begins) AS begun, max(instant_time) FILTER (comes_back), begun IS NOT NULL
+    FROM numbered
+    WHERE typeof(starts) <> typeof(NULL) OR typeof(returns) <> typeof(NULL)
+    GROUP BY buyer, slot
+),
+starters AS MATERIALIZED (
+    SELECT buyer, min(slot) AS first_slot, min(begun) AS first_begun FROM user_slots WHERE is_start GROUP BY buyer
+),
+members AS (SELECT first_slot, count(*) AS n_members FROM starters GROUP BY first_slot),
+came_back AS MATERIALIZED (
     SELECT first_slot, slot - first_slot AS distance, count(*) AS n_users
     FROM user_slots
-    JOIN first_slots ON first_slots.event_user = user_slots.event_user
+    JOIN starters ON starters.buyer = user_slots.buyer
+    WHERE (typeof(starts) = typeof(NULL) AND typeof(returns) = typeof(NULL)) OR (last_return >= first_begun AND slot >= first_slot)
     GROUP BY first_slot, distance
 ),
 sizes AS (
     SELECT
         first_slot,
-        n_users AS n_members,
+        n_members,
         unnest(range(CASE WHEN last_slot - first_slot < 100000 THEN last_slot - first_slot + 1
             ELSE CAST(error('footfall.cohorts: argument ''ts'' spans ' || last_slot - first_slot + 1
                 || ' periods; allowed: 100000, so clean the times first, or take a longer period') AS BIGINT)
         END)) AS distance
-    FROM returns
+    FROM members
     CROSS JOIN (SELECT max(slot) AS last_slot FROM user_slots)
-    WHERE distance = 0
-)
+),
+-- The actions that there are, where a named one is not among them: else nothing is read for it.
+totals AS (SELECT count(*) FILTER (is_start) AS n_starts, count(last_return) AS n_returns FROM user_slots),
+missing AS (
+    SELECT true
+    FROM totals
+    WHERE absent <> 'zero' AND ((typeof(starts) <> typeof(NULL) AND n_starts = 0) OR (typeof(returns) <> typeof(NULL) AND n_returns = 0))
+),
+found AS (SELECT list(DISTINCT action_name) FILTER (action_name IS NOT NULL) AS names FROM input_rows CROSS JOIN missing)
 SELECT
     CASE period
         WHEN 'day' THEN DATE '1970-01-01' + CAST(sizes.first_slot AS INTEGER)
-        WHEN 'week' THEN DATE '1970-01-05' + CAST(7 * sizes.first_slot AS INTEGER)
-        ELSE make_date(CAST(floor(sizes.first_slot / 12) AS BIGINT), CAST(sizes.first_slot - 12 * floor(sizes.first_slot / 12) AS BIGINT) + 1, 1)
+        WHEN 'week' THEN DATE '1970-01-04' + CAST(7 * sizes.first_slot AS INTEGER) + list_position(
+            ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], CAST(week_start AS VARCHAR)
+        )
+        WHEN 'month' THEN make_date(
+            CAST(floor(sizes.first_slot / 12) AS BIGINT), CAST(sizes.first_slot - 12 * floor(sizes.first_slot / 12) AS BIGINT) + 1, 1
+        )
+        WHEN 'quarter' THEN make_date(
+            CAST(floor(sizes.first_slot / 4) AS BIGINT), 3 * CAST(sizes.first_slot - 4 * floor(sizes.first_slot / 4) AS BIGINT) + 1, 1
+        )
+        ELSE make_date(sizes.first_slot, 1, 1)
     END AS cohort,
     CAST(sizes.distance AS INTEGER) AS period,
     coalesce(n_users, 0) AS users,
-    coalesce(n_users, 0) / n_members AS share
+    coalesce(n_users, 0) / n_members AS share,
+    n_members AS members
 FROM sizes
-LEFT JOIN returns ON returns.first_slot = sizes.first_slot AND returns.distance = sizes.distance
-WHERE (SELECT footfall.main.check_option(
-    period IN ('day', 'week', 'month'), 'cohorts', 'period', period, '''day'', ''week'', ''month'''
-))
-ORDER BY sizes.first_slot, sizes.distance;
+LEFT JOIN came_back ON came_back.first_slot = sizes.first_slot AND came_back.distance = sizes.distance
+WHERE (SELECT
+    footfall.main.check_option(
+        period IN ('day', 'week', 'month', 'quarter', 'year'), 'cohorts', 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
+    ) AND footfall.main.check_option(
+        week_start IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'), 'cohorts', 'week_start', week_start,
+        'a day of the week such as ''monday'' or ''sunday'''
+    ) AND footfall.main.check_option(absent IN ('error', 'zero'), 'cohorts', 'absent', absent, '''error'', ''zero''')
+    AND footfall.main.check_occurs('cohorts', 'starts', [CAST(starts AS VARCHAR)], coalesce(names, []))
+    AND footfall.main.check_occurs('cohorts', 'returns', [CAST(returns AS VARCHAR)], coalesce(names, []))
+    FROM found
+)
+ORDER BY sizes.first_slot ASC NULLS LAST, sizes.distance ASC NULLS LAST;
 
-COMMENT ON MACRO TABLE footfall.main.cohorts IS 'Retention: of the users who first came in a period, how many come in each later one.
+COMMENT ON MACRO TABLE footfall.main.cohorts IS $$Retention: of the users who first came in a period, how many come in each later one.
 
 One row per cohort and period, up to the last period in the data: `cohort` (the first day of the period in
-which its users have their first row; weeks start on Monday), `period` (0 is the cohort''s own, 1 the next, and
-so on), `users` of the cohort with a row in that period, and `share` of the cohort; period 0 has all of it.
-Rows with a NULL user, or with a NULL or infinite time, are left out. The first and last period may be
-cut off by the data, which lowers their numbers. Times more than 100000 periods apart are an error.
+which its users have their first row), `period` (0 is the cohort's own, 1 the next, and so on), `users` of the cohort
+who come in that period, `share` of the cohort, and `members`, how many the cohort has. Periods are those of the calendar.
+The first and last one may be cut off by the data, which lowers their numbers. Times more than 100000 periods apart are an error.
+
+What counts: every row, so period 0 has all users. With `starts`, a user's cohort is that of the first such
+action; with `returns`, only that action at or after the start is coming back, and period 0 has those who did it in
+their first period. With an `amount` or `order_id` the rows are order lines, and purchases count by the rules of `orders`: a refund is no coming back.
+Rows without a user (NULL, NaN, empty or blank text), or with a NULL or infinite time, are left out.
 
 Parameters:
 - tbl: the events or purchases: a table, view, CTE or file.
 - user_id: a column or expression of any type.
-- ts: the time in the shop''s local time; TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE.
-- period: ''day'', ''week'' or ''month''.
+- ts: the time in the shop's local time, TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE; or a TIMESTAMP WITH TIME ZONE.
+- period: 'day', 'week', 'month', 'quarter' or 'year'.
+- week_start: the day on which weeks begin, 'monday' to 'sunday'.
+- action: the column of the actions, for `starts` and `returns`.
+- starts: the action that makes a user one of a cohort; NULL is any row.
+- returns: the action that counts as coming back; NULL is any row from the start on.
+- amount: the money of a row, a number; NULL takes every row for a purchase.
+- order_id: the number of the order, a column or expression of any type.
+- time_zone: whose calendar is meant where `ts` is a TIMESTAMP WITH TIME ZONE, such as 'Europe/Berlin'; NULL is UTC.
+- absent: 'error' or 'zero', what a named action is that occurs nowhere in the data.
 
 Example:
-WITH events(user_id, day) AS (VALUES
-    (1, DATE ''2017-11-20''), (1, DATE ''2017-11-28''), (2, DATE ''2017-11-22''), (3, DATE ''2017-11-29''))
-FROM footfall.cohorts(events, user_id, day);';
+WITH events(user_id, action, day) AS (VALUES
+    (1, 'install', DATE '2017-11-20'), (1, 'buy', DATE '2017-11-28'), (2, 'install', DATE '2017-11-22'), (3, 'install', DATE '2017-11-29'))
+FROM footfall.cohorts(events, user_id, day, action := action, starts := 'install', returns := 'buy');$$;
 
-CREATE MACRO footfall.main.repeat_purchase(tbl, user_id, ts) AS TABLE
+CREATE MACRO footfall.main.repeat_purchase(tbl, user_id, ts, amount := NULL, order_id := NULL, time_zone := NULL) AS TABLE
 WITH input_purchases AS NOT MATERIALIZED (
-    SELECT user_id AS buyer, footfall.main.local_time('repeat_purchase', 'ts', ts) AS purchase_time FROM query_table(tbl)
+    SELECT
+        buyer,
+        footfall.main.local_time('repeat_purchase', 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS purchase_time
+    FROM footfall.main.order_rows(
+        'repeat_purchase', tbl, 'user_id', user_id, order_id, ts, amount, time_zone := time_zone, rows_suffice := true
+    )
+    WHERE buyer IS NOT NULL AND is_purchase
 ),
 purchase_days AS NOT MATERIALIZED (
-    SELECT DISTINCT buyer, CAST(purchase_time AS DATE) AS day
-    FROM input_purchases
-    WHERE buyer IS NOT NULL
-        AND purchase_time > TIMESTAMP '-infinity' AND purchase_time < TIMESTAMP 'infinity'
+    SELECT DISTINCT buyer, CAST(purchase_time AS DATE) AS day FROM input_purchases
 ),
 gaps AS MATERIALIZED (
-    SELECT buyer, day - lag(day) OVER (PARTITION BY buyer ORDER BY day) AS days_between FROM purchase_days
+    SELECT buyer, day - lag(day) OVER (PARTITION BY buyer ORDER BY day ASC NULLS LAST) AS days_between FROM purchase_days
 )
 SELECT
     count(DISTINCT buyer) AS buyers,
@@ -96,21 +174,28 @@ SELECT
     quantile_cont(days_between, 0.9) AS days_between_p90
 FROM gaps;
 
-COMMENT ON MACRO TABLE footfall.main.repeat_purchase IS 'How many buyers buy again, and after how many days.
+COMMENT ON MACRO TABLE footfall.main.repeat_purchase IS $$How many buyers buy again, and after how many days.
 
 Buying again is buying on another day: the rows of one basket, and a second order on the same day, are one
 purchase day. One row: `buyers`, `repeat_buyers` with at least two purchase days, `repeat_share`,
 `days_per_buyer` (mean number of purchase days), and the quantiles `days_between_p10`, `_p25`, `_median`, `_p75`,
 `_p90` of the days from one purchase day of a buyer to the next, interpolated; NULL when nobody bought again.
 Those who will still come back after the data end are not among the repeat buyers, so the share is a lower bound.
-Rows with a NULL buyer, or with a NULL or infinite time, are left out.
+
+Give the `amount` where the file holds refunds: purchases count by the rules of `orders`, and a day on which a buyer only sent something
+back is no purchase day. Without an amount every row is a purchase. With an `order_id` the day of an order is that of its first line.
+Rows without a buyer (NULL, NaN, empty or blank text), or with a NULL or infinite time, are left out.
 
 Parameters:
-- tbl: the purchases: a table, view, CTE or file.
+- tbl: the purchases or order lines: a table, view, CTE or file.
 - user_id: a column or expression of any type.
-- ts: the time in the shop''s local time; TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE.
+- ts: the time in the shop's local time, TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE; or a TIMESTAMP WITH TIME ZONE.
+- amount: the money of the row, a number; NULL takes every row for a purchase.
+- order_id: the number of the order, a column or expression of any type.
+- time_zone: whose calendar days are counted where `ts` is a TIMESTAMP WITH TIME ZONE, such as 'Europe/Berlin'; NULL is UTC.
 
 Example:
-WITH purchases(user_id, day) AS (VALUES
-    (1, DATE ''2017-11-25''), (1, DATE ''2017-11-27''), (1, DATE ''2017-12-03''), (2, DATE ''2017-11-25''))
-SELECT buyers, repeat_buyers, repeat_share, days_between_median FROM footfall.repeat_purchase(purchases, user_id, day);';
+WITH purchases(user_id, day, price) AS (VALUES
+    (1, DATE '2017-11-25', 20.0), (1, DATE '2017-11-27', 12.5), (1, DATE '2017-12-03', 5.0), (2, DATE '2017-11-25', 9.9), (2, DATE '2017-11-28', -9.9))
+SELECT buyers, repeat_buyers, repeat_share, days_between_median
+FROM footfall.repeat_purchase(purchases, user_id, day, amount := price);$$;

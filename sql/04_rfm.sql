@@ -63,11 +63,12 @@ CREATE MACRO footfall.main.rfm_scored(
 WITH placed_orders AS NOT MATERIALIZED (
     SELECT
         buyer,
-        footfall.main.local_time(function_name, 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS order_time,
+        CASE WHEN is_purchase
+            THEN footfall.main.local_time(function_name, 'ts', moment, time_zone := time_zone, default_zone := 'UTC')
+        END AS purchase_time,
         footfall.main.local_time(function_name, 'ts', last_moment, time_zone := time_zone, default_zone := 'UTC') AS last_row_time,
         total,
-        gross,
-        is_purchase
+        gross
     FROM footfall.main.order_rows(
         function_name, tbl, 'customer_id', customer_id, order_id, ts, amount, until_day := as_of, time_zone := time_zone
     )
@@ -76,8 +77,8 @@ WITH placed_orders AS NOT MATERIALIZED (
 customers AS MATERIALIZED (
     SELECT
         buyer,
-        max(order_time) FILTER (is_purchase) AS last_time,
-        count(*) FILTER (is_purchase) AS n_purchases,
+        max(purchase_time) AS last_time,
+        count(purchase_time) AS n_purchases,
         fsum(total) AS total,
         sum(gross) AS gross,
         max(last_row_time) AS last_seen
