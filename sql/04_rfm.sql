@@ -94,12 +94,13 @@ measured AS MATERIALIZED (
         as_of_day,
         as_of_day - CAST(last_time AS DATE) AS days_since,
         n_purchases,
-        footfall.main.rounded(footfall.main.finite_total(function_name, buyer, total), least(gross, 1e15), 15) AS spent,
+        footfall.main.rounded(total, least(gross, 1e15), 15) AS spent,
         -- Sums that differ only by rounding are equal: ten digits hold every cent below a hundred million.
         footfall.main.rounded(total, abs(total), 10) AS compared_money
     FROM customers
     CROSS JOIN today
-    WHERE buyer IS NOT NULL AND n_purchases > 0
+    -- An amount that is no number is no purchase either, so the total is looked at first.
+    WHERE buyer IS NOT NULL AND CASE WHEN isfinite(footfall.main.finite_total(function_name, buyer, total)) IS NOT false THEN n_purchases > 0 END
 ),
 -- The three measures one below the other, each so that more is better.
 weights AS (
@@ -163,7 +164,11 @@ cut_lists AS MATERIALIZED (
         ) AS recency_list,
         coalesce(
             footfall.main.number_list(function_name, 'frequency_cuts', frequency_cuts),
-            [2.0::DOUBLE] || coalesce(list(cut_value ORDER BY cut_number ASC) FILTER (measure = 2), [])
+            [2.0::DOUBLE] || coalesce(
+                list(cut_value ORDER BY cut_number ASC) FILTER (measure = 2),
+                -- Nobody ordered twice.
+                list_transform(range(2, CAST(bins AS INTEGER)), lambda score: CAST('infinity' AS DOUBLE))
+            )
         ) AS frequency_list,
         coalesce(
             list_transform(
