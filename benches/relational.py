@@ -119,15 +119,29 @@ QUERIES = {
     ),
     "rfm": (
         "WITH buys AS NOT MATERIALIZED (FROM events WHERE action = 'buy') FROM footfall.rfm(buys, user_id, ts)",
-        """WITH c AS (SELECT user_id, (SELECT CAST(max(ts) AS DATE) FROM events WHERE action = 'buy') - CAST(max(ts) AS DATE) AS days, count(*) AS n FROM events WHERE action = 'buy' GROUP BY user_id)
+        """WITH c AS (SELECT user_id, (SELECT CAST(max(ts) AS DATE) FROM events WHERE action = 'buy') - CAST(max(ts) AS DATE) AS days, count(*) AS n
+             FROM (SELECT DISTINCT user_id, ts FROM events WHERE action = 'buy') GROUP BY user_id)
            SELECT *, 1 + 5 * (rank() OVER (ORDER BY days DESC) - 1 + count(*) OVER (ORDER BY days DESC)) // (2 * count(*) OVER ()) AS r,
-             1 + 5 * (rank() OVER (ORDER BY n) - 1 + count(*) OVER (ORDER BY n)) // (2 * count(*) OVER ()) AS f, r || f AS rf FROM c""",
+             CASE WHEN n = 1 THEN 1 ELSE 2 + 4 * (rank() OVER (PARTITION BY n > 1 ORDER BY n) - 1 + count(*) OVER (PARTITION BY n > 1 ORDER BY n))
+               // (2 * count(*) OVER (PARTITION BY n > 1)) END AS f, r || f AS rf FROM c""",
     ),
     "rfm, all rows": (
         "FROM footfall.rfm(events, user_id, ts)",
-        """WITH c AS (SELECT user_id, (SELECT CAST(max(ts) AS DATE) FROM events) - CAST(max(ts) AS DATE) AS days, count(*) AS n FROM events GROUP BY user_id)
+        """WITH c AS (SELECT user_id, (SELECT CAST(max(ts) AS DATE) FROM events) - CAST(max(ts) AS DATE) AS days, count(*) AS n
+             FROM (SELECT DISTINCT user_id, ts FROM events) GROUP BY user_id)
            SELECT *, 1 + 5 * (rank() OVER (ORDER BY days DESC) - 1 + count(*) OVER (ORDER BY days DESC)) // (2 * count(*) OVER ()) AS r,
-             1 + 5 * (rank() OVER (ORDER BY n) - 1 + count(*) OVER (ORDER BY n)) // (2 * count(*) OVER ()) AS f, r || f AS rf FROM c""",
+             CASE WHEN n = 1 THEN 1 ELSE 2 + 4 * (rank() OVER (PARTITION BY n > 1 ORDER BY n) - 1 + count(*) OVER (PARTITION BY n > 1 ORDER BY n))
+               // (2 * count(*) OVER (PARTITION BY n > 1)) END AS f, r || f AS rf FROM c""",
+    ),
+    "rfm, money": (
+        "FROM footfall.rfm(events, user_id, ts, amount := item_id, order_id := category_id)",
+        """WITH o AS (SELECT user_id, min(ts) AS ts, sum(CAST(item_id AS DOUBLE)) AS amount FROM events GROUP BY user_id, category_id),
+             c AS (SELECT user_id, (SELECT CAST(max(ts) AS DATE) FROM events) - CAST(max(ts) AS DATE) AS days, count(*) AS n, sum(amount) AS money
+               FROM o WHERE round(amount, 2) > 0 GROUP BY user_id)
+           SELECT *, 1 + 5 * (rank() OVER (ORDER BY days DESC) - 1 + count(*) OVER (ORDER BY days DESC)) // (2 * count(*) OVER ()) AS r,
+             CASE WHEN n = 1 THEN 1 ELSE 2 + 4 * (rank() OVER (PARTITION BY n > 1 ORDER BY n) - 1 + count(*) OVER (PARTITION BY n > 1 ORDER BY n))
+               // (2 * count(*) OVER (PARTITION BY n > 1)) END AS f,
+             1 + 5 * (rank() OVER (ORDER BY money) - 1 + count(*) OVER (ORDER BY money)) // (2 * count(*) OVER ()) AS m, r || f || m AS rfm FROM c""",
     ),
     "time_features": (
         "SELECT f.* FROM (SELECT time_features(ts) AS f FROM events)",
@@ -183,11 +197,13 @@ def pandas_work(pd, frame):
         return steps
 
     def rfm():
-        buys = frame[frame["action"] == "buy"]
+        buys = frame[frame["action"] == "buy"].drop_duplicates(["user_id", "ts"])
         c = buys.groupby("user_id")["ts"].agg(["max", "size"])
         days = (buys["ts"].max().normalize() - c["max"].dt.normalize()).dt.days
         half = 0.5 / len(c)
-        r, f = ((5 * (ranks - half)).astype(int) + 1 for ranks in (days.rank(pct=True, ascending=False), c["size"].rank(pct=True)))
+        r = (5 * (days.rank(pct=True, ascending=False) - half)).astype(int) + 1
+        again = c["size"][c["size"] > 1]
+        f = ((4 * (again.rank(pct=True) - 0.5 / len(again))).astype(int) + 2).reindex(c.index, fill_value=1)
         return c.assign(days=days, r=r, f=f, rf=r.astype(str) + f.astype(str))
 
     def sequences():
@@ -230,10 +246,11 @@ def polars_work(pl, frame):
         return pl.collect_all(steps, engine="streaming")
 
     def rfm():
-        buys = lazy.filter(c("action") == "buy").group_by("user_id").agg(c("ts").max(), pl.len().alias("n"))
+        buys = lazy.filter(c("action") == "buy").select("user_id", "ts").unique().group_by("user_id").agg(c("ts").max(), pl.len().alias("n"))
         days = (c("ts").dt.date().max() - c("ts").dt.date()).dt.total_days()
-        score = lambda ranks: (5 * (ranks - 0.5) / pl.len()).cast(pl.Int32) + 1
-        scored = buys.with_columns(days=days, r=score(days.rank(descending=True)), f=score(c("n").rank()))
+        again = pl.when(c("n") > 1).then(c("n"))
+        f = ((4 * (again.rank() - 0.5) / again.count()).cast(pl.Int32) + 2).fill_null(1)
+        scored = buys.with_columns(days=days, r=(5 * (days.rank(descending=True) - 0.5) / pl.len()).cast(pl.Int32) + 1, f=f)
         return run(scored.with_columns(rf=pl.concat_str("r", "f")))
 
     def sequences():
@@ -279,11 +296,13 @@ def spark_work(_, frame):
             cached.unpersist()
 
     def rfm():
-        buyers = frame.filter(c("action") == "buy").groupBy("user_id").agg(f.max("ts").alias("last"), f.count("*").alias("n"))
+        buyers = frame.filter(c("action") == "buy").select("user_id", "ts").distinct().groupBy("user_id").agg(f.max("ts").alias("last"), f.count("*").alias("n"))
         newest = frame.filter(c("action") == "buy").agg(f.max(f.to_date("ts")).alias("newest"))
         days = buyers.crossJoin(f.broadcast(newest)).withColumn("days", f.datediff("newest", "last"))
-        score = lambda order: (5 * (f.cume_dist().over(Window.orderBy(order)) + f.percent_rank().over(Window.orderBy(order))) / 2).cast("int") + 1
-        scored = days.withColumn("r", score(f.desc("days"))).withColumn("f", score(f.asc("n")))
+        score = lambda scores, window: (scores * (f.cume_dist().over(window) + f.percent_rank().over(window)) / 2).cast("int")
+        scored = days.withColumn("r", 1 + score(5, Window.orderBy(f.desc("days"))))
+        again = Window.partitionBy(c("n") > 1).orderBy("n")
+        scored = scored.withColumn("f", f.when(c("n") == 1, 1).otherwise(2 + score(4, again)))
         run(scored.withColumn("rf", f.concat("r", "f")))
 
     def sequences():

@@ -65,7 +65,7 @@ usable_lines AS NOT MATERIALIZED (
             THEN error('footfall.' || function_name || ': argument ''action'' is given beside '
                 || CASE WHEN has_orders THEN 'order_id' ELSE 'amount' END || '; allowed: one of them, since an order of several rows has no action')
             WHEN action_for IS NOT NULL AND NOT has_actions
-            THEN error('footfall.' || function_name || ': argument ''action'' is NULL, but ' || action_for
+            THEN error('footfall.' || function_name || ': argument ''action'' is NULL, but ' || footfall.main.shown(CAST(action_for AS VARCHAR))
                 || ' names one; allowed: the column of the actions, as in action := event_type')
             ELSE true
         END

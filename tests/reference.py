@@ -55,7 +55,7 @@ def functions_by_file(connection):
 
 def reference(connection, problems):
     rows = connection.execute(
-        "SELECT function_name, any_value(function_type), any_value(parameters), any_value(comment)"
+        "SELECT function_name, any_value(function_type), arg_max(parameters, len(parameters)), any_value(comment)"
         " FROM duckdb_functions() WHERE database_name = 'footfall' GROUP BY ALL"
     ).fetchall()
     catalogue = {name: (kind, parameters, comment or "") for name, kind, parameters, comment in rows}

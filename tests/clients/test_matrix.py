@@ -62,6 +62,14 @@ SETUP = """
     SELECT * REPLACE ([TIMESTAMP 'infinity' FOR t IN times] AS times) FROM histories;
     CREATE TABLE chains AS SELECT user_id AS event_user, ts AS reached_at, ts AS started_at, 1 AS step_number FROM shop;
     CREATE TABLE candidates AS SELECT user_id AS event_user, action AS event_action, ts AS event_time FROM shop;
+    CREATE TABLE customers AS SELECT user_id AS customer_id, action AS segment, price AS monetary, ts AS as_of FROM shop;
+    CREATE TABLE customers_empty AS FROM customers LIMIT 0;
+    CREATE TABLE customers_one AS FROM customers LIMIT 1;
+    CREATE TABLE customers_short AS SELECT customer_id FROM customers;
+    CREATE TABLE customers_null AS SELECT * REPLACE (NULL AS segment, NULL AS monetary) FROM customers;
+    CREATE TABLE customers_utf8 AS SELECT * REPLACE ('買う🛒' || segment AS segment) FROM customers;
+    CREATE TABLE customers_infinite AS SELECT * REPLACE (
+        (['nan', 'inf', '-inf', '1e308'])[customer_id % 4 + 1]::DOUBLE AS monetary, 'infinity'::TIMESTAMP AS as_of) FROM customers;
     COPY (SELECT 1, 10, 100, 'pv', 1511614800) TO '{folder}/events.csv' (HEADER false);
     SET VARIABLE dataset = (SELECT dataset FROM footfall.training_set(histories, actions, validation := 0.5));
     SET VARIABLE state = (SELECT train_start(getvariable('dataset'), {{hidden: 2, embedding: 2, epochs: 1}}).state);
@@ -75,6 +83,10 @@ DATASET = "getvariable('dataset')"
 BOUNDS = {"valid_from": "DATE '2017-11-25'", "valid_until": "DATE '2017-12-04'", "actions": "['pv', 'cart']"}
 CLEANING = {**BOUNDS, "duplicates": "'drop'", "absent": "'error'", "time_zone": "NULL"}
 QUALITY = {"part": "'all'", "user_id": "user_id", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'", "threads": "1"}
+RFM = {
+    "amount": "price", "as_of": "DATE '2017-12-01'", "bins": "5", "order_id": "item_id", "recency_cuts": "[1, 2, 3, 4]",
+    "frequency_cuts": "[2, 3, 4, 6]", "monetary_cuts": "[10, 20, 30, 40]", "time_zone": "NULL",
+}  # fmt: skip
 OPTIONS = {"options": "{'seed': 1, 'n_init': 2}", "weights": "[]"}
 PERIOD = {
     "days": "'open'", "period_from": "DATE '2017-11-25'", "period_until": "DATE '2017-12-04'", "time_zone": "NULL", "absent": "'zero'"
@@ -94,7 +106,14 @@ CALLS = {
     "class_report": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "clean_events": (["shop", "user_id", "item_id", "category_id", "action", "ts"], CLEANING),
     "cleaning_report": (["shop", "user_id", "item_id", "category_id", "action", "ts"], CLEANING),
-    "cohorts": (["shop", "user_id", "ts"], {"period": "'day'"}),
+    "check_cuts": (["'rfm'", "'frequency_cuts'", "[2, 3, 4, 6]", "5"], {}),
+    "cohorts": (
+        ["shop", "user_id", "ts"],
+        {
+            "period": "'day'", "week_start": "'sunday'", "action": "action", "starts": "'pv'", "returns": "'buy'", "amount": "NULL",
+            "order_id": "NULL", "time_zone": "NULL", "absent": "'error'",
+        },
+    ),
     "compare_models": (["histories", "actions", MODEL, MODEL], {"part": "'all'", "user_id": "user_id"}),
     "confusion": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "conversion": (
@@ -110,6 +129,7 @@ CALLS = {
     "event_line": (["'1,10,100,pv,1511614800'"], {}),
     "event_lines": (["'{folder}/events.csv'"], {}),
     "event_reason": (["1", "2", "3", "'pv'", "TIMESTAMP '2017-11-26'"], BOUNDS),
+    "finite_total": (["'rfm'", "1", "12.5"], {}),
     "footfall_devices": ([], {}),
     "footfall_version": ([], {}),
     "funnel": (
@@ -143,6 +163,11 @@ CALLS = {
         ["[512000002, NULL]", "['buy', 'pv']", "0"],
         {"ties": "[2, 1]", "others": "[{'time': TIMESTAMP '2017-11-25', 'action': 'fav'}]", "user_id": "7"},
     ),
+    "order_rows": (
+        ["'rfm'", "shop", "'customer_id'", "user_id", "item_id", "ts", "price"],
+        {"action": "NULL", "action_for": "NULL", "until_day": "DATE '2017-12-01'", "time_zone": "NULL", "rows_suffice": "false"},
+    ),
+    "orders": (["shop", "user_id", "item_id", "ts"], {"amount": "price"}),
     "pack_sequences": (["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"], {}),
     "predict_next": ([MODEL, "['pv', 'buy']"], {}),
     "promotion_effect": (
@@ -151,10 +176,14 @@ CALLS = {
     ),
     "read_taobao": (["'{folder}/events.csv'"], {"utc_offset": "INTERVAL 8 HOUR", "skip_malformed": "false"}),
     "reliability": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
-    "repeat_purchase": (["shop", "user_id", "ts"], {}),
-    "rfm": (["shop", "user_id", "ts"], {"amount": "price", "as_of": "DATE '2017-12-01'", "bins": "5"}),
+    "repeat_purchase": (["shop", "user_id", "ts"], {"amount": "price", "order_id": "item_id", "time_zone": "NULL"}),
+    "rfm": (["shop", "user_id", "ts"], RFM),
+    "rfm_scored": (["'rfm'", "shop", "user_id", "ts"], RFM),
     "rfm_segment": (["3", "4"], {"bins": "5"}),
-    "rfm_summary": (["shop", "user_id", "ts"], {"amount": "price", "as_of": "DATE '2017-12-01'", "bins": "5"}),
+    "rfm_segments": (["customers"], {}),
+    "rfm_summary": (["shop", "user_id", "ts"], RFM),
+    "rfm_thresholds": (["shop", "user_id", "ts"], RFM),
+    "rounded": (["0.1 + 0.2", "0.3", "15"], {}),
     "segment": (
         ["shop", "user_id", "[item_id, price]"],
         {"k": "2", "seed": "1", "standardise": "true", "log": "false"},
@@ -191,8 +220,11 @@ CALLS = {
 }  # fmt: skip
 # These hand most arguments on to a function that gets all bad values, and are slow to plan; they get one
 # in so many, each argument different ones.
-SAMPLED = {"class_report": 5, "confusion": 5, "evaluate": 5, "reliability": 5, "rfm_summary": 5, "train": 3}
-RELATIONS = ("shop", "histories", "chains", "candidates")
+SAMPLED = {
+    "class_report": 5, "cohorts": 2, "confusion": 5, "evaluate": 5, "reliability": 5, "rfm": 5, "rfm_scored": 3, "rfm_summary": 5,
+    "rfm_thresholds": 5, "train": 3,
+}  # fmt: skip
+RELATIONS = ("shop", "histories", "chains", "candidates", "customers")
 
 BAD_VALUES = """
     NULL
@@ -328,11 +360,12 @@ def lines(text):
 
 
 def catalogue(connection):
-    """Our functions, each with its type and the names of its parameters."""
+    """Our functions, each with its type and the names of its parameters; of several forms the one with most parameters."""
     return {
         name: (function_type, parameters)
         for name, function_type, parameters in connection.execute(
             "SELECT function_name, function_type, parameters FROM duckdb_functions() WHERE database_name = 'footfall'"
+            " ORDER BY len(parameters)"
         ).fetchall()
     }
 
