@@ -2,7 +2,7 @@
 
 CREATE MACRO footfall.main.kmeans(points, k, options := {'seed': 42}, weights := []) AS
 system.main.kmeans(points, k, options, weights);
-COMMENT ON MACRO footfall.main.kmeans IS 'Clusters points into k clusters by k-means and gives the model, a plain value.
+COMMENT ON MACRO footfall.main.kmeans IS $$Clusters points into k clusters by k-means and gives the model, a plain value.
 
 The model is a STRUCT: `k`, `centroids` (DOUBLE[][], in the units of the points), `scale` (what each
 coordinate is divided by before distances are taken), `sizes` (points per cluster), `inertia` (sum of the
@@ -19,6 +19,15 @@ ten-thousandth of the variance. A cluster that loses all its points is seeded ag
 Points that are NULL or hold a NULL are left out; no points at all give NULL. NaN, infinity, points of
 unequal lengths, and a k above the number of different points are errors. FLOAT, INTEGER and DECIMAL
 points and ARRAYs are taken as DOUBLEs.
+
+**Rounding noise is no feature.** 0.1 + 0.2 is not 0.3, and standardised that difference would be as wide as a real
+one. A coordinate counts as constant when its largest and smallest value differ by no more than 1.4e-14 of the larger
+one's size (64 times the DOUBLE's epsilon, whatever the number of points): it has the scale 1, parts no points and makes
+no two of them different. Whole numbers up to 2^53 are exact, so a spread of 1 at 1e15 is real; so is any spread around
+0, which has no size to compare with, down to 1e-140. Where a FLOAT holds every value of a coordinate exactly, they are
+taken to be FLOATs, and 4.8e-7 of the size is noise. With `log` the logarithms are looked at as well. Where noise
+is wider than a thousandth, as at 1e14, the scale is a thousand times its width, so that it adds nothing to a distance.
+
 An interrupted query ends when the function returns. On two processors 1 million points of three coordinates, all
 different and without any structure, take 0.4 s with k = 8 and 5 s with k = 100; `n_init` and `max_iterations`
 shorten it.
@@ -26,9 +35,9 @@ shorten it.
 Parameters:
 - points: DOUBLE[][], for example list([recency_days, frequency]).
 - k: the number of clusters, 1 to 10000.
-- options: a STRUCT with any of `seed` (42), `n_init`, the number of starts of which the best is taken (10; above 262144 different points twice as many, at least four, are tried on a weighted sample of 32768 points, drawn with the seed, and the three best go on with all points), `max_iterations` per start (300), `standardise`, whether coordinates are divided by their standard deviation (true), `log`, whether log(1 + x) is taken first, for skewed money (false), `start`, ''kmeans++'' or ''kmeans||'' (''kmeans++''), `threads` (all).
+- options: a STRUCT with any of `seed` (42), `n_init`, the number of starts of which the best is taken (10; above 262144 different points twice as many, at least four, are tried on a weighted sample of 32768 points, drawn with the seed, and the three best go on with all points), `max_iterations` per start (300), `standardise`, whether coordinates are divided by their standard deviation (true), `log`, whether sign(x) * log(1 + |x|) is taken first, for skewed money, also where refunds leave it below zero (false), `start`, 'kmeans++' or 'kmeans||' ('kmeans++'), `threads` (all).
 - weights: a list with the number of times that each point counts; an empty list for once each. Where many points are
-  equal, GROUP BY merges them sooner than list() collects them: on two processors ten starts on 1 million customers''
+  equal, GROUP BY merges them sooner than list() collects them: on two processors ten starts on 1 million customers'
   (recency, frequency) take a third of the time, with the same result to the byte. A weight of 0 or NULL leaves the point out.
 
 Example:
@@ -37,10 +46,10 @@ FROM (SELECT kmeans([[1, 1], [1, 2], [1, 3], [9, 8], [9, 9]], 2, {standardise: f
 WITH customers(days, orders) AS (VALUES (1, 1), (1, 1), (1, 2), (9, 8), (9, 8)),
 different AS (SELECT days, orders, count(*) AS n FROM customers GROUP BY ALL)
 SELECT m.centroids, m.sizes
-FROM (SELECT footfall.kmeans(list([days, orders]), 2, weights := list(n)) AS m FROM different);';
+FROM (SELECT footfall.kmeans(list([days, orders]), 2, weights := list(n)) AS m FROM different);$$;
 
 CREATE MACRO footfall.main.kmeans_assign(model, point) AS system.main.kmeans_assign(model, point);
-COMMENT ON MACRO footfall.main.kmeans_assign IS 'Gives the cluster of a point: the number of the nearest centroid, 1 to k.
+COMMENT ON MACRO footfall.main.kmeans_assign IS $$Gives the cluster of a point: the number of the nearest centroid, 1 to k.
 
 Between two equally near centroids the one with the smaller coordinates is taken. Counting the clusters of
 the points that a model was learned from gives its `sizes`. A NULL model, point or coordinate gives NULL.
@@ -51,12 +60,12 @@ Parameters:
 
 Example:
 WITH learned AS (SELECT kmeans([[1, 1], [1, 2], [1, 3], [9, 8], [9, 9]], 2) AS model)
-SELECT kmeans_assign(model, [2, 2]) AS near_the_three, kmeans_assign(model, [8, 8]) AS near_the_two FROM learned;';
+SELECT kmeans_assign(model, [2, 2]) AS near_the_three, kmeans_assign(model, [8, 8]) AS near_the_two FROM learned;$$;
 
 CREATE MACRO footfall.main.kmeans_distance(model, point) AS system.main.kmeans_distance(model, point);
-COMMENT ON MACRO footfall.main.kmeans_distance IS 'Gives the distance of a point from the nearest centroid.
+COMMENT ON MACRO footfall.main.kmeans_distance IS $$Gives the distance of a point from the nearest centroid.
 
-It is taken between coordinates divided by the model''s `scale` (of their logarithms with `log`); the squares
+It is taken between coordinates divided by the model's `scale` (of their logarithms with `log`); the squares
 of the distances of the points that a model was learned from add up to its `inertia`. A point far away from
 every centroid belongs to no segment well. A NULL model, point or coordinate gives NULL.
 
@@ -66,11 +75,11 @@ Parameters:
 
 Example:
 WITH learned AS (SELECT kmeans([[1, 1], [1, 3], [9, 9]], 2, {standardise: false}) AS model)
-SELECT kmeans_distance(model, [1, 1]) AS inside, kmeans_distance(model, [9, 19]) AS outside FROM learned;';
+SELECT kmeans_distance(model, [1, 1]) AS inside, kmeans_distance(model, [9, 19]) AS outside FROM learned;$$;
 
 CREATE MACRO footfall.main.kmeans_choose(points, k_from, k_to, options := {'seed': 42}, weights := []) AS
 system.main.kmeans_choose(points, k_from, k_to, options, weights);
-COMMENT ON MACRO footfall.main.kmeans_choose IS 'Clusters points once for each k in a range, measures each clustering and chooses one.
+COMMENT ON MACRO footfall.main.kmeans_choose IS $$Clusters points once for each k in a range, measures each clustering and chooses one.
 
 Gives a list with one STRUCT per k: `k`, `inertia`, `silhouette`, `davies_bouldin`, `chosen` and `model`.
 See `choose_k` for the measures and the rule; it is this function over a table. Values of k above the number
@@ -83,11 +92,11 @@ Parameters:
 
 Example:
 SELECT c.k, round(c.inertia, 3) AS inertia, round(c.silhouette, 3) AS silhouette, c.chosen
-FROM (SELECT unnest(kmeans_choose([[1, 1], [1, 2], [5, 5], [5, 6], [9, 1], [9, 2]], 2, 4)) AS c);';
+FROM (SELECT unnest(kmeans_choose([[1, 1], [1, 2], [5, 5], [5, 6], [9, 1], [9, 2]], 2, 4)) AS c);$$;
 
 CREATE MACRO footfall.main.gmm(points, k, options := {'seed': 42}, weights := []) AS
 system.main.gmm(points, k, options, weights);
-COMMENT ON MACRO footfall.main.gmm IS 'Fits a mixture of k Gaussians to points: soft segments of any direction and spread.
+COMMENT ON MACRO footfall.main.gmm IS $$Fits a mixture of k Gaussians to points: soft segments of any direction and spread.
 
 The mixture is a STRUCT: `k`, `weights` (the share of each component, largest first), `means` (DOUBLE[][], in
 the units of the points), `covariances` (DOUBLE[][][]; of the logarithms with `log`), `log_likelihood` (mean over
@@ -109,10 +118,10 @@ Parameters:
 
 Example:
 SELECT m.k, [round(w, 3) for w in m.weights] AS weights, [round(p[1], 3) for p in m.means] AS means
-FROM (SELECT gmm([[1], [2], [3], [2], [10], [30]], 2) AS m);';
+FROM (SELECT gmm([[1], [2], [3], [2], [10], [30]], 2) AS m);$$;
 
 CREATE MACRO footfall.main.gmm_assign(mixture, point) AS system.main.gmm_assign(mixture, point);
-COMMENT ON MACRO footfall.main.gmm_assign IS 'Gives the most probable component of a point, its probability, and the probabilities of all.
+COMMENT ON MACRO footfall.main.gmm_assign IS $$Gives the most probable component of a point, its probability, and the probabilities of all.
 
 A STRUCT: `segment` (1 to k), `probability`, `probabilities` (DOUBLE[], adding up to 1). A NULL mixture, point
 or coordinate gives NULL.
@@ -124,93 +133,145 @@ Parameters:
 Example:
 WITH learned AS (SELECT gmm([[1], [2], [3], [2], [10], [30]], 2) AS mixture)
 SELECT x, a.segment, round(a.probability, 3) AS probability
-FROM (SELECT x, gmm_assign(mixture, [x]) AS a FROM learned, (VALUES (2), (5), (20)) v(x));';
+FROM (SELECT x, gmm_assign(mixture, [x]) AS a FROM learned, (VALUES (2), (5), (20)) v(x));$$;
+
+CREATE MACRO footfall.main.check_seed(function_name, seed) AS
+CASE WHEN footfall.main.check_option(
+    seed IS NULL OR TRY_CAST(seed AS DOUBLE) = TRY_CAST(seed AS BIGINT), function_name, 'seed', seed, 'a whole number'
+) THEN TRY_CAST(seed AS BIGINT) END;
+
+COMMENT ON MACRO footfall.main.check_seed IS $$The seed of random numbers as a BIGINT, or the error that a macro gives for a wrong one.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- seed: a whole number; NULL stays NULL, which is the default.
+
+Example:
+SELECT footfall.check_seed('segment', 42) AS seed;$$;
 
 CREATE MACRO footfall.main.segment(tbl, id, features, k := 4, seed := 42, standardise := true, log := false) AS TABLE
 WITH customers AS NOT MATERIALIZED (
-    SELECT id AS customer, CAST(features AS DOUBLE[]) AS place FROM query_table(tbl)
+    SELECT
+        footfall.main.usable_key('segment', 'id', id) AS customer,
+        footfall.main.number_list('segment', 'features', features) AS place
+    FROM query_table(tbl)
+),
+known AS NOT MATERIALIZED (
+    SELECT customer, CASE WHEN customer IS NOT NULL THEN place END AS place FROM customers
 ),
 learned AS MATERIALIZED (
-    SELECT system.main.kmeans(list(place), CAST(k AS BIGINT), {
-        'seed': CAST(seed AS BIGINT),
-        'standardise': standardise,
-        'log': log,
-        'threads': current_setting('threads')
-    }) AS clustering
-    FROM customers
+    SELECT system.main.kmeans(
+        list(place),
+        (SELECT CASE WHEN footfall.main.check_option(
+            TRY_CAST(k AS BIGINT) BETWEEN 1 AND 10000 AND TRY_CAST(k AS DOUBLE) = TRY_CAST(k AS BIGINT),
+            'segment', 'k', k, 'a whole number from 1 to 10000'
+        ) THEN TRY_CAST(k AS BIGINT) END),
+        {
+            'seed': (SELECT footfall.main.check_seed('segment', seed)),
+            'standardise': standardise,
+            'log': log,
+            'threads': current_setting('threads'),
+            'called_as': 'segment'
+        }
+    ) AS clustering
+    FROM known
 )
 SELECT
     customer AS id,
     system.main.kmeans_assign(clustering, place) AS segment,
     system.main.kmeans_distance(clustering, place) AS distance
-FROM customers
-CROSS JOIN learned
-WHERE (SELECT footfall.main.check_option(
-    CAST(k AS BIGINT) BETWEEN 1 AND 10000 AND k = CAST(k AS BIGINT), 'segment', 'k', k, 'a whole number from 1 to 10000'
-));
+FROM known
+CROSS JOIN learned;
 
-COMMENT ON MACRO TABLE footfall.main.segment IS 'Groups customers into k segments of similar customers by k-means.
+COMMENT ON MACRO TABLE footfall.main.segment IS $$Groups customers into k segments of similar customers by k-means.
 
 One row per row of the input, in no order: `id`, `segment` (1 to k, the largest first) and `distance` from
-the segment''s centre, in standard deviations. Customers with a NULL feature have a NULL segment and take no
-part in finding the others. See `kmeans` for how segments are found; the same customers give the same
+the segment's centre, in standard deviations. Customers with a NULL feature have a NULL segment and take no
+part in finding the others, and so has a row without a customer: `id` NULL, NaN or blank. A feature on which all
+customers agree but for rounding parts nobody. See `kmeans` for how segments are found; the same customers give the same
 segments in any order of the rows and on any number of threads. `choose_k` helps to choose k, and
 `segment_profile` says what the segments are. To join the result with the customers, name this function
 first: FROM footfall.segment(customers, ...) JOIN customers USING (id).
 
 Parameters:
 - tbl: the customers: a table, view, CTE or file.
-- id: a column or expression of any type.
+- id: a column or expression of any type; a floating-point number with a fraction is an error.
 - features: a list of numbers, for example [recency_days, frequency].
 - k: the number of segments.
 - seed: the seed of the random starts.
 - standardise: whether features are divided by their standard deviation, so that none counts more for its unit.
-- log: whether log(1 + x) is taken first, for skewed money; features must not be negative then.
+- log: whether sign(x) * log(1 + |x|) is taken first, for skewed money. It keeps the order and the sign: 0 stays 0, and who
+  was refunded more than was paid stays below zero, as far as who paid as much is above.
 
 Example:
-WITH customers(name, days, orders) AS (VALUES (''Ada'', 1, 2), (''Bob'', 2, 1), (''Cleo'', 1, 1), (''Dan'', 30, 9), (''Eve'', 31, 8))
+WITH customers(name, days, orders) AS (VALUES ('Ada', 1, 2), ('Bob', 2, 1), ('Cleo', 1, 1), ('Dan', 30, 9), ('Eve', 31, 8))
 SELECT id, segment, round(distance, 3) AS distance
-FROM footfall.segment(customers, name, [days, orders], k := 2) ORDER BY id;';
+FROM footfall.segment(customers, name, [days, orders], k := 2) ORDER BY id;$$;
 
 CREATE MACRO footfall.main.choose_k(
     tbl, features, k_from := 2, k_to := 10, seed := 42, standardise := true, log := false
 ) AS TABLE
-WITH customers AS NOT MATERIALIZED (SELECT CAST(features AS DOUBLE[]) AS place FROM query_table(tbl)),
+WITH customers AS NOT MATERIALIZED (
+    SELECT footfall.main.number_list('choose_k', 'features', features) AS place FROM query_table(tbl)
+),
 choices AS (
-    SELECT unnest(system.main.kmeans_choose(list(place), CAST(k_from AS BIGINT), CAST(k_to AS BIGINT), {
-        'seed': CAST(seed AS BIGINT),
-        'standardise': standardise,
-        'log': log,
-        'threads': current_setting('threads')
-    })) AS choice
+    SELECT unnest(system.main.kmeans_choose(
+        list(place),
+        (SELECT CASE WHEN footfall.main.check_option(
+            TRY_CAST(k_from AS BIGINT) BETWEEN 1 AND 10000 AND TRY_CAST(k_from AS DOUBLE) = TRY_CAST(k_from AS BIGINT),
+            'choose_k', 'k_from', k_from, 'a whole number from 1 to 10000'
+        ) THEN TRY_CAST(k_from AS BIGINT) END),
+        (SELECT CASE WHEN footfall.main.check_option(
+            TRY_CAST(k_to AS BIGINT) BETWEEN TRY_CAST(k_from AS BIGINT) AND 10000
+                AND TRY_CAST(k_to AS DOUBLE) = TRY_CAST(k_to AS BIGINT),
+            'choose_k', 'k_to', k_to, 'a whole number from k_from to 10000'
+        ) THEN TRY_CAST(k_to AS BIGINT) END),
+        {
+            'seed': (SELECT footfall.main.check_seed('choose_k', seed)),
+            'standardise': standardise,
+            'log': log,
+            'threads': current_setting('threads'),
+            'called_as': 'choose_k'
+        }
+    )) AS choice
     FROM customers
+),
+sized AS (
+    SELECT choice, list_min(choice.model.sizes) AS n_smallest, list_sum(choice.model.sizes) AS n_customers
+    FROM choices
 )
 SELECT
     choice.k AS k,
     choice.inertia AS inertia,
     choice.silhouette AS silhouette,
     choice.davies_bouldin AS davies_bouldin,
-    choice.chosen AS chosen
-FROM choices
-WHERE (SELECT
-    footfall.main.check_option(
-        CAST(k_from AS BIGINT) >= 1 AND k_from = CAST(k_from AS BIGINT), 'choose_k', 'k_from', k_from, 'a whole number from 1'
-    )
-    AND footfall.main.check_option(
-        CAST(k_to AS BIGINT) BETWEEN CAST(k_from AS BIGINT) AND 10000 AND k_to = CAST(k_to AS BIGINT),
-        'choose_k', 'k_to', k_to, 'a whole number from k_from to 10000'
-    )
-)
-ORDER BY choice.k;
+    choice.chosen AS chosen,
+    n_smallest / n_customers AS smallest_share,
+    CASE
+        WHEN n_smallest / n_customers < 0.01
+        THEN format(
+                'the smallest segment is {:,} of {:,} ({:.2g} %): outliers, not a segment; ',
+                n_smallest, n_customers, 100 * n_smallest / n_customers
+            ) || CASE WHEN choice.model.log THEN 'look at them by themselves' ELSE 'try log := true' END
+        WHEN choice.inertia = 0
+        THEN 'each different customer is a segment'
+    END AS note
+FROM sized
+ORDER BY choice.k ASC;
 
-COMMENT ON MACRO TABLE footfall.main.choose_k IS 'Compares numbers of segments and chooses one.
+COMMENT ON MACRO TABLE footfall.main.choose_k IS $$Compares numbers of segments and chooses one.
 
-One row per k, in order: `inertia`, the sum of squared distances from the segments'' centres, which falls as k
+One row per k, in order: `inertia`, the sum of squared distances from the segments' centres, which falls as k
 grows; `silhouette`, -1 to 1, high when customers are nearer to their own segment than to the next one (NULL
-for k = 1); `davies_bouldin`, low when segments are tight and far apart (NULL for k = 1); and `chosen`, true in
-one row: **the highest silhouette, the smallest k among equal ones**. Any other k can be given to `segment`:
-the silhouette favours few segments that are far apart, and when finer ones are wanted, the next best
-silhouette and a low Davies-Bouldin index say where to look.
+for k = 1); `davies_bouldin`, low when segments are tight and far apart (NULL for k = 1); `chosen`, true in
+one row: **the highest silhouette, the smallest k among those within 1e-9 of each other**; `smallest_share`, the share of
+all customers that are in the smallest segment; and `note`, NULL where there is nothing to say. Any other k can be
+given to `segment`: the silhouette favours few segments that are far apart, and when finer ones are wanted, the
+next best silhouette and a low Davies-Bouldin index say where to look.
+
+**Read the note before the choice.** On money the highest silhouette often parts a handful of very large customers
+from all others: right as a measure, and of no use as a segment. Where the smallest segment holds less than 1 % of
+the customers, the note says so and what to try: `log := true` first.
 
 Inertia and Davies-Bouldin are exact. The silhouette compares every customer with every other: it is exact up
 to 4096 different customers, counted as often as they occur, and above that taken over a sample of 4096, drawn
@@ -229,10 +290,11 @@ Parameters:
 
 Example:
 WITH customers(days, orders) AS (VALUES (1, 1), (2, 1), (1, 2), (30, 1), (31, 2), (30, 2), (2, 20), (1, 21), (1, 20))
-SELECT k, round(inertia, 3) AS inertia, round(silhouette, 3) AS silhouette, round(davies_bouldin, 3) AS davies_bouldin, chosen
-FROM footfall.choose_k(customers, [days, orders], k_to := 5);';
+SELECT k, round(inertia, 3) AS inertia, round(silhouette, 3) AS silhouette, round(davies_bouldin, 3) AS davies_bouldin, chosen,
+    round(smallest_share, 3) AS smallest_share, note
+FROM footfall.choose_k(customers, [days, orders], k_to := 5);$$;
 
--- Words for a mean relative to the mean of all. Between 0.9 and 1.1 there is nothing to say.
+-- Words for customers beside the typical one. Between 0.9 and 1.1 there is nothing to say.
 CREATE MACRO footfall.main.segment_label(recency_index, frequency_index, monetary_index := NULL) AS
 coalesce(nullif(concat_ws(' ',
     CASE
@@ -251,91 +313,126 @@ coalesce(nullif(concat_ws(' ',
     ELSE ''
 END;
 
-COMMENT ON MACRO footfall.main.segment_label IS 'Says in words what customers are like whose means are given relative to the means of all.
+COMMENT ON MACRO footfall.main.segment_label IS $$Says in words what customers are like beside the typical customer.
 
-Recency (days since the last purchase): below 0.9 ''recent'', above 1.1 ''slipping'', above 1.5 ''lapsed''.
-Frequency: below 0.9 ''occasional'', above 1.1 ''frequent'', above 1.5 ''heavy''. Where neither has a word:
-''average''. Then ''buyers'', and by spend: below 0.67 '', low spend'', above 1.5 '', high spend''. NULL has no word.
+Recency (days since the last purchase): below 0.9 'recent', above 1.1 'slipping', above 1.5 'lapsed'.
+Frequency: below 0.9 'occasional', above 1.1 'frequent', above 1.5 'heavy'. Where neither has a word:
+'average'. Then 'buyers', and by spend: below 0.67 ', low spend', above 1.5 ', high spend'. NULL has no word.
 
 Parameters:
-- recency_index, frequency_index, monetary_index: mean of the customers divided by the mean of all.
+- recency_index, frequency_index, monetary_index: the number of these customers divided by that of all. `segment_profile`
+  gives the median of a segment divided by the median of all customers.
 
 Example:
-SELECT footfall.segment_label(0.46, 0.88) AS first, footfall.segment_label(0.4, 3.35, 4.1) AS second, footfall.segment_label(2.18, 0.62) AS third;';
+SELECT footfall.segment_label(0.46, 0.88) AS first, footfall.segment_label(0.4, 3.35, 4.1) AS second, footfall.segment_label(2.18, 0.62) AS third;$$;
+
+CREATE MACRO footfall.main.times_typical(own, typical) AS
+CASE
+    WHEN own = typical THEN 1.0
+    WHEN typical > 0 THEN own / typical
+    WHEN typical = 0 THEN sign(own) * CAST('infinity' AS DOUBLE)
+END;
+
+COMMENT ON MACRO footfall.main.times_typical IS $$How many times the typical number another one is.
+
+Beside 0 everything above it is infinitely much, everything below it is minus infinity, and 0 is 1: the same.
+A typical number below 0 has no multiples that could be read, so the answer is NULL unless both are the same.
+
+Parameters:
+- own: a number.
+- typical: the number that it is compared with, for example the median of all.
+
+Example:
+SELECT footfall.times_typical(3, 2) AS more, footfall.times_typical(4, 0) AS beside_none, footfall.times_typical(0, 0) AS same;$$;
 
 CREATE MACRO footfall.main.segment_profile(tbl, segment, recency, frequency, monetary := NULL) AS TABLE
 WITH members AS NOT MATERIALIZED (
     SELECT
-        segment AS member_of,
-        CAST(recency AS DOUBLE) AS member_recency,
-        CAST(frequency AS DOUBLE) AS member_frequency,
-        CAST(monetary AS DOUBLE) AS member_monetary
+        footfall.main.usable_key('segment_profile', 'segment', segment) AS member_of,
+        footfall.main.number('segment_profile', 'recency', recency) AS member_recency,
+        footfall.main.number('segment_profile', 'frequency', frequency) AS member_frequency,
+        footfall.main.number('segment_profile', 'monetary', monetary) AS member_monetary
     FROM query_table(tbl)
 ),
--- A mean over NaN or infinity says nothing.
-sums AS MATERIALIZED (
+-- NaN and infinity say nothing of a customer.
+sound AS NOT MATERIALIZED (
     SELECT
         member_of,
-        count(*) AS n_members,
-        count(member_recency) FILTER (WHERE isfinite(member_recency)) AS n_recency,
-        coalesce(sum(member_recency) FILTER (WHERE isfinite(member_recency)), 0) AS sum_recency,
-        count(member_frequency) FILTER (WHERE isfinite(member_frequency)) AS n_frequency,
-        coalesce(sum(member_frequency) FILTER (WHERE isfinite(member_frequency)), 0) AS sum_frequency,
-        count(member_monetary) FILTER (WHERE isfinite(member_monetary)) AS n_monetary,
-        coalesce(sum(member_monetary) FILTER (WHERE isfinite(member_monetary)), 0) AS sum_monetary
+        CASE WHEN isfinite(member_recency) THEN member_recency END AS member_recency,
+        CASE WHEN isfinite(member_frequency) THEN member_frequency END AS member_frequency,
+        CASE WHEN isfinite(member_monetary) THEN member_monetary END AS member_monetary
     FROM members
-    GROUP BY member_of
 ),
-means AS (
+figures AS MATERIALIZED (
     SELECT
         member_of,
-        n_members,
-        n_members / sum(n_members) OVER () AS share_of_all,
-        sum_recency / nullif(n_recency, 0) AS mean_recency,
-        sum_frequency / nullif(n_frequency, 0) AS mean_frequency,
-        sum_monetary / nullif(n_monetary, 0) AS mean_monetary,
-        sum(sum_recency) OVER () / nullif(sum(n_recency) OVER (), 0) AS all_recency,
-        sum(sum_frequency) OVER () / nullif(sum(n_frequency) OVER (), 0) AS all_frequency,
-        sum(sum_monetary) OVER () / nullif(sum(n_monetary) OVER (), 0) AS all_monetary
-    FROM sums
+        grouping(member_of) = 1 AS is_all,
+        count(*) AS n_members,
+        avg(member_recency) AS r_mean,
+        avg(member_frequency) AS f_mean,
+        avg(member_monetary) AS m_mean,
+        median(member_recency) AS r_median,
+        median(member_frequency) AS f_median,
+        median(member_monetary) AS m_median
+    FROM sound
+    GROUP BY GROUPING SETS ((member_of), ())
 ),
-indexed AS (
+beside AS (
     SELECT
-        *,
-        mean_recency / nullif(all_recency, 0) AS relative_recency,
-        mean_frequency / nullif(all_frequency, 0) AS relative_frequency,
-        mean_monetary / nullif(all_monetary, 0) AS relative_monetary
-    FROM means
+        one.*,
+        one.n_members / everyone.n_members AS share_of_all,
+        one.r_mean / nullif(everyone.r_mean, 0) AS r_index,
+        one.f_mean / nullif(everyone.f_mean, 0) AS f_index,
+        one.m_mean / nullif(everyone.m_mean, 0) AS m_index,
+        footfall.main.times_typical(one.r_median, everyone.r_median) AS r_times,
+        footfall.main.times_typical(one.f_median, everyone.f_median) AS f_times,
+        footfall.main.times_typical(one.m_median, everyone.m_median) AS m_times
+    FROM figures AS one
+    CROSS JOIN (FROM figures WHERE is_all) AS everyone
+    WHERE NOT one.is_all
 )
 SELECT
     member_of AS segment,
     n_members AS customers,
     share_of_all AS share,
-    mean_recency,
-    mean_frequency,
-    mean_monetary,
-    relative_recency AS recency_index,
-    relative_frequency AS frequency_index,
-    relative_monetary AS monetary_index,
+    r_mean AS mean_recency,
+    f_mean AS mean_frequency,
+    m_mean AS mean_monetary,
+    r_index AS recency_index,
+    f_index AS frequency_index,
+    m_index AS monetary_index,
     CASE WHEN member_of IS NULL
         THEN 'in no segment'
-        ELSE footfall.main.segment_label(relative_recency, relative_frequency, relative_monetary)
-    END AS label
-FROM indexed
-ORDER BY member_of NULLS LAST;
+        ELSE footfall.main.segment_label(r_times, f_times, m_times)
+    END AS label,
+    r_median AS median_recency,
+    f_median AS median_frequency,
+    m_median AS median_monetary,
+    r_times AS recency_to_median,
+    f_times AS frequency_to_median,
+    m_times AS monetary_to_median
+FROM beside
+ORDER BY member_of ASC NULLS LAST;
 
-COMMENT ON MACRO TABLE footfall.main.segment_profile IS 'Says what each segment is: its size, its means beside those of all customers, and a label in words.
+COMMENT ON MACRO TABLE footfall.main.segment_profile IS $$Says what each segment is: its size, its means and medians beside those of all customers, and a label in words.
 
 One row per segment, in order: `segment`, `customers`, `share` of all, `mean_recency`, `mean_frequency`,
 `mean_monetary`, the same divided by the mean of all customers (`recency_index`, `frequency_index`,
-`monetary_index`: 1 is average, NULL when the mean of all is 0), and `label`.
+`monetary_index`: 1 is the mean, NULL when the mean of all is 0), `label`, the medians (`median_recency`,
+`median_frequency`, `median_monetary`), and the same divided by the median of all customers (`recency_to_median`,
+`frequency_to_median`, `monetary_to_median`).
 
-**The label comes from these indexes and from nothing else**, so it holds whatever number a segment has.
-Recency below 0.9 is ''recent'', above 1.1 ''slipping'', above 1.5 ''lapsed''. Frequency below 0.9 is
-''occasional'', above 1.1 ''frequent'', above 1.5 ''heavy''. With neither, ''average''. Spend below 0.67 adds
-''low spend'', above 1.5 ''high spend''. Two segments can have the same label; their means tell them apart.
-Customers with a NULL segment are one row, ''in no segment''. NULL, NaN and infinite values are left out of
-the means.
+**The label compares the typical customer of the segment with the typical customer of the shop**: it comes from the
+three columns that end in `to_median` and from nothing else, so it holds whatever number a segment has. Means would
+not do: a few very large customers lift the mean of all above nearly everyone, and every segment but theirs
+would be one of low spend.
+Recency below 0.9 is 'recent', above 1.1 'slipping', above 1.5 'lapsed'. Frequency below 0.9 is
+'occasional', above 1.1 'frequent', above 1.5 'heavy'. With neither, 'average'. Spend below 0.67 adds
+'low spend', above 1.5 'high spend'. Where the median of all is 0, as when more than half of them bought today, a
+segment above it is infinitely far above, and one at 0 is at 1; where it is below 0, there is no number and no word.
+Two segments can have the same label; their figures tell them apart.
+Customers with a NULL segment are one row, 'in no segment'. NULL, NaN and infinite values are left out of
+means and medians.
 
 Parameters:
 - tbl: the customers with their segments: a table, view, CTE or file.
@@ -346,5 +443,5 @@ Parameters:
 
 Example:
 WITH customers(segment, days, orders) AS (VALUES (1, 1, 2), (1, 2, 1), (1, 1, 1), (2, 30, 1), (3, 2, 25))
-SELECT segment, customers, share, mean_recency, mean_frequency, round(recency_index, 2) AS recency_index, round(frequency_index, 2) AS frequency_index, label
-FROM footfall.segment_profile(customers, segment, days, orders);';
+SELECT segment, customers, share, mean_recency, median_recency, recency_to_median, round(frequency_to_median, 2) AS frequency_to_median, label
+FROM footfall.segment_profile(customers, segment, days, orders);$$;

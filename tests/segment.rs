@@ -98,7 +98,7 @@ fn agrees_with_scikit_learn() {
 fn linfa_ends_where_lloyd_stays() {
     for set in recorded() {
         let points = Points::new(&set.points, set.dimensions, 1).unwrap();
-        let scaling = Scaling::fit(&points, true, false, 1).unwrap();
+        let scaling = Scaling::fit(&points, true, false, 1);
         // linfa knows no weights, so it gets every row.
         let scaled = set.points.iter().enumerate();
         let scaled: Vec<f64> = scaled
@@ -128,7 +128,7 @@ fn linfa_ends_where_lloyd_stays() {
 fn mixtures_agree_with_scikit_learn() {
     for set in recorded() {
         let points = Points::new(&set.points, set.dimensions, 1).unwrap();
-        let scaling = Scaling::fit(&points, true, false, 1).unwrap();
+        let scaling = Scaling::fit(&points, true, false, 1);
         let log_scale: f64 = scaling.deviations.iter().map(|scale| scale.ln()).sum();
         for expected in &set.mixtures {
             let options = Options {
@@ -248,7 +248,13 @@ fn shuffled(values: &[f64], dimensions: usize, seed: u64) -> Vec<f64> {
 
 /// Nearest centroid by the definition; the nearest two distances with it.
 fn brute_force(model: &Model, point: &[f64]) -> (usize, f64, f64) {
-    let coordinate = |value: f64| if model.log { value.ln_1p() } else { value };
+    let coordinate = |value: f64| {
+        if model.log {
+            value.signum() * value.abs().ln_1p()
+        } else {
+            value
+        }
+    };
     let mut squares: Vec<(f64, usize)> = model
         .centroids
         .chunks(model.dimensions())
@@ -364,7 +370,7 @@ fn pruning_changes_no_result() {
     for (dimensions, k) in [(1, 3), (2, 7), (3, 12), (8, 5)] {
         let values = customers(11, 3000, dimensions);
         let points = Points::new(&values, dimensions, 1).unwrap();
-        let scaling = Scaling::fit(&points, true, false, 1).unwrap();
+        let scaling = Scaling::fit(&points, true, false, 1);
         let blocks = Blocks::new(&points, &scaling, 1);
         let places: Vec<Vec<f64>> = (0..points.len()).map(|index| blocks.point(index)).collect();
         let start: Vec<f64> = (0..k).flat_map(|j| places[j * places.len() / k].clone()).collect();
@@ -414,7 +420,7 @@ fn starts_from_a_sample_end_on_all_points() {
     let again = fit(&mixed, 5, &Options { threads: 1, ..options }).unwrap();
     assert_eq!(format!("{model:?}"), format!("{again:?}"));
 
-    let scaling = Scaling::fit(&points, true, false, 2).unwrap();
+    let scaling = Scaling::fit(&points, true, false, 2);
     let blocks = Blocks::new(&points, &scaling, 2);
     let rows = model.centroids.chunks(3);
     let scaled: Vec<f64> = rows
@@ -447,7 +453,7 @@ fn a_coreset_costs_what_all_points_cost() {
         values.extend([1000.0 + 10.0 * f64::from(far), 5.0]);
     }
     let points = Points::new(&values, 2, 2).unwrap();
-    let scaling = Scaling::fit(&points, true, false, 2).unwrap();
+    let scaling = Scaling::fit(&points, true, false, 2);
     let blocks = Blocks::new(&points, &scaling, 2);
     let coreset = coreset::draw(&points, &blocks, &scaling, 2000, 7, 2).unwrap();
     assert!(coreset.len() < 3000, "{}", coreset.len());
@@ -471,7 +477,7 @@ fn a_coreset_costs_what_all_points_cost() {
 #[test]
 fn relaxed_iterations_descend_and_end_on_means() {
     let points = Points::new(&customers(3, 20_000, 7), 3, 1).unwrap();
-    let scaling = Scaling::fit(&points, true, false, 1).unwrap();
+    let scaling = Scaling::fit(&points, true, false, 1);
     let blocks = Blocks::new(&points, &scaling, 1);
     let start = Start::PlusPlus.draw(&blocks, 8, 3, 1);
     let relaxed = |n| {
@@ -521,7 +527,7 @@ fn clusters_without_points_are_seeded_again() {
     // ones in the void must come back.
     let values: Vec<f64> = (0..50).map(f64::from).collect();
     let points = Points::new(&values, 1, 1).unwrap();
-    let scaling = Scaling::fit(&points, false, false, 1).unwrap();
+    let scaling = Scaling::fit(&points, false, false, 1);
     let blocks = Blocks::new(&points, &scaling, 1);
     let mut lloyd = Lloyd::new(&blocks, vec![0.0, 1e6, 2e6, -1e6], 1);
     lloyd.run(1000);
@@ -670,13 +676,19 @@ fn wrong_use_is_refused() {
         row: 1,
         dimension: 1,
         value: f64::INFINITY,
+        n_rows: 1,
     };
     assert_eq!(bad, Err(expected));
     assert!(Points::new(&[1.0, 2.0, f64::NAN, 4.0], 2, 1).is_err());
     assert_eq!(fit(&points, 0, &options), Err(SegmentError::Clusters { found: 0 }));
     assert_eq!(
         fit(&points, 3, &options),
-        Err(SegmentError::TooManyClusters { found: 3, distinct: 2 })
+        Err(SegmentError::TooManyClusters {
+            argument: "k",
+            found: 3,
+            distinct: 2,
+            was_noisy: false
+        })
     );
     assert!(fit(
         &points,
@@ -696,18 +708,6 @@ fn wrong_use_is_refused() {
         }
     )
     .is_err());
-    let negative = Points::new(&[1.0, -2.0], 1, 1).unwrap();
-    let log = Options {
-        log: true,
-        ..Options::default()
-    };
-    assert_eq!(
-        fit(&negative, 1, &log),
-        Err(SegmentError::NegativeLog {
-            dimension: 0,
-            value: -2.0
-        })
-    );
     for (centroids, scale) in [
         (&[1.0, 2.0][..], &[][..]),
         (&[], &[1.0]),
@@ -721,36 +721,195 @@ fn wrong_use_is_refused() {
             Err(SegmentError::Model(_))
         ));
     }
-    assert!(Assigner::from_parts(&[-2.0], &[1.0], true).is_err());
     assert!(Start::parse("random").is_err());
 }
 
 #[test]
 fn extreme_coordinates_stay_finite() {
     for values in [
-        vec![1e-300, 2e-300, 5e-300, 5e-300],
+        vec![1e-138, 2e-138, 5e-138, 5e-138],
         vec![1e139, -1e139, 0.0, 1.0],
         vec![f64::MIN_POSITIVE, 0.0, 1.0, 1.0],
         vec![1.5e9, 1.5e9 + 1.0, 1.5e9 + 2.0, 1.5e9],
         vec![7.0; 4],
+        vec![1e300; 4],
     ] {
         let points = Points::new(&values, 1, 1).unwrap();
-        for standardise in [true, false] {
+        for (standardise, log) in [(true, false), (false, false), (true, true)] {
             let options = Options {
                 standardise,
+                log,
                 ..Options::default()
             };
             for k in 1..=points.len() {
-                let model = fit(&points, k, &options).unwrap();
+                let model = match fit(&points, k, &options) {
+                    // f64::MIN_POSITIVE and 0 are one number beside 1.
+                    Err(SegmentError::TooManyClusters { distinct, .. }) if k > 1 => {
+                        assert_eq!((k, distinct), (points.len(), points.len() - 1), "{values:?}");
+                        continue;
+                    }
+                    model => model.unwrap(),
+                };
                 assert!(
                     model.centroids.iter().all(|value| value.is_finite()),
                     "{values:?} {model:?}"
                 );
                 assert!(model.inertia.is_finite(), "{values:?} {model:?}");
+                assert!(model.sizes.iter().all(|&size| size > 0), "{values:?} {model:?}");
                 assert_eq!(model.sizes.iter().sum::<u64>(), 4);
             }
         }
     }
+}
+
+/// The sum of the same payments in `n` orders, each followed by a real coordinate.
+fn sums_in_any_order(n: usize, n_payments: usize) -> Vec<f64> {
+    let mut random = Random::new(7);
+    let mut payments: Vec<f64> = (0..n_payments).map(|_| random.below(100_000) as f64 / 100.0).collect();
+    let mut values = Vec::new();
+    for i in 0..n {
+        random.shuffle(&mut payments);
+        values.extend([payments.iter().sum::<f64>(), (i % 7) as f64]);
+    }
+    values
+}
+
+#[test]
+fn rounding_noise_parts_no_points() {
+    for n_payments in [3, 30, 1000] {
+        let noisy = sums_in_any_order(500, n_payments);
+        let exact: Vec<f64> = noisy.chunks(2).flat_map(|row| [noisy[0], row[1]]).collect();
+        let distinct: std::collections::BTreeSet<u64> = noisy.iter().step_by(2).map(|value| value.to_bits()).collect();
+        assert!(distinct.len() > 1, "the orders make no difference");
+        for (standardise, log) in [(true, false), (false, false), (true, true)] {
+            let options = Options {
+                standardise,
+                log,
+                ..Options::default()
+            };
+            let of = |values: &[f64], k| fit(&Points::new(values, 2, 1).unwrap(), k, &options);
+            for k in 1..=7 {
+                let (noisy, exact) = (of(&noisy, k).unwrap(), of(&exact, k).unwrap());
+                assert_eq!((&noisy.sizes, &noisy.scale), (&exact.sizes, &exact.scale), "k = {k}");
+                assert_eq!(noisy.scale[0], 1.0);
+                assert_eq!(noisy.inertia, exact.inertia);
+            }
+            let expected = SegmentError::TooManyClusters {
+                argument: "k",
+                found: 8,
+                distinct: 7,
+                was_noisy: true,
+            };
+            assert_eq!(of(&noisy, 8), Err(expected));
+        }
+        // A mixture has the same components, and the same weights to the byte.
+        let of = |values: &[f64]| gmm::fit(&Points::new(values, 2, 1).unwrap(), 2, &Options::default()).unwrap();
+        assert_eq!(of(&noisy).weights, of(&exact).weights);
+    }
+}
+
+#[test]
+fn a_small_spread_that_is_real_counts() {
+    let float = |value: f64| f64::from(value as f32);
+    for (values, log, is_real) in [
+        // Digits behind a large offset, and around 0.
+        ([1e9, 1e9 + 1.0, 1e9 + 100.0], false, true),
+        ([1e9, 1e9 + 1e-4, 1e9 + 2e-4], false, true),
+        ([0.0, 1e-9, 2e-9], false, true),
+        ([-1e-100, 0.0, 1e-100], false, true),
+        // Whole numbers are exact, their logarithms are not.
+        ([1e15, 1e15 + 1.0, 1e15 + 2.0], false, true),
+        ([-1e15, -1e15 - 1.0, -1e15 - 2.0], false, true),
+        ([1e15, 1e15 + 1.0, 1e15 + 2.0], true, false),
+        ([1e17, 1e17 + 16.0, 1e17 + 32.0], false, false),
+        ([1e15 + 0.5, 1e15 + 1.0, 1e15 + 2.0], false, false),
+        // FLOATs: 0.3 is 0.300000012 and the next ones are 3e-8 apart; a thousandth is real.
+        ([float(0.3), float(0.300_000_04), float(0.300_000_07)], false, false),
+        ([float(9.99), float(9.98), float(9.97)], false, true),
+        ([0.3, float(0.3), 0.300_000_01], false, true),
+        // Below what has a square.
+        ([0.0, 5e-324, 1e-300], false, false),
+    ] {
+        let points = Points::new(&values, 1, 1).unwrap();
+        let options = Options {
+            log,
+            ..Options::default()
+        };
+        assert_eq!(fit(&points, 3, &options).is_ok(), is_real, "{values:?}, log: {log}");
+        let model = fit(&points, 1, &options).unwrap();
+        assert_eq!(
+            model.scale[0] < 1.0 || values[2].abs() > 1e9,
+            is_real || values[0].abs() > 1e16,
+            "{values:?}"
+        );
+    }
+}
+
+#[test]
+fn noise_as_wide_as_a_real_coordinate_adds_nothing_to_a_distance() {
+    let values: Vec<f64> = (0..40)
+        .flat_map(|i| [1e100 * (1.0 + f64::from(i % 2) * f64::EPSILON), f64::from(i % 4)])
+        .collect();
+    let points = Points::new(&values, 2, 1).unwrap();
+    let model = fit(&points, 4, &Options::default()).unwrap();
+    assert_eq!(model.sizes, [10; 4]);
+    let assigner = Assigner::new(&model).unwrap();
+    for row in values.chunks(2) {
+        let (cluster, square) = assigner.assign(row);
+        assert_eq!(model.centroids[2 * cluster + 1], row[1]);
+        assert!(square <= 1.1e-6, "{square}");
+    }
+    let mixture = gmm::fit(&points, 2, &Options::default()).unwrap();
+    let membership = Membership::from_parts(&mixture.weights, &mixture.means, &mixture.covariances, false).unwrap();
+    let [even, odd] = [&values[..2], &[values[2], values[1]]].map(|row| membership.probabilities(row));
+    assert!(
+        even.iter().zip(&odd).all(|(a, b)| (a - b).abs() < 1e-5),
+        "{even:?} {odd:?}"
+    );
+}
+
+#[test]
+fn clusters_that_only_rounding_parts_are_not_chosen() {
+    let cents = [0.1 + 0.2, 0.3, 0.6, 0.7 - 0.1, 1.7, 1.1 + 0.6];
+    let values: Vec<f64> = (0..60).map(|i| cents[i % 6]).collect();
+    let points = Points::new(&values, 1, 1).unwrap();
+    let choices = choose(&points, 2..=6, &Options::default()).unwrap();
+    let chosen: Vec<usize> = choices.iter().filter(|c| c.chosen).map(|c| c.model.k()).collect();
+    assert_eq!(chosen, [3]);
+}
+
+#[test]
+fn logarithms_keep_the_sign() {
+    let money = [-100.0, -3.5, -0.0, 0.0, 1e-9, 2.0, 50.0, 1e6];
+    let points = Points::new(&money, 1, 1).unwrap();
+    let options = Options {
+        log: true,
+        ..Options::default()
+    };
+    for k in 1..=points.len() {
+        let model = fit(&points, k, &options).unwrap();
+        let assigner = Assigner::new(&model).unwrap();
+        for &value in &money {
+            let (expected, square, _) = brute_force(&model, &[value]);
+            let (cluster, found) = assigner.assign(&[value]);
+            assert!(cluster == expected && (square - found).abs() < 1e-12);
+        }
+        if k == points.len() {
+            let mut centroids = model.centroids.clone();
+            centroids.sort_by(f64::total_cmp);
+            let mut distinct = money.to_vec();
+            distinct.dedup_by(|a, b| a == b);
+            assert!(centroids
+                .iter()
+                .zip(&distinct)
+                .all(|(a, b)| (a - b).abs() <= 1e-12 * b.abs()));
+        }
+    }
+    // The mirror image of the money is in the mirror images of the clusters.
+    let mirrored: Vec<f64> = money.iter().map(|value| -value).collect();
+    let of = |values: &[f64]| gmm::fit(&Points::new(values, 1, 1).unwrap(), 1, &options).unwrap();
+    let (there, back) = (of(&money), of(&mirrored));
+    assert!(close(there.means[0], -back.means[0], 1e-9) && close(there.covariances[0], back.covariances[0], 1e-9));
 }
 
 fn points_strategy() -> impl Strategy<Value = (usize, Vec<f64>)> {
@@ -822,7 +981,7 @@ proptest! {
     #[test]
     fn inertia_never_rises_with_k_from_the_same_starts((dimensions, values) in points_strategy(), seed in 0u64..1000) {
         let points = Points::new(&values, dimensions, 1).unwrap();
-        let scaling = Scaling::fit(&points, true, false, 1).unwrap();
+        let scaling = Scaling::fit(&points, true, false, 1);
         let blocks = Blocks::new(&points, &scaling, 1);
         let mut random = Random::new(seed);
         let mut start = blocks.point(0);
@@ -842,7 +1001,7 @@ proptest! {
     #[test]
     fn labels_are_the_nearest_centroids((dimensions, values) in points_strategy(), seed in 0u64..1000, k in 1usize..20) {
         let points = Points::new(&values, dimensions, 1).unwrap();
-        let scaling = Scaling::fit(&points, true, false, 1).unwrap();
+        let scaling = Scaling::fit(&points, true, false, 1);
         let blocks = Blocks::new(&points, &scaling, 1);
         let mut random = Random::new(seed);
         let centroids: Vec<f64> = (0..k * dimensions).map(|_| random.normal()).collect();

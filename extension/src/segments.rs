@@ -1,5 +1,6 @@
 //! Points, options and models of segmentation on their way in and out.
 
+use crate::gate::CalledAs;
 use crate::scalar::Signature;
 use crate::value::{Output, Type, Value};
 use crate::vector::{Chunk, Column};
@@ -11,6 +12,7 @@ use footfall::segment::model::{Assigner, Model};
 use footfall::segment::points::Points;
 use footfall::segment::start::Start;
 use serde::Deserialize;
+use serde_json::Value as Json;
 use std::borrow::Cow;
 use std::error::Error;
 use std::ops::Range;
@@ -126,21 +128,51 @@ impl Default for Given {
     }
 }
 
-/// The options in the argument at `index`, the defaults where there is none.
+/// The macro that a call works for, which it names among the options: it answers for `features`, and
+/// the errors of its user speak of them.
+fn caller(json: &mut Json) -> Option<String> {
+    let name = json.as_object_mut()?.remove("called_as")?;
+    name.as_str().map(|name| format!("footfall.{name}"))
+}
+
+/// The error as the user of a macro over a table of features reads it. The rows of a table have no
+/// place, so they are counted.
+fn of_features(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref::<SegmentError>() {
+        Some(SegmentError::NotFinite {
+            dimension,
+            value,
+            n_rows,
+            ..
+        }) => format!(
+            "argument 'features': number {} of the list is {value} in {n_rows} {}; allowed: finite numbers, \
+             and NULL for a row that is to be left out",
+            dimension + 1,
+            if *n_rows == 1 { "row" } else { "rows" }
+        ),
+        Some(SegmentError::UnequalLengths { found, expected, .. }) => format!(
+            "argument 'features' holds {expected} numbers in one row and {found} in another; allowed: as many in each"
+        ),
+        Some(SegmentError::NoDimensions) => {
+            "argument 'features' is an empty list; allowed: one or more numbers such as [recency_days, frequency]"
+                .into()
+        }
+        Some(SegmentError::TooWide { dimension }) => format!(
+            "argument 'features': number {} of the list lies too far apart in two rows; allowed: within 1e140",
+            dimension + 1
+        ),
+        _ => error.to_string(),
+    }
+}
+
+/// The options in `json`.
 ///
 /// # Errors
 /// Unknown option, wrong type, value out of range.
-fn options(input: &Chunk, index: usize, row: usize) -> Result<Options, Box<dyn Error>> {
-    if index >= input.width() {
-        return from_given(Given::default());
-    }
-    let json = input.column(index).json(row)?;
+fn options(json: Json) -> Result<Options, Box<dyn Error>> {
     let example =
         "{seed: 42, n_init: 10, max_iterations: 300, standardise: true, log: false, start: 'kmeans++', threads: 2}";
-    from_given(footfall::options::read("options", json, example)?)
-}
-
-fn from_given(given: Given) -> Result<Options, Box<dyn Error>> {
+    let given: Given = footfall::options::read("options", json, example)?;
     let within = |name: &'static str, value: i64, most: i64| {
         if (1..=most).contains(&value) {
             Ok(value as usize)
@@ -185,8 +217,8 @@ pub fn answer<const N: usize>(
     most: usize,
     fit: impl Fn(&Points, [usize; N], &Options) -> Result<Value, SegmentError>,
 ) -> Result<(), Box<dyn Error>> {
-    output.write_rows(input, returns, |row| {
-        let options = options(input, 1 + N, row)?;
+    let fit_row = |row: usize, json: Json| -> Result<Value, Box<dyn Error>> {
+        let options = options(json)?;
         let mut counts = [0; N];
         for (index, count) in counts.iter_mut().enumerate() {
             // The library checks the rest.
@@ -197,6 +229,18 @@ pub fn answer<const N: usize>(
         Ok(match points(input.column(0), weights, row, options.threads)? {
             Some(points) => fit(&points, counts, &options)?,
             None => Value::Null,
+        })
+    };
+    output.write_rows(input, returns, |row| {
+        let mut json = if 1 + N < input.width() {
+            input.column(1 + N).json(row)?
+        } else {
+            Json::Object(serde_json::Map::new())
+        };
+        let caller = caller(&mut json);
+        fit_row(row, json).map_err(|error| match caller {
+            Some(caller) => CalledAs::new(&caller, of_features(&*error)).into(),
+            None => error,
         })
     })
 }
@@ -372,7 +416,7 @@ pub fn assign(input: &Chunk, mut found: impl FnMut(usize, usize, f64)) -> Result
             });
         if in_place {
             let values = &values[start..start + (end - row) * dimensions];
-            check(values, assigner.log())?;
+            check(values)?;
             assigner.assign_rows(values, |index, cluster, square| found(row + index, cluster, square));
         } else {
             for at in (row..end).filter(|&at| !points.is_null(at)) {
@@ -386,7 +430,7 @@ pub fn assign(input: &Chunk, mut found: impl FnMut(usize, usize, f64)) -> Result
                 if !coordinates.all_valid() && span.clone().any(|index| coordinates.is_null(index)) {
                     continue;
                 }
-                check(&values[span.clone()], assigner.log())?;
+                check(&values[span.clone()])?;
                 let (cluster, square) = assigner.assign(&values[span]);
                 found(at, cluster, square);
             }
@@ -396,13 +440,9 @@ pub fn assign(input: &Chunk, mut found: impl FnMut(usize, usize, f64)) -> Result
     Ok(())
 }
 
-fn check(values: &[f64], log: bool) -> Result<(), SegmentError> {
-    match values
-        .iter()
-        .find(|value| !(value.is_finite() && (!log || **value >= 0.0)))
-    {
+fn check(values: &[f64]) -> Result<(), SegmentError> {
+    match values.iter().find(|value| !value.is_finite()) {
         None => Ok(()),
-        Some(&value) if value.is_finite() => Err(SegmentError::PointNegativeLog { value }),
         Some(&value) => Err(SegmentError::PointNotFinite { value }),
     }
 }
@@ -533,7 +573,7 @@ pub fn memberships(input: &Chunk) -> Result<Vec<Option<Vec<f64>>>, SegmentError>
             });
         }
         let point = &coordinates.values::<f64>()[span];
-        check(point, membership.log())?;
+        check(point)?;
         results.push(Some(membership.probabilities(point)));
         decoded = Some((row, membership));
     }

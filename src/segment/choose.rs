@@ -1,7 +1,7 @@
 //! Which number of clusters to take.
 //!
 //! One clustering per k, each with its measures, and one of them `chosen`: the
-//! one with the highest silhouette, the smallest k among equal ones. The
+//! one with the highest silhouette, the smallest k among those that are equal but for rounding. The
 //! silhouette asks of every point whether it is nearer to its own cluster than
 //! to the next one, so unlike inertia, which always falls as k grows, it has a
 //! maximum to choose. It favours few well separated clusters; when finer
@@ -13,6 +13,10 @@ use super::model::Model;
 use super::points::Points;
 use super::quality::{measure, Quality};
 use std::ops::RangeInclusive;
+
+/// Silhouettes that differ by less are equal: two clusters that only rounding parts are as well
+/// separated as one.
+const EQUAL: f64 = 1e-9;
 
 /// One candidate.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,11 +41,15 @@ pub fn choose(points: &Points, ks: RangeInclusive<usize>, options: &Options) -> 
             allowed: "k_from or more",
         });
     }
-    let last = (*ks.end()).min(points.len()).max(*ks.start());
     let prepared = Prepared::new(points, options)?;
+    let points = prepared.points();
+    let last = (*ks.end()).min(points.len()).max(*ks.start());
     let mut choices = Vec::new();
     for k in *ks.start()..=last {
-        let model = prepared.fit(k)?;
+        let model = match prepared.fit(k) {
+            Err(SegmentError::TooManyClusters { .. }) if !choices.is_empty() => break,
+            fitted => fitted.map_err(|error| error.under("k_from"))?,
+        };
         let quality = measure(&model, points, options.seed, options.threads)?;
         choices.push(Choice {
             model,
@@ -51,7 +59,7 @@ pub fn choose(points: &Points, ks: RangeInclusive<usize>, options: &Options) -> 
     }
     let score = |choice: &Choice| choice.quality.silhouette.unwrap_or(f64::NEG_INFINITY);
     let best = (0..choices.len()).reduce(|best, next| {
-        if score(&choices[next]) > score(&choices[best]) {
+        if score(&choices[next]) > score(&choices[best]) + EQUAL {
             next
         } else {
             best

@@ -18,12 +18,14 @@ pub enum SegmentError {
         row + 1
     )]
     UnequalLengths { row: usize, found: usize, expected: usize },
-    /// NaN or an infinity. `row` and `dimension` count from 0.
+    /// NaN or an infinity. `row` and `dimension` count from 0; `n_rows` is how many rows have one there.
     #[error("argument 'points': coordinate {} of point {} is {value}; allowed: finite numbers", dimension + 1, row + 1)]
-    NotFinite { row: usize, dimension: usize, value: f64 },
-    /// A negative number where logarithms are asked for.
-    #[error("argument 'points': coordinate {} has the value {value}; allowed with log: numbers from 0 on", dimension + 1)]
-    NegativeLog { dimension: usize, value: f64 },
+    NotFinite {
+        row: usize,
+        dimension: usize,
+        value: f64,
+        n_rows: usize,
+    },
     /// Coordinates whose spread overflows a DOUBLE.
     #[error("argument 'points': the values of coordinate {} lie too far apart; allowed: within 1e140 of each other", dimension + 1)]
     TooWide { dimension: usize },
@@ -34,8 +36,17 @@ pub enum SegmentError {
     #[error("argument 'k' is {found}; allowed: 1 to {}", crate::segment::gmm::MAX_COMPONENTS)]
     Components { found: usize },
     /// More clusters than distinct points.
-    #[error("argument 'k' is {found}; allowed: at most {distinct}, the number of distinct points")]
-    TooManyClusters { found: usize, distinct: usize },
+    #[error(
+        "argument '{argument}' is {found}; allowed: at most {distinct}, the number of distinct points{}",
+        if *was_noisy { " when differences within rounding are left out" } else { "" }
+    )]
+    TooManyClusters {
+        argument: &'static str,
+        found: usize,
+        distinct: usize,
+        /// Whether there were points that differ by rounding only.
+        was_noisy: bool,
+    },
     /// A setting outside its range.
     #[error("option '{option}' is {found}; allowed: {allowed}")]
     Setting {
@@ -49,9 +60,6 @@ pub enum SegmentError {
     /// NaN or an infinity in a point to be assigned.
     #[error("argument 'point' has the coordinate {value}; allowed: finite numbers")]
     PointNotFinite { value: f64 },
-    /// A negative coordinate of a point to be assigned, under a model of logarithms.
-    #[error("argument 'point' has the coordinate {value}; allowed for a model with log: numbers from 0 on")]
-    PointNegativeLog { value: f64 },
     /// A model whose parts do not fit together.
     #[error("argument 'model' is damaged: {0}; allowed: a value made by kmeans or gmm")]
     Model(String),
@@ -64,10 +72,34 @@ impl SegmentError {
     /// The error of some rows, row `i` of which was row `places[i]` among all: it names that one.
     pub fn among_all(self, places: &[usize]) -> Self {
         match self {
-            Self::NotFinite { row, dimension, value } => Self::NotFinite {
+            Self::NotFinite {
+                row,
+                dimension,
+                value,
+                n_rows,
+            } => Self::NotFinite {
                 row: places[row],
                 dimension,
                 value,
+                n_rows,
+            },
+            error => error,
+        }
+    }
+
+    /// The error of a number of clusters that was given as `argument`.
+    pub fn under(self, argument: &'static str) -> Self {
+        match self {
+            Self::TooManyClusters {
+                found,
+                distinct,
+                was_noisy,
+                ..
+            } => Self::TooManyClusters {
+                argument,
+                found,
+                distinct,
+                was_noisy,
             },
             error => error,
         }

@@ -25,7 +25,7 @@ use super::kmeans::{Options, Prepared};
 use super::model::Assigner;
 use super::parallel;
 use super::points::{compare, Points};
-use super::scale::Scaling;
+use super::scale::{logarithm, Scaling};
 use super::wide;
 use crate::random::Random;
 
@@ -45,7 +45,7 @@ const CHUNK: usize = 1 << 6;
 /// A fitted mixture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mixture {
-    /// Whether the components are those of the logarithms (log1p) of the points.
+    /// Whether the components are those of the logarithms ([`logarithm`]) of the points.
     pub log: bool,
     /// Share of the points per component, not increasing; sums to 1.
     pub weights: Vec<f64>,
@@ -82,8 +82,7 @@ impl Mixture {
 ///
 /// # Errors
 /// `k` is 0, above [`MAX_COMPONENTS`] or above the number of distinct points;
-/// more than [`MAX_DIMENSIONS`] coordinates; a setting is 0; a negative
-/// coordinate with `log`.
+/// more than [`MAX_DIMENSIONS`] coordinates; a setting is 0.
 pub fn fit(points: &Points, k: usize, options: &Options) -> Result<Mixture, SegmentError> {
     if !(1..=MAX_COMPONENTS).contains(&k) {
         return Err(SegmentError::Components { found: k });
@@ -103,6 +102,7 @@ pub fn fit(points: &Points, k: usize, options: &Options) -> Result<Mixture, Segm
         &sample
     };
     let prepared = Prepared::new(some, options)?;
+    let some = prepared.points();
     let best_clusters = Assigner::new(&prepared.fit(k)?)?;
     let mut runs = Vec::new();
     for start in 0..options.n_init {
@@ -278,8 +278,7 @@ impl Membership {
         if let Some(weight) = weights.iter().find(|weight| !(weight.is_finite() && **weight > 0.0)) {
             return Err(SegmentError::Model(format!("a weight of {weight}")));
         }
-        let lowest = if log { -1.0 } else { f64::NEG_INFINITY };
-        if let Some(value) = means.iter().find(|value| !(value.is_finite() && **value > lowest)) {
+        if let Some(value) = means.iter().find(|value| !value.is_finite()) {
             return Err(SegmentError::Model(format!("a mean of {value}")));
         }
         let components = Components {
@@ -287,7 +286,7 @@ impl Membership {
             weights: weights.to_vec(),
             means: means
                 .iter()
-                .map(|&value| if log { value.ln_1p() } else { value })
+                .map(|&value| if log { logarithm(value) } else { value })
                 .collect(),
             covariances: covariances.to_vec(),
         };
@@ -301,11 +300,6 @@ impl Membership {
         self.densities.dimensions
     }
 
-    /// Whether coordinates are taken as logarithms.
-    pub fn log(&self) -> bool {
-        self.log
-    }
-
     /// The probabilities with which `point` belongs to the components.
     ///
     /// # Panics
@@ -314,7 +308,7 @@ impl Membership {
         assert_eq!(point.len(), self.dimensions(), "one coordinate per dimension");
         let mut probabilities = vec![0.0; self.densities.peaks.len()];
         if self.log {
-            let place: Vec<f64> = point.iter().map(|value| value.ln_1p()).collect();
+            let place: Vec<f64> = point.iter().map(|&value| logarithm(value)).collect();
             self.densities.probabilities(&place, &mut probabilities);
         } else {
             self.densities.probabilities(point, &mut probabilities);

@@ -1,7 +1,8 @@
 //! k-means: several starts and the best clustering of them.
 //!
 //! # Steps
-//! 1. Coordinates are scaled ([`super::scale`]).
+//! 1. Coordinates that hold only rounding noise become constant (`noise`), and all are scaled
+//!    ([`super::scale`]).
 //! 2. `n_init` starts ([`super::start`]), each with its own random numbers, are
 //!    iterated ([`super::lloyd`]) until no point changes its cluster.
 //!    Up to [`FEW`] distinct points, single points are then moved as long as
@@ -39,11 +40,13 @@ use super::error::SegmentError;
 use super::exchange::Singles;
 use super::lloyd::{self, Lloyd};
 use super::model::{Assigner, Model};
+use super::noise;
 use super::parallel;
 use super::points::{compare, Points};
 use super::scale::Scaling;
 use super::start::{another, Start};
 use crate::random::{hash, Random};
+use std::borrow::Cow;
 
 /// Largest number of clusters.
 pub const MAX_CLUSTERS: usize = 10_000;
@@ -83,7 +86,7 @@ pub struct Options {
     pub max_iterations: usize,
     /// Whether coordinates are divided by their standard deviation.
     pub standardise: bool,
-    /// Whether logarithms, log1p, are taken first.
+    /// Whether logarithms, sign(x) log(1 + |x|), are taken first.
     pub log: bool,
     /// How starts are found.
     pub start: Start,
@@ -127,8 +130,11 @@ impl Options {
 /// Points made ready for clustering with one set of options and any k.
 #[derive(Clone, Debug)]
 pub struct Prepared<'a> {
-    points: &'a Points,
+    /// Without noise.
+    points: Cow<'a, Points>,
     options: Options,
+    /// Whether there was some.
+    was_noisy: bool,
     pub(super) scaling: Scaling,
     blocks: Blocks,
     /// Of many points some.
@@ -139,20 +145,23 @@ impl<'a> Prepared<'a> {
     /// Checks the options and scales the points.
     ///
     /// # Errors
-    /// A setting is 0; a negative coordinate with `log`.
+    /// A setting is 0.
     pub fn new(points: &'a Points, options: &Options) -> Result<Self, SegmentError> {
         options.check()?;
-        let scaling = Scaling::fit(points, options.standardise, options.log, options.threads)?;
-        let blocks = Blocks::new(points, &scaling, options.threads);
+        let (points, noise) = noise::flatten(points, options.log, options.threads)?;
+        let mut scaling = Scaling::fit(&points, options.standardise, options.log, options.threads);
+        scaling.drown(&noise);
+        let blocks = Blocks::new(&points, &scaling, options.threads);
         let sample = if points.len() > MANY {
             let seed = Random::for_purpose(options.seed, "sample of starts").next_u64();
-            let sample = coreset::draw(points, &blocks, &scaling, SAMPLE, seed, options.threads)?;
+            let sample = coreset::draw(&points, &blocks, &scaling, SAMPLE, seed, options.threads)?;
             Some(Blocks::new(&sample, &scaling, options.threads))
         } else {
             None
         };
         Ok(Self {
             points,
+            was_noisy: noise.iter().any(Option::is_some),
             options: options.clone(),
             scaling,
             blocks,
@@ -168,11 +177,14 @@ impl<'a> Prepared<'a> {
         if !(1..=MAX_CLUSTERS).contains(&k) {
             return Err(SegmentError::Clusters { found: k as i64 });
         }
+        let too_many = |distinct, was_noisy| SegmentError::TooManyClusters {
+            argument: "k",
+            found: k,
+            distinct,
+            was_noisy,
+        };
         if k > self.points.len() {
-            return Err(SegmentError::TooManyClusters {
-                found: k,
-                distinct: self.points.len(),
-            });
+            return Err(too_many(self.points.len(), self.was_noisy));
         }
         let sample = self
             .sample
@@ -191,16 +203,36 @@ impl<'a> Prepared<'a> {
             iterations: best.iterations,
             seed: self.options.seed,
         };
-        count(&mut model, self.points, self.options.threads)?;
+        count(&mut model, &self.points, self.options.threads)?;
+        // Points that differ may be one once they are scaled: 0 and 1e-200 beside 1.
+        if model.sizes.contains(&0) {
+            let distinct = self.n_places();
+            if k > distinct {
+                return Err(too_many(distinct, true));
+            }
+        }
         number_by_size(&mut model);
         Ok(model)
     }
 }
 
 impl Prepared<'_> {
+    /// The points without noise.
+    pub(super) fn points(&self) -> &Points {
+        &self.points
+    }
+
     /// The points, scaled.
     pub(super) fn blocks(&self) -> &Blocks {
         &self.blocks
+    }
+
+    /// How many of the points differ where distances are taken.
+    fn n_places(&self) -> usize {
+        let mut places: Vec<Vec<f64>> = (0..self.points.len()).map(|index| self.blocks.point(index)).collect();
+        places.sort_by(|a, b| compare(a, b));
+        places.dedup();
+        places.len()
     }
 
     /// The best clustering of many points from starts that were found on a sample.

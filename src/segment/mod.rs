@@ -3,6 +3,7 @@
 //!
 //! - [`points`]: the input, checked, with equal points merged into weighted ones (`repeats`) and
 //!   all of them in canonical order (`arrange`) along a `curve`;
+//! - `noise`: coordinates in which points differ by rounding only;
 //! - [`scale`]: standardising and the logarithm for skewed money;
 //! - [`blocks`]: the scaled points in the layout that the kernels read;
 //! - [`start`]: k-means++ and k-means|| starts;
@@ -27,6 +28,7 @@ pub mod gmm;
 pub mod kmeans;
 pub mod lloyd;
 pub mod model;
+mod noise;
 pub mod parallel;
 pub mod points;
 pub mod quality;

@@ -3,12 +3,13 @@
 use super::blocks::{Lanes, LANES};
 use super::error::SegmentError;
 use super::points::compare;
+use super::scale::logarithm;
 use super::wide::{self, Kernel};
 
 /// A finished clustering.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// Whether distances are taken between logarithms (log1p).
+    /// Whether distances are taken between logarithms ([`logarithm`]).
     pub log: bool,
     /// (k, dimensions) in original units; cluster 1 first.
     pub centroids: Vec<f64>,
@@ -77,8 +78,7 @@ impl Assigner {
         if let Some(divisor) = scale.iter().find(|divisor| !(divisor.is_finite() && **divisor > 0.0)) {
             return damaged(format!("a scale of {divisor}"));
         }
-        let lowest = if log { -1.0 } else { f64::NEG_INFINITY };
-        if let Some(value) = centroids.iter().find(|value| !(value.is_finite() && **value > lowest)) {
+        if let Some(value) = centroids.iter().find(|value| !value.is_finite()) {
             return damaged(format!("a centroid's coordinate of {value}"));
         }
         let centroid = |j: usize| &centroids[j * dimensions..][..dimensions];
@@ -88,7 +88,9 @@ impl Assigner {
         Ok(Self {
             log,
             dimensions,
-            places: places.map(|&value| if log { value.ln_1p() } else { value }).collect(),
+            places: places
+                .map(|&value| if log { logarithm(value) } else { value })
+                .collect(),
             clusters: clusters.into_iter().map(|cluster| cluster as f64).collect(),
             factors: scale.iter().map(|divisor| 1.0 / divisor).collect(),
         })
@@ -102,11 +104,6 @@ impl Assigner {
     /// Number of clusters.
     pub fn k(&self) -> usize {
         self.clusters.len()
-    }
-
-    /// Whether coordinates are taken as logarithms.
-    pub fn log(&self) -> bool {
-        self.log
     }
 
     /// The cluster of one point, from 0, and its squared scaled distance.
@@ -141,7 +138,7 @@ impl Assigner {
     /// model's.
     pub fn scale(&self, point: &mut [f64]) {
         for (value, factor) in point.iter_mut().zip(&self.factors) {
-            *value = factor * if self.log { value.ln_1p() } else { *value };
+            *value = factor * if self.log { logarithm(*value) } else { *value };
         }
     }
 
@@ -151,7 +148,7 @@ impl Assigner {
         for (axis, lanes) in lanes.iter_mut().enumerate() {
             let column = rows[axis..].iter().step_by(self.dimensions);
             for (lane, &value) in lanes.iter_mut().zip(column) {
-                *lane = if self.log { value.ln_1p() } else { value };
+                *lane = if self.log { logarithm(value) } else { value };
             }
         }
     }

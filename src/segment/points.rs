@@ -290,10 +290,13 @@ impl Rows<'_> {
         let range = self.chunk(chunk);
         let values = self.rows(range.clone());
         if let Some(position) = first_not_finite(values) {
+            let dimension = position % self.dimensions;
+            let column = self.values[dimension..].iter().step_by(self.dimensions);
             return Err(SegmentError::NotFinite {
                 row: range.start + position / self.dimensions,
-                dimension: position % self.dimensions,
+                dimension,
                 value: values[position],
+                n_rows: column.filter(|value| !value.is_finite()).count(),
             });
         }
         Ok(wide::run(ChunkBounds {

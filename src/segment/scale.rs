@@ -2,9 +2,9 @@
 //!
 //! Days, counts and money have different units, and k-means adds their squares:
 //! without standardising the widest feature decides alone. Money is skewed as
-//! well; its logarithm keeps a few large customers from taking a cluster each.
+//! well; its logarithm keeps a few large customers from taking a cluster each. Refunds can leave it
+//! below zero, so the logarithm is one that keeps the sign.
 
-use super::error::SegmentError;
 use super::parallel;
 use super::points::Points;
 
@@ -15,10 +15,10 @@ const RUN: usize = 256;
 const CHUNK: usize = 1 << 15;
 
 /// What is done to a coordinate before distances are taken:
-/// `(f(x) - mean) / deviation` with f = log1p or identity.
+/// `(f(x) - mean) / deviation` with f = [`logarithm`] or identity.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scaling {
-    /// Whether f is log1p.
+    /// Whether f is the logarithm.
     pub log: bool,
     /// Mean of f(x) per dimension; takes no part in distances.
     pub means: Vec<f64>,
@@ -32,17 +32,8 @@ impl Scaling {
     /// Learns the scaling of `points`. With `standardise` the divisor is the
     /// population standard deviation (of the logarithms with `log`), 1 for a
     /// constant coordinate; without it all divisors are 1.
-    ///
-    /// # Errors
-    /// A negative value with `log`.
-    pub fn fit(points: &Points, standardise: bool, log: bool, threads: usize) -> Result<Self, SegmentError> {
+    pub fn fit(points: &Points, standardise: bool, log: bool, threads: usize) -> Self {
         let (low, high) = (points.low(), points.high());
-        if log {
-            if let Some(dimension) = low.iter().position(|&value| value < 0.0) {
-                let value = low[dimension];
-                return Err(SegmentError::NegativeLog { dimension, value });
-            }
-        }
         let moments = moments(points, log, threads);
         let means = moments.iter().map(|moments| moments.mean).collect();
         let deviations = moments.iter().zip(low.iter().zip(high)).map(|(moments, (low, high))| {
@@ -55,18 +46,26 @@ impl Scaling {
         let deviations: Vec<f64> = deviations.collect();
         let scaled = moments.iter().zip(&deviations);
         let variances = scaled.map(|(moments, deviation)| moments.variance() / (deviation * deviation));
-        Ok(Self {
+        Self {
             variance: variances.sum::<f64>() / moments.len() as f64,
             log,
             means,
             deviations,
-        })
+        }
+    }
+
+    /// Keeps noise that was taken out of the points small in the points that are assigned later:
+    /// where it is `widths` wide, the divisor is at least a thousand times that.
+    pub(super) fn drown(&mut self, widths: &[Option<f64>]) {
+        for (deviation, width) in self.deviations.iter_mut().zip(widths) {
+            *deviation = deviation.max(1e3 * width.unwrap_or(0.0));
+        }
     }
 
     /// One coordinate as the iterations use it.
     #[inline]
     pub fn forward(&self, axis: usize, value: f64) -> f64 {
-        let transformed = if self.log { value.ln_1p() } else { value };
+        let transformed = if self.log { logarithm(value) } else { value };
         (transformed - self.means[axis]) / self.deviations[axis]
     }
 
@@ -75,7 +74,7 @@ impl Scaling {
     pub fn forward_all(&self, axis: usize, values: &mut [f64]) {
         if self.log {
             for value in values.iter_mut() {
-                *value = value.ln_1p();
+                *value = logarithm(*value);
             }
         }
         let (mean, deviation) = (self.means[axis], self.deviations[axis]);
@@ -90,11 +89,27 @@ impl Scaling {
         for row in values.chunks_exact_mut(self.means.len()) {
             for (axis, value) in row.iter_mut().enumerate() {
                 let transformed = *value * self.deviations[axis] + self.means[axis];
-                *value = if self.log { transformed.exp_m1() } else { transformed };
+                *value = if self.log {
+                    exponential(transformed)
+                } else {
+                    transformed
+                };
             }
         }
         values
     }
+}
+
+/// sign(x) log(1 + |x|): log1p, continued to numbers below zero as their mirror image.
+#[inline]
+pub fn logarithm(x: f64) -> f64 {
+    x.abs().ln_1p().copysign(x)
+}
+
+/// The inverse of [`logarithm`].
+#[inline]
+pub fn exponential(x: f64) -> f64 {
+    x.abs().exp_m1().copysign(x)
 }
 
 /// Weight, mean and sum of squared deviations of some numbers.
@@ -142,7 +157,7 @@ fn moments(points: &Points, log: bool, threads: usize) -> Vec<Moments> {
                 let mut sum = 0.0;
                 for ((slot, row), &weight) in column.iter_mut().zip(rows.chunks_exact(dimensions)).zip(weights) {
                     *slot = if log {
-                        row[axis].ln_1p() - origin.ln_1p()
+                        logarithm(row[axis]) - logarithm(origin)
                     } else {
                         row[axis] - origin
                     };
@@ -152,7 +167,7 @@ fn moments(points: &Points, log: bool, threads: usize) -> Vec<Moments> {
                 let squares = column.iter().zip(weights);
                 moments.combine(Moments {
                     weight: total,
-                    mean: mean + if log { origin.ln_1p() } else { origin },
+                    mean: mean + if log { logarithm(origin) } else { origin },
                     squares: squares
                         .map(|(value, &weight)| (value - mean) * (value - mean) * weight as f64)
                         .sum(),

@@ -5,7 +5,9 @@
 The customers are made here from a seeded generator: whole days, whole counts and money in
 cents, so the numbers in the file are exact. Coordinates are standardised with StandardScaler.
 Per data set and k: the lowest inertia that 200 starts of KMeans reach with tol=0, and for the
-labels of that run the silhouette of all points and the Davies-Bouldin index. For the groups
+labels of that run the silhouette of all points and the Davies-Bouldin index. In the set
+`rounding`, one coordinate differs by rounding only, which StandardScaler recognises (scale 1), and
+one has its digits behind a large offset. For the groups
 also the mean log likelihood of GaussianMixture with one to five components (tol=1e-9).
 """
 
@@ -42,8 +44,15 @@ def groups(random, n):
     return np.round(points * [1, 10, 100, 0.01], 5) + [0, 5, -300, 2]
 
 
+def rounding(random, n):
+    """Ten payments of a shop added up in some order, a number of 1e9 and more, and days."""
+    payments = np.array([0.1, 0.2, 0.3, 0.7, 1.1, 2.3, 9.99, 19.9, 0.01, 5.05])
+    spent = [sum(random.permutation(payments).tolist()) for _ in range(n)]
+    return np.column_stack([spent, 1e9 + random.choice([0, 1, 100, 101], n), random.integers(0, 60, n)])
+
+
 random = np.random.default_rng(20171125)
-sets = {"shop": shop(random, 1500), "money": money(random, 600), "groups": groups(random, 400)}
+sets = {"shop": shop(random, 1500), "money": money(random, 600), "groups": groups(random, 400), "rounding": rounding(random, 300)}
 recorded = []
 for name, points in sets.items():
     scaled = StandardScaler().fit_transform(points)
