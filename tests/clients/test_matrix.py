@@ -99,6 +99,7 @@ CALLS = {
     "check_occurs": (["'activity'", "'purchase'", "['buy']", "['buy', 'pv']"], {}),
 
     "check_option": (["true", "'rfm'", "'bins'", "5", "'2 to 9'"], {}),
+    "check_seed": (["'segment'", "42"], {}),
     "choose_k": (
         ["shop", "[item_id, price]"],
         {"k_from": "2", "k_to": "3", "seed": "1", "standardise": "true", "log": "false"},
@@ -193,6 +194,7 @@ CALLS = {
     "sequences": (["shop", "user_id", "action", "ts"], {"tie_break": "item_id", "time_zone": "NULL"}),
     "shown": (["'buy'"], {}),
     "time_features": (["TIMESTAMP '2017-11-25 21:00:00'"], {}),
+    "times_typical": (["3.0", "2.0"], {}),
     "train": (
         ["histories", "actions"],
         {
