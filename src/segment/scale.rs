@@ -143,6 +143,7 @@ impl Moments {
 /// is at hand, for its mean and for the squares.
 fn moments(points: &Points, log: bool, threads: usize) -> Vec<Moments> {
     let dimensions = points.dimensions();
+    let transform = |value: f64| if log { logarithm(value) } else { value };
     let parts = parallel::map(threads, points.len().div_ceil(CHUNK), |chunk| {
         let range = chunk * CHUNK..points.len().min((chunk + 1) * CHUNK);
         let mut moments = vec![Moments::default(); dimensions];
@@ -153,21 +154,17 @@ fn moments(points: &Points, log: bool, threads: usize) -> Vec<Moments> {
             let rows = points.rows(run);
             let total = weights.iter().map(|&weight| weight as f64).sum::<f64>();
             for (axis, moments) in moments.iter_mut().enumerate() {
-                let origin = rows[axis];
+                let origin = transform(rows[axis]);
                 let mut sum = 0.0;
                 for ((slot, row), &weight) in column.iter_mut().zip(rows.chunks_exact(dimensions)).zip(weights) {
-                    *slot = if log {
-                        logarithm(row[axis]) - logarithm(origin)
-                    } else {
-                        row[axis] - origin
-                    };
+                    *slot = transform(row[axis]) - origin;
                     sum += *slot * weight as f64;
                 }
                 let mean = sum / total;
                 let squares = column.iter().zip(weights);
                 moments.combine(Moments {
                     weight: total,
-                    mean: mean + if log { logarithm(origin) } else { origin },
+                    mean: mean + origin,
                     squares: squares
                         .map(|(value, &weight)| (value - mean) * (value - mean) * weight as f64)
                         .sum(),
