@@ -3,65 +3,93 @@
 -- A report is taken apart by field names in quotes, because a bare name that equals a parameter of the
 -- macro would be replaced by the caller's expression.
 
-CREATE MACRO footfall.main.predict_next(model, actions) AS system.main.predict_next(model, actions);
-COMMENT ON MACRO footfall.main.predict_next IS 'Predicts the next action of a history.
+CREATE MACRO footfall.main.predict_next(model, actions, unknown := 'skip') AS
+system.main.predict_next(model, actions, unknown);
 
-A STRUCT: `action`, the likeliest; its `probability`; and `probabilities`, a MAP from each action to its own. NULL elements of the history are left out; an empty history gets the training frequencies; a history of any length is read whole; an action that the model does not know is an error. The model is decoded once, however many rows there are. `EXECUTE` takes no subquery as an argument: there, keep the model in a variable (`SET VARIABLE model = (SELECT …)`) and give `getvariable(''model'')`.
+COMMENT ON MACRO footfall.main.predict_next IS $$Predicts the next action of a history.
+
+A STRUCT: `action`, the likeliest; its `probability`; `probabilities`, a MAP from each action to its own; and `n_unknown`, the
+actions of the history that the model does not know and that were left out. NULL elements of the history are left out, too;
+an empty history gets the training frequencies; a history of any length is read whole. The model is decoded once, however
+many rows there are. `EXECUTE` takes no subquery as an argument: there, keep the model in a variable
+(`SET VARIABLE model = (FROM footfall.best_model(run))`) and give `getvariable('model')`.
 
 Parameters:
 - model: BLOB, of `footfall.train`
 - actions: VARCHAR[], the history in time order
+- unknown: 'skip', or 'error' for an error where the model does not know an action; without the schema it is the third argument, `predict_next(model, actions, 'error')`
 
 Example:
-WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: [''pv'', ''pv'', ''cart'', ''buy''][1 + (i + u) % 4]) FROM range(80) users(u)),
+WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),
      run AS (FROM footfall.train(histories, actions, epochs := 3, hidden := 8, learning_rate := 0.05, user_id := u))
-SELECT predict_next(model, [''pv'', ''pv'', ''cart'']).action AS next FROM run ORDER BY epoch DESC LIMIT 1;';
+SELECT predict_next((FROM footfall.best_model(run)), ['pv', 'pv', 'wish', 'cart']) AS next;$$;
 
-CREATE MACRO footfall.main.next_state(model, state, action) AS system.main.next_state(model, state, action);
-COMMENT ON MACRO footfall.main.next_state IS 'Reads one more action and predicts the one after it, in constant time.
+CREATE MACRO footfall.main.next_state(model, state, action, unknown := 'skip') AS
+system.main.next_state(model, state, action, unknown);
 
-A live system keeps one small BLOB per user instead of the history: `state` goes into the next call, and `action`, `probability` and `probabilities` are what `predict_next` would give for the whole history. A state belongs to the model that made it.
+COMMENT ON MACRO footfall.main.next_state IS $$Reads one more action and predicts the one after it, in constant time.
+
+A live system keeps one small BLOB per user instead of the history: `state` goes into the next call, and `action`,
+`probability` and `probabilities` are what `predict_next` would give for the whole history. An action that the model does
+not know leaves the state as it is, and `n_unknown` is 1. A state belongs to the model that made it.
 
 Parameters:
 - model: BLOB, of `footfall.train`
-- state: BLOB, of the call before; empty (''''''''::BLOB) before the first action
+- state: BLOB, of the call before; empty (''::BLOB) before the first action
 - action: VARCHAR, what happened
+- unknown: 'skip', or 'error' for an error where the model does not know the action; without the schema it is the fourth argument
 
 Example:
-WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: [''pv'', ''pv'', ''cart'', ''buy''][1 + (i + u) % 4]) FROM range(80) users(u)),
+WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),
      run AS (FROM footfall.train(histories, actions, epochs := 3, hidden := 8, learning_rate := 0.05, user_id := u))
-SELECT next_state(model, next_state(model, ''''::BLOB, ''pv'').state, ''cart'').action AS next FROM run ORDER BY epoch DESC LIMIT 1;';
+SELECT next_state(model, next_state(model, ''::BLOB, 'pv').state, 'cart').action AS next FROM footfall.best_model(run);$$;
 
-CREATE MACRO footfall.main.history_loss(model, actions) AS system.main.history_loss(model, actions);
-COMMENT ON MACRO footfall.main.history_loss IS 'Tells how much a history surprises a model.
+CREATE MACRO footfall.main.history_loss(model, actions, unknown := 'skip', n_train := 0) AS
+system.main.history_loss(model, actions, unknown, n_train);
 
-A STRUCT: `loss`, the sum over the actions 2 to n of minus the logarithm of the probability that the model gave them, in nats, and `n`, their number. Unusual customers stand out by `loss / n`; `footfall.compare_models` compares two models by it.
+COMMENT ON MACRO footfall.main.history_loss IS $$Tells how much a history surprises a model.
+
+A STRUCT: `loss`, the sum over the actions 2 to n of minus the logarithm of the probability that the model gave them, in
+nats; `n`, their number; and `n_unknown`, the actions that the model does not know, which are left out. Unusual customers
+stand out by `loss / n`; `footfall.compare_models` compares two models by it.
 
 Parameters:
 - model: BLOB, of `footfall.train`
 - actions: VARCHAR[], the history in time order
+- unknown: 'skip', or 'error' for an error where the model does not know an action; without the schema it is the third argument
+- n_train: BIGINT, so many known actions at the beginning are only read; without the schema it is the fourth argument
 
 Example:
-WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: [''pv'', ''pv'', ''cart'', ''buy''][1 + (i + u) % 4]) FROM range(80) users(u)),
+WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),
      run AS (FROM footfall.train(histories, actions, epochs := 3, hidden := 8, learning_rate := 0.05, user_id := u))
-SELECT h.n, h.loss < 5 AS is_usual FROM (SELECT history_loss(arg_max(model, epoch), [''pv'', ''pv'', ''cart'', ''buy'', ''pv'']) AS h FROM run);';
+SELECT h.n, h.loss < 5 AS is_usual FROM (SELECT history_loss(model, ['pv', 'pv', 'cart', 'buy', 'pv']) AS h FROM footfall.best_model(run));$$;
 
 CREATE MACRO footfall.main.model_info(model) AS system.main.model_info(model);
-COMMENT ON MACRO footfall.main.model_info IS 'Tells what a model is and how it was trained.
 
-A STRUCT: `architecture`, the sizes, `vocabulary`, `n_parameters`, `epochs` (over continued runs), `seed`, `device`, `validation` (the share of users held back), the numbers of targets, the losses of the last epoch, `settings` (JSON) and `format_version`.
+COMMENT ON MACRO footfall.main.model_info IS $$Tells what a model is and how it was trained.
+
+A STRUCT: `architecture`, the sizes, `vocabulary`, `n_parameters`, `epochs` (over continued runs), `seed`, `device`,
+`validation` (the share of users held back), the numbers of targets, the losses of the last epoch, `settings` (JSON),
+`format_version`, and `split`, how the histories were split: `by` ('user', 'history', 'time', 'none'), `share`, `seed`,
+`validation_from` (as text, with +00 where the times had a time zone), `n_held_out` (histories with held-back targets) and a
+`fingerprint` of these. A model of format 1 and one trained on sequences that were packed by hand do not know by what they
+were split ('unknown').
 
 Parameters:
 - model: BLOB, of `footfall.train`
 
 Example:
-WITH histories(actions) AS (VALUES ([''pv'', ''pv'', ''buy'', ''pv'']), ([''pv'', ''pv'', ''pv''])),
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
-SELECT i.architecture, i.hidden, i.vocabulary, i.n_parameters FROM (SELECT model_info(model) AS i FROM run);';
+SELECT i.architecture, i.hidden, i.vocabulary, i.n_parameters, i.split.by FROM (SELECT model_info(model) AS i FROM run);$$;
 
-CREATE MACRO footfall.main.evaluate_piece(model, dataset, first, threads) AS
-system.main.evaluate_piece(model, dataset, first, threads);
-COMMENT ON MACRO footfall.main.evaluate_piece IS 'Scores a model on some of the held-back targets of a dataset, for a fraction of a second: the step under `footfall.evaluate`.
+CREATE MACRO footfall.main.evaluate_piece(model, dataset, first, threads, called_as := NULL) AS
+CASE WHEN called_as IS NULL
+    THEN system.main.evaluate_piece(model, dataset, first, threads)
+    ELSE system.main.evaluate_piece(model, dataset, first, threads, called_as)
+END;
+
+COMMENT ON MACRO footfall.main.evaluate_piece IS $$Scores a model on some of the held-back targets of a dataset, for a fraction of a second: the step under `footfall.evaluate`.
 
 The result is a STRUCT: `next`, the first history that is left (NULL when none is), and `piece`, a BLOB for `evaluate_model`.
 
@@ -70,36 +98,71 @@ Parameters:
 - dataset: BLOB, of `footfall.training_set` with the vocabulary of the model
 - first: BIGINT, the history to begin with: 0, or `next` of the piece before
 - threads: BIGINT, 1 to 1024
+- called_as: the macro of footfall that an error names; NULL names evaluate_piece
 
 Example:
-WITH histories(actions) AS (VALUES ([''pv'', ''pv'', ''buy'', ''pv'']), ([''pv'', ''pv'', ''pv''])),
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
 SELECT p.next, octet_length(p.piece) > 0 AS is_scored
-FROM (SELECT evaluate_piece(model, dataset, 0, 1) AS p FROM run, footfall.training_set(histories, actions, validation := 1));';
+FROM (SELECT evaluate_piece(model, dataset, 0, 1) AS p FROM run, footfall.training_set(histories, actions, validation := 1));$$;
 
-CREATE MACRO footfall.main.evaluate_model(model, dataset, pieces, threads) AS
-system.main.evaluate_model(model, dataset, pieces, threads);
-COMMENT ON MACRO footfall.main.evaluate_model IS 'Reports on a model that was scored piece by piece, and on the baselines that travel in it: the scalar under `footfall.evaluate`.
+CREATE MACRO footfall.main.evaluate_model(model, dataset, pieces, threads, called_as := NULL) AS
+CASE WHEN called_as IS NULL
+    THEN system.main.evaluate_model(model, dataset, pieces, threads)
+    ELSE system.main.evaluate_model(model, dataset, pieces, threads, called_as)
+END;
 
-A list with one STRUCT per predictor: the numbers of `footfall.evaluate`, and the lists `actions`, `confusion` and `reliability`. The held-back targets of the dataset count.
+COMMENT ON MACRO footfall.main.evaluate_model IS $$Reports on a model that was scored piece by piece, and on the baselines that travel in it: the scalar under `footfall.evaluate`.
+
+A list with one STRUCT per predictor: the numbers of `footfall.evaluate`, and the lists `actions`, `confusion` and
+`reliability`. The held-back targets of the dataset count.
 
 Parameters:
 - model: BLOB, of `footfall.train`
 - dataset: BLOB, of `footfall.training_set` with the vocabulary of the model
 - pieces: BLOB[], of `evaluate_piece`, all in order
 - threads: BIGINT, 1 to 1024
+- called_as: the macro of footfall that an error names; NULL names evaluate_model
 
 Example:
-WITH histories(actions) AS (VALUES ([''pv'', ''pv'', ''buy'', ''pv'']), ([''pv'', ''pv'', ''pv''])),
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
 SELECT len(evaluate_model(model, dataset, [evaluate_piece(model, dataset, 0, 1).piece], 1)) AS n_predictors
-FROM run, footfall.training_set(histories, actions, validation := 1);';
+FROM run, footfall.training_set(histories, actions, validation := 1);$$;
+
+CREATE MACRO footfall.main.scored_split(function_name, argument_name, part, info) AS
+CASE
+    WHEN CAST(part AS VARCHAR) = 'all'
+    THEN {
+        'by': 'all', 'share': CAST(1 AS DOUBLE), 'seed': CAST(0 AS BIGINT), 'validation_from': CAST(NULL AS VARCHAR),
+        'n_held_out': CAST(NULL AS BIGINT), 'fingerprint': CAST(NULL AS VARCHAR)
+    }
+    WHEN NOT footfall.main.check_option(
+        CAST(part AS VARCHAR) IN ('held_out', 'validation'), function_name, 'part', part, '''held_out'', ''all'''
+    )
+    THEN NULL
+    WHEN info['split']['by'] = 'none'
+    THEN error('footfall.' || function_name || ': ''' || argument_name || ''' was trained with validation := 0, so nothing was held back that it '
+        || 'could be judged on; train with validation := 0.1, or give part := ''all'' to score every history, those it learned from included')
+    ELSE info['split']
+END;
+
+COMMENT ON MACRO footfall.main.scored_split IS $$The split under which a report on a model packs histories, or the error of a model that has no held-back part.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument that the model was given as.
+- part: 'held_out' (or 'validation'), or 'all'.
+- info: the value of `model_info`.
+
+Example:
+SELECT footfall.scored_split('evaluate', 'model', 'all', model_info(NULL)).by AS by_;$$;
 
 CREATE MACRO footfall.main.evaluation(
     tbl,
     actions,
     model,
-    part := 'all',
+    part := 'held_out',
     user_id := NULL,
     times := NULL,
     validation_from := NULL,
@@ -109,65 +172,91 @@ CREATE MACRO footfall.main.evaluation(
 WITH RECURSIVE
 ff_model AS MATERIALIZED (
     SELECT
-        (model)::BLOB AS ff_blob,
-        model_info((model)::BLOB) AS ff_info,
+        CASE WHEN footfall.main.check_option(
+            ff_blob IS NOT NULL, called_as, 'model', NULL, 'a model of footfall.train'
+        ) THEN ff_blob END AS ff_blob,
+        system.main.model_info(ff_blob) AS ff_info,
         coalesce((threads)::BIGINT, current_setting('threads')::BIGINT) AS ff_threads
+    FROM (
+        SELECT footfall.main.model_blob(called_as, 'model', ff_given) AS ff_blob
+        FROM (SELECT (model) AS ff_given)
+    )
+),
+ff_part AS MATERIALIZED (
+    SELECT footfall.main.scored_split(called_as, 'model', part, ff_info) AS ff_scored_split
+    FROM ff_model
 ),
 ff_packed AS MATERIALIZED (
-    SELECT ff_set.dataset AS ff_dataset
+    SELECT ff_set.dataset AS ff_dataset, ff_set.n_unknown AS ff_n_unknown
     FROM footfall.main.training_set(
         tbl,
         actions,
         vocabulary := (SELECT ff_info['vocabulary'] FROM ff_model),
         user_id := user_id,
         times := times,
-        validation := CASE part
-            WHEN 'all' THEN 1
-            WHEN 'validation' THEN (SELECT coalesce(ff_info['validation'], 0) FROM ff_model)
-        END,
-        validation_from := CASE part WHEN 'validation' THEN (validation_from)::TIMESTAMP END,
-        seed := (SELECT coalesce(ff_info['seed'], 0) FROM ff_model)
+        validation_from := validation_from,
+        split := (SELECT ff_scored_split FROM ff_part),
+        unknown := 'skip',
+        called_as := called_as
     ) AS ff_set
-    WHERE (SELECT footfall.main.check_option(
-        part IN ('all', 'validation'), called_as, 'part', part, '''all'', ''validation'''
-    ) AND footfall.main.check_option(
-        ff_blob IS NOT NULL, called_as, 'model', NULL, 'a model of footfall.train'
-    ) FROM ff_model)
 ),
 ff_pieces(ff_first, ff_scored) AS (
-    SELECT 0::BIGINT, evaluate_piece(ff_blob, ff_dataset, 0, ff_threads) FROM ff_model, ff_packed
+    SELECT 0::BIGINT, system.main.evaluate_piece(ff_blob, ff_dataset, 0, ff_threads, called_as) FROM ff_model, ff_packed
     UNION ALL
-    SELECT ff_scored['next'], evaluate_piece(ff_blob, ff_dataset, ff_scored['next'], ff_threads)
+    SELECT
+        ff_scored['next'],
+        system.main.evaluate_piece(ff_blob, ff_dataset, ff_scored['next'], ff_threads, called_as)
     FROM ff_pieces, ff_model, ff_packed
     WHERE ff_scored['next'] IS NOT NULL
+),
+ff_reports AS (
+    SELECT system.main.evaluate_model(ff_blob, ff_dataset, ff_all, ff_threads, called_as) AS ff_report, ff_n_unknown
+    FROM
+        ff_model,
+        ff_packed,
+        (SELECT list(ff_scored['piece'] ORDER BY ff_first ASC NULLS LAST) AS ff_all FROM ff_pieces)
 )
-SELECT unnest(evaluate_model(ff_blob, ff_dataset, ff_all, ff_threads)) AS report
-FROM ff_model, ff_packed, (SELECT list(ff_scored['piece'] ORDER BY ff_first) AS ff_all FROM ff_pieces);
-COMMENT ON MACRO TABLE footfall.main.evaluation IS 'Everything that is known about the quality of a model, one STRUCT `report` per predictor.
+SELECT
+    unnest(CASE
+        WHEN len(ff_report) = 0 AND CAST(part AS VARCHAR) <> 'all'
+        THEN error('footfall.' || called_as || ': no action of this table was held back from the model, so there is nothing to judge it on; '
+            || 'give a table with held-back users or later times, or part := ''all'' to score every history, those it learned from included')
+        ELSE ff_report
+    END) AS report,
+    CASE WHEN CAST(part AS VARCHAR) = 'all' THEN 'all' ELSE 'held_out' END AS part,
+    ff_n_unknown AS n_unknown
+FROM ff_reports;
 
-Its fields are the numbers of `footfall.evaluate` and the lists `actions` (as `footfall.class_report`), `confusion` (as `footfall.confusion`) and `reliability` (as `footfall.reliability`).
+COMMENT ON MACRO TABLE footfall.main.evaluation IS $$Everything that is known about the quality of a model, one STRUCT `report` per predictor.
+
+Its fields are the numbers of `footfall.evaluate` and the lists `actions` (as `footfall.class_report`), `confusion` (as
+`footfall.confusion`) and `reliability` (as `footfall.reliability`, with the bins of each action behind those of the
+likeliest one). Beside it `part` and `n_unknown`, as in `footfall.evaluate`.
 
 Parameters:
 - tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`
 - called_as: the macro that an error names
 
 Example:
-WITH histories(actions) AS (VALUES ([''pv'', ''pv'', ''buy'', ''pv'']), ([''pv'', ''pv'', ''pv''])),
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
-SELECT report.predictor, len(report.actions) AS n_actions FROM footfall.evaluation(histories, actions, (SELECT model FROM run));';
+SELECT report.predictor, len(report.actions) AS n_actions FROM footfall.evaluation(histories, actions, (SELECT model FROM run), part := 'all');$$;
 
 CREATE MACRO footfall.main.evaluate(
     tbl,
     actions,
     model,
-    part := 'all',
+    part := 'held_out',
     user_id := NULL,
     times := NULL,
     validation_from := NULL,
     threads := NULL
 ) AS TABLE
 WITH ff_scored AS MATERIALIZED (
-    SELECT ff_evaluation.report AS ff_report
+    SELECT
+        ff_evaluation.report AS ff_report,
+        ff_evaluation.part AS ff_part,
+        ff_evaluation.n_unknown AS ff_n_unknown
     FROM footfall.main.evaluation(
         tbl,
         actions,
@@ -192,190 +281,299 @@ SELECT
     1 - ff_report['log_loss'] / (
         SELECT min(ff_report['log_loss']) FROM ff_scored WHERE ff_report['predictor'] <> 'model'
     ) AS lift,
-    ff_report['n'] AS n
+    ff_report['n'] AS n,
+    ff_part AS part,
+    CASE WHEN ff_part = 'held_out' THEN ff_report['as_in_training'] END AS as_in_training,
+    ff_n_unknown AS n_unknown
 FROM ff_scored;
-COMMENT ON MACRO TABLE footfall.main.evaluate IS 'Scores a model beside the baselines that it must beat, one row per predictor.
 
-Predictors: `model`; `majority`, always the training frequencies; `repeat_last`, the last action again with the frequency at which actions repeat; `markov_1` and `markov_3`, what followed the last one or three actions. The baselines were counted on the training split of the model and travel in it. Columns: `log_loss`, mean negative log likelihood in nats, smaller is better; `auc`, mean over the actions of the area under the ROC curve, one against the rest; `accuracy`; `top2_accuracy`; `balanced_accuracy`, mean recall; `macro_f1`; `calibration_error`, expected, over ten bins; `lift`, the share by which the log loss is below that of the best baseline; `n`, the targets, which are the actions 2 to n of each history. Look at `log_loss` and `auc` first: where nine actions in ten are views, a good model answers view nearly always, and accuracy and F1 cannot see what it knows. Where there are more than 4 million probabilities (targets times actions), `auc` of the model is that of a sample of histories with as many; everything else is exact. An evaluation can be interrupted between two seconds of work.
+COMMENT ON MACRO TABLE footfall.main.evaluate IS $$Scores a model beside the baselines that it must beat, one row per predictor, on what it has not learned from.
+
+Predictors: `model`; `majority`, always the training frequencies; `repeat_last`, the last action again with the frequency
+at which actions repeat; `markov_1` and `markov_3`, what followed the last one or three actions. The baselines were counted
+on the training split of the model and travel in it. Columns: `log_loss`, mean negative log likelihood in nats, smaller is
+better; `auc`, mean over the actions of the area under the ROC curve, one against the rest; `accuracy`; `top2_accuracy`;
+`balanced_accuracy`, mean recall; `macro_f1`; `calibration_error`, expected, over ten bins; `lift`, the share by which the
+log loss is below that of the best baseline; `n`, the targets, which are the actions 2 to n of each history; `part`, which
+of them were scored, 'held_out' or 'all'; `as_in_training`, whether these are the very targets that were held back in the
+training: false where the table has changed since, or `user_id` is another (NULL for a model that does not know);
+`n_unknown`, the actions of the table that the model does not know and that were left out.
+
+Look at `log_loss` and `auc` first: where nine actions in ten are views, a good model answers view nearly always, and
+accuracy and F1 cannot see what it knows. Where there are more than 4 million probabilities (targets times actions), `auc`
+of the model is that of a sample of histories with as many; everything else is exact. An evaluation can be interrupted
+between two seconds of work.
+
+A model carries how its histories were split, so the held-back part is found again with the column that it was split by:
+`user_id`, or `times`, or neither. Of a model that does not know (format 1), `user_id`, or `times` and `validation_from`,
+must be those of its training.
 
 Parameters:
 - tbl: a table, view, CTE or file with one row per user
 - actions: VARCHAR[], the history in time order
 - model: BLOB, of `footfall.train`
-- part: ''all'' targets of the table, or ''validation'': those held back when the model was trained, found again by the same hash of `user_id`
-- user_id, times, validation_from: as given to `footfall.train`, for part ''validation''
+- part: 'held_out', the targets that the model did not learn from, or 'all' targets of the table; 'validation' is the same as 'held_out'
+- user_id: as given to `footfall.train`, for a model that was split by user
+- times: as given to `footfall.train`, for a model that was split by time
+- validation_from: a later moment than that of the split; NULL takes that of the split
 - threads: NULL takes the setting of DuckDB
 
 Example:
-WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: [''pv'', ''pv'', ''cart'', ''buy''][1 + (i + u) % 4]) FROM range(80) users(u)),
+WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),
      run AS (FROM footfall.train(histories, actions, epochs := 3, hidden := 8, learning_rate := 0.05, user_id := u))
-SELECT predictor, round(log_loss, 2) AS log_loss, n
-FROM footfall.evaluate(histories, actions, (SELECT arg_min(model, validation_loss) FROM run)) WHERE predictor <> ''model'';';
+SELECT predictor, round(log_loss, 2) AS log_loss, n, part
+FROM footfall.evaluate(histories, actions, (FROM footfall.best_model(run)), user_id := u) WHERE predictor <> 'model';$$;
+
+CREATE MACRO footfall.main.report_rows(
+    tbl, actions, model, field, predictor, part, user_id, times, validation_from, threads, called_as
+) AS TABLE
+WITH ff_scored AS (
+    SELECT
+        ff_evaluation.report['predictor'] AS ff_predictor,
+        ff_evaluation.part AS ff_part,
+        unnest(ff_evaluation.report[field], max_depth := 2)
+    FROM footfall.main.evaluation(
+        tbl,
+        actions,
+        model,
+        part := part,
+        user_id := user_id,
+        times := times,
+        validation_from := validation_from,
+        threads := threads,
+        called_as := called_as
+    ) AS ff_evaluation
+)
+SELECT ff_predictor AS predictor, * EXCLUDE (ff_predictor, ff_part), ff_part AS part
+FROM ff_scored
+WHERE ff_predictor = coalesce(predictor, ff_predictor)
+AND (SELECT footfall.main.check_option(
+    predictor IS NULL OR predictor IN ('model', 'majority', 'repeat_last', 'markov_1', 'markov_3'),
+    called_as, 'predictor', predictor, '''model'', ''majority'', ''repeat_last'', ''markov_1'', ''markov_3'', NULL for all'
+));
+
+COMMENT ON MACRO TABLE footfall.main.report_rows IS $$The rows of one list of `footfall.evaluation`: what `class_report`, `confusion` and `reliability` have in common.
+
+Parameters:
+- tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`
+- field: the list: 'actions', 'confusion' or 'reliability'
+- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all
+- called_as: the macro that an error names
+
+Example:
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
+     run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
+SELECT action, support
+FROM footfall.report_rows(histories, actions, (SELECT model FROM run), 'actions', 'majority', 'all', NULL, NULL, NULL, NULL, 'class_report');$$;
 
 CREATE MACRO footfall.main.class_report(
     tbl,
     actions,
     model,
     predictor := 'model',
-    part := 'all',
+    part := 'held_out',
     user_id := NULL,
     times := NULL,
     validation_from := NULL,
     threads := NULL
 ) AS TABLE
-WITH ff_scored AS (
-    SELECT ff_evaluation.report['predictor'] AS ff_predictor, unnest(ff_evaluation.report['actions'], max_depth := 2)
-    FROM footfall.main.evaluation(
-        tbl,
-        actions,
-        model,
-        part := part,
-        user_id := user_id,
-        times := times,
-        validation_from := validation_from,
-        threads := threads,
-        called_as := 'class_report'
-    ) AS ff_evaluation
-)
-SELECT ff_predictor AS predictor, * EXCLUDE (ff_predictor)
-FROM ff_scored
-WHERE ff_predictor = coalesce(predictor, ff_predictor)
-AND (SELECT footfall.main.check_option(
-    predictor IS NULL OR predictor IN ('model', 'majority', 'repeat_last', 'markov_1', 'markov_3'),
-    'class_report', 'predictor', predictor, '''model'', ''majority'', ''repeat_last'', ''markov_1'', ''markov_3'', NULL for all'
-));
-COMMENT ON MACRO TABLE footfall.main.class_report IS 'Scores a model action by action.
+FROM footfall.main.report_rows(
+    tbl, actions, model, 'actions', predictor, part, user_id, times, validation_from, threads, 'class_report'
+);
 
-Columns: `predictor`, `action`, `precision`, `recall`, `f1`, `auc` (one against the rest, ties counting half; of a sample where `footfall.evaluate` takes one), `support` (targets of this action). A share whose denominator is zero is NULL.
+COMMENT ON MACRO TABLE footfall.main.class_report IS $$Scores a model action by action, on what it has not learned from.
+
+Columns: `predictor`, `action`, `precision`, `recall`, `f1`, `auc` (one against the rest, ties counting half; of a sample
+where `footfall.evaluate` takes one), `support` (targets of this action), `part`. A share whose denominator is zero is NULL.
 
 Parameters:
-- predictor: ''model'', a baseline of `footfall.evaluate`, or NULL for all
+- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all
 - tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`
 
 Example:
-WITH histories(actions) AS (VALUES ([''pv'', ''pv'', ''buy'', ''pv'']), ([''pv'', ''pv'', ''pv''])),
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
-SELECT action, auc, support FROM footfall.class_report(histories, actions, (SELECT model FROM run), predictor := ''majority'');';
+SELECT action, auc, support FROM footfall.class_report(histories, actions, (SELECT model FROM run), predictor := 'majority', part := 'all');$$;
 
 CREATE MACRO footfall.main.confusion(
     tbl,
     actions,
     model,
     predictor := 'model',
-    part := 'all',
+    part := 'held_out',
     user_id := NULL,
     times := NULL,
     validation_from := NULL,
     threads := NULL
 ) AS TABLE
-WITH ff_scored AS (
-    SELECT ff_evaluation.report['predictor'] AS ff_predictor, unnest(ff_evaluation.report['confusion'], max_depth := 2)
-    FROM footfall.main.evaluation(
-        tbl,
-        actions,
-        model,
-        part := part,
-        user_id := user_id,
-        times := times,
-        validation_from := validation_from,
-        threads := threads,
-        called_as := 'confusion'
-    ) AS ff_evaluation
-)
-SELECT ff_predictor AS predictor, * EXCLUDE (ff_predictor)
-FROM ff_scored
-WHERE ff_predictor = coalesce(predictor, ff_predictor)
-AND (SELECT footfall.main.check_option(
-    predictor IS NULL OR predictor IN ('model', 'majority', 'repeat_last', 'markov_1', 'markov_3'),
-    'confusion', 'predictor', predictor, '''model'', ''majority'', ''repeat_last'', ''markov_1'', ''markov_3'', NULL for all'
-));
-COMMENT ON MACRO TABLE footfall.main.confusion IS 'Counts what was predicted against what happened.
+FROM footfall.main.report_rows(
+    tbl, actions, model, 'confusion', predictor, part, user_id, times, validation_from, threads, 'confusion'
+);
 
-Columns: `predictor`, `actual`, `predicted` (the likeliest action), `n`; one row for every pair of actions.
+COMMENT ON MACRO TABLE footfall.main.confusion IS $$Counts what was predicted against what happened, on what a model has not learned from.
+
+Columns: `predictor`, `actual`, `predicted` (the likeliest action), `n`, `part`; one row for every pair of actions.
 
 Parameters:
-- predictor: ''model'', a baseline of `footfall.evaluate`, or NULL for all
+- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all
 - tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`
 
 Example:
-WITH histories(actions) AS (VALUES ([''pv'', ''pv'', ''buy'', ''pv'']), ([''pv'', ''pv'', ''pv''])),
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
-SELECT actual, predicted, n FROM footfall.confusion(histories, actions, (SELECT model FROM run), predictor := ''majority'');';
+SELECT actual, predicted, n FROM footfall.confusion(histories, actions, (SELECT model FROM run), predictor := 'majority', part := 'all');$$;
 
 CREATE MACRO footfall.main.reliability(
     tbl,
     actions,
     model,
     predictor := 'model',
-    part := 'all',
+    part := 'held_out',
     user_id := NULL,
     times := NULL,
     validation_from := NULL,
-    threads := NULL
+    threads := NULL,
+    action := NULL
 ) AS TABLE
-WITH ff_scored AS (
-    SELECT ff_evaluation.report['predictor'] AS ff_predictor, unnest(ff_evaluation.report['reliability'], max_depth := 2)
-    FROM footfall.main.evaluation(
-        tbl,
-        actions,
-        model,
-        part := part,
-        user_id := user_id,
-        times := times,
-        validation_from := validation_from,
-        threads := threads,
-        called_as := 'reliability'
-    ) AS ff_evaluation
+WITH ff_bins AS MATERIALIZED (
+    FROM footfall.main.report_rows(
+        tbl, actions, model, 'reliability', predictor, part, user_id, times, validation_from, threads, 'reliability'
+    )
 )
-SELECT ff_predictor AS predictor, * EXCLUDE (ff_predictor)
-FROM ff_scored
-WHERE ff_predictor = coalesce(predictor, ff_predictor)
-AND (SELECT footfall.main.check_option(
-    predictor IS NULL OR predictor IN ('model', 'majority', 'repeat_last', 'markov_1', 'markov_3'),
-    'reliability', 'predictor', predictor, '''model'', ''majority'', ''repeat_last'', ''markov_1'', ''markov_3'', NULL for all'
-));
-COMMENT ON MACRO TABLE footfall.main.reliability IS 'Shows whether predicted probabilities can be taken at their word.
+SELECT ff_bins.* EXCLUDE (action), ff_bins.action AS action
+FROM ff_bins
+WHERE ff_bins.action IS NOT DISTINCT FROM CAST((action) AS VARCHAR)
+AND (
+    SELECT footfall.main.check_option(
+        CAST((action) AS VARCHAR) IS NULL OR count(*) = 0 OR bool_or(ff_known.action = CAST((action) AS VARCHAR)),
+        'reliability', 'action', (action), string_agg(DISTINCT ff_known.action, ', ' ORDER BY ff_known.action ASC NULLS LAST)
+    )
+    FROM ff_bins AS ff_known
+);
 
-Of the predictions made with a confidence between `bin_from` and `bin_to` (the probability of the likeliest action): their number `n`, their mean `confidence` and the share `accuracy` that came true. In a calibrated model the two agree.
+COMMENT ON MACRO TABLE footfall.main.reliability IS $$Compares probabilities with what happened, in ten bins, on what a model has not learned from.
+
+Columns: `predictor`, `bin_from`, `bin_to`, `confidence` (mean probability), `accuracy` (share that came true), `n`, `part`,
+`action`. Without an action the probability is that of the likeliest one, whichever it is. With one it is the probability of this
+action before every target, and `accuracy` the share of targets that were this action: whether 3 % for buy means that 3 in
+100 buy. A bin without targets has NULLs.
 
 Parameters:
-- predictor: ''model'', a baseline of `footfall.evaluate`, or NULL for all
+- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all
+- action: an action that the model knows, or NULL for the likeliest
 - tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`
 
 Example:
-WITH histories(actions) AS (VALUES ([''pv'', ''pv'', ''buy'', ''pv'']), ([''pv'', ''pv'', ''pv''])),
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
-SELECT bin_from, round(confidence, 2) AS confidence, accuracy, n
-FROM footfall.reliability(histories, actions, (SELECT model FROM run), predictor := ''majority'') WHERE n > 0;';
+SELECT bin_from, bin_to, round(confidence, 3) AS confidence, accuracy, n
+FROM footfall.reliability(histories, actions, (SELECT model FROM run), predictor := 'majority', part := 'all', action := 'buy') WHERE n > 0;$$;
 
 CREATE MACRO footfall.main.compare_models(
     tbl,
     actions,
     model_a,
     model_b,
-    part := 'all',
-    user_id := NULL
+    part := 'held_out',
+    user_id := NULL,
+    times := NULL,
+    validation_from := NULL
 ) AS TABLE
 WITH
-ff_rows AS (
-    SELECT (actions)::VARCHAR[] AS ff_actions, (user_id)::VARCHAR AS ff_user FROM query_table(tbl)
+ff_rows AS NOT MATERIALIZED (
+    SELECT
+        footfall.main.action_list('compare_models', 'actions', actions) AS ff_actions,
+        typeof(user_id) <> typeof(NULL) AS ff_has_user,
+        footfall.main.split_key('compare_models', user_id) AS ff_user,
+        typeof(times) <> typeof(NULL) AS ff_has_times,
+        starts_with(typeof(times), 'TIMESTAMP WITH TIME ZONE') AS ff_times_have_zone,
+        footfall.main.moment_list('compare_models', 'times', times) AS ff_times
+    FROM query_table(tbl)
 ),
 ff_models AS MATERIALIZED (
-    SELECT (model_a)::BLOB AS ff_a, (model_b)::BLOB AS ff_b, model_info((model_a)::BLOB) AS ff_info
+    SELECT
+        CASE WHEN footfall.main.check_option(
+            ff_blob_a IS NOT NULL, 'compare_models', 'model_a', NULL, 'a model of footfall.train'
+        ) THEN ff_blob_a END AS ff_a,
+        CASE WHEN footfall.main.check_option(
+            ff_blob_b IS NOT NULL, 'compare_models', 'model_b', NULL, 'a model of footfall.train'
+        ) THEN ff_blob_b END AS ff_b,
+        system.main.model_info(ff_blob_a) AS ff_info_a,
+        system.main.model_info(ff_blob_b) AS ff_info_b,
+        CASE WHEN typeof(validation_from) <> typeof(NULL)
+            THEN footfall.main.instant('compare_models', 'validation_from', validation_from)
+        END AS ff_moment,
+        typeof(validation_from) = 'TIMESTAMP WITH TIME ZONE' AS ff_moment_has_zone
+    FROM (
+        SELECT
+            footfall.main.model_blob('compare_models', 'model_a', ff_given_a) AS ff_blob_a,
+            footfall.main.model_blob('compare_models', 'model_b', ff_given_b) AS ff_blob_b
+        FROM (SELECT (model_a) AS ff_given_a, (model_b) AS ff_given_b)
+    )
 ),
-ff_losses AS (
-    SELECT history_loss(ff_a, ff_actions) AS ff_loss_a, history_loss(ff_b, ff_actions) AS ff_loss_b
-    FROM ff_rows, ff_models
-    WHERE ff_actions IS NOT NULL
-    AND CASE part
-        WHEN 'all' THEN true
-        WHEN 'validation' THEN held_out(
-            coalesce(ff_user, array_to_string(ff_actions, chr(31))), ff_info['validation'], ff_info['seed']
-        )
-    END
+ff_rules AS MATERIALIZED (
+    SELECT
+        ff_a,
+        ff_b,
+        footfall.main.split_rule(
+            'compare_models', footfall.main.scored_split('compare_models', 'model_a', part, ff_info_a),
+            1, 0, ff_moment, ff_moment_has_zone
+        ) AS ff_rule_a,
+        footfall.main.split_rule(
+            'compare_models', footfall.main.scored_split('compare_models', 'model_b', part, ff_info_b),
+            1, 0, ff_moment, ff_moment_has_zone
+        ) AS ff_rule_b,
+        -- What one of the models does not know is left out for both: they are judged on the same targets.
+        list_intersect(ff_info_a['vocabulary'], ff_info_b['vocabulary']) AS ff_vocabulary
+    FROM ff_models
+),
+ff_histories AS MATERIALIZED (
+    SELECT
+        *,
+        list_filter(ff_actions, lambda ff_action: list_contains(ff_vocabulary, ff_action)) AS ff_known,
+        footfall.main.n_train(
+            'compare_models', ff_rule_a, ff_vocabulary, ff_actions, ff_has_user, ff_user, ff_has_times, ff_times_have_zone, ff_times
+        ) AS ff_train_a,
+        footfall.main.n_train(
+            'compare_models', ff_rule_b, ff_vocabulary, ff_actions, ff_has_user, ff_user, ff_has_times, ff_times_have_zone, ff_times
+        ) AS ff_train_b
+    FROM ff_rows, ff_rules
+    WHERE ff_actions IS NOT NULL AND (NOT ff_has_user OR ff_user IS NOT NULL)
+    AND ('time' NOT IN (ff_rule_a['by'], ff_rule_b['by']) OR ff_times IS NOT NULL)
+),
+-- Only a split by history has to number equal histories, as pack_sequences does.
+ff_keyed AS NOT MATERIALIZED (
+    SELECT *, NULL AS ff_copy
+    FROM ff_histories
+    WHERE ff_train_a IS NOT NULL AND ff_train_b IS NOT NULL
+    UNION ALL
+    SELECT
+        *,
+        array_to_string(ff_known, chr(31)) || CASE row_number() OVER (PARTITION BY ff_known)
+            WHEN 1 THEN ''
+            ELSE chr(30) || row_number() OVER (PARTITION BY ff_known)
+        END
+    FROM ff_histories
+    WHERE ff_train_a IS NULL OR ff_train_b IS NULL
+),
+ff_losses AS MATERIALIZED (
+    SELECT
+        system.main.history_loss(ff_a, ff_known, 'skip', ff_n_read) AS ff_loss_a,
+        system.main.history_loss(ff_b, ff_known, 'skip', ff_n_read) AS ff_loss_b,
+        list_count(ff_actions) - len(ff_known) AS ff_unknown
+    FROM (
+        SELECT
+            *,
+            -- What neither of them learned from.
+            greatest(
+                coalesce(ff_train_a, CASE WHEN system.main.held_out(ff_copy, ff_rule_a['share'], ff_rule_a['seed']) THEN 0 ELSE len(ff_known) END),
+                coalesce(ff_train_b, CASE WHEN system.main.held_out(ff_copy, ff_rule_b['share'], ff_rule_b['seed']) THEN 0 ELSE len(ff_known) END)
+            ) AS ff_n_read
+        FROM ff_keyed
+    )
 ),
 ff_users AS MATERIALIZED (
-    SELECT ff_loss_a['loss'] AS ff_sum_a, ff_loss_b['loss'] AS ff_sum_b, ff_loss_a['n'] AS ff_n
+    SELECT ff_loss_a['loss'] AS ff_sum_a, ff_loss_b['loss'] AS ff_sum_b, ff_loss_a['n'] AS ff_n, ff_unknown
     FROM ff_losses
     WHERE ff_loss_a['n'] > 0
 ),
@@ -396,28 +594,36 @@ SELECT
         / nullif(any_value(ff_n_users) - 1, 0)
     ) / any_value(ff_targets) AS standard_error,
     any_value(ff_n_users) AS n_users,
-    any_value(ff_targets) AS n
-FROM ff_users, ff_totals
-WHERE (SELECT footfall.main.check_option(
-    part IN ('all', 'validation'), 'compare_models', 'part', part, '''all'', ''validation'''
-) AND footfall.main.check_option(
-    ff_a IS NOT NULL, 'compare_models', 'model_a', NULL, 'a model of footfall.train'
-) AND footfall.main.check_option(
-    ff_b IS NOT NULL, 'compare_models', 'model_b', NULL, 'a model of footfall.train'
-) FROM ff_models);
-COMMENT ON MACRO TABLE footfall.main.compare_models IS 'Compares two models user by user, with the standard error of the difference.
+    any_value(ff_targets) AS n,
+    CASE
+        WHEN CAST(part AS VARCHAR) = 'all'
+        THEN 'all'
+        WHEN count(*) > 0
+        THEN 'held_out'
+        ELSE error('footfall.compare_models: no action of this table was held back from both models, so there is nothing to compare them on; '
+            || 'give a table with held-back users or later times, or part := ''all'' to score every history, those they learned from included')
+    END AS part,
+    CAST(sum(ff_unknown) AS BIGINT) AS n_unknown
+FROM ff_users, ff_totals;
 
-One row: `log_loss_a` and `log_loss_b`, mean negative log likelihoods in nats per target; `difference`, the first minus the second, above 0 when the second model is better; `standard_error` of the difference. Both models are judged on the same users, and it is users that were drawn at random and not targets, so the error is that of a ratio over users (Cochran, 1977, Sampling Techniques, section 6.4). A difference of two standard errors is worth believing.
+COMMENT ON MACRO TABLE footfall.main.compare_models IS $$Compares two models user by user, with the standard error of the difference, on what neither has learned from.
+
+One row: `log_loss_a` and `log_loss_b`, mean negative log likelihoods in nats per target; `difference`, the first minus the
+second, above 0 when the second model is better; `standard_error` of the difference; `n_users`, the histories; `n`, their
+targets; `part`; `n_unknown`, the actions of these histories that one of the models does not know, which are left out for
+both. Both models are judged on the same targets, and it is users that were drawn at random and not targets, so the error is
+that of a ratio over users (Cochran, 1977, Sampling Techniques, section 6.4). A difference of two standard errors is worth
+believing.
 
 Parameters:
 - tbl: a table, view, CTE or file with one row per user
 - actions: VARCHAR[], the history in time order
 - model_a, model_b: BLOB, of `footfall.train`
-- part: ''all'' users, or ''validation'': those held back when model_a was trained
-- user_id: as given to `footfall.train`, for part ''validation''
+- part: 'held_out', the targets that both trainings held back, or 'all' targets of the table; 'validation' is the same as 'held_out'
+- user_id, times, validation_from: as in `footfall.evaluate`
 
 Example:
-WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: [''pv'', ''pv'', ''cart'', ''buy''][1 + (i + u) % 4]) FROM range(80) users(u)),
+WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),
      run AS (FROM footfall.train(histories, actions, epochs := 3, hidden := 8, learning_rate := 0.05, user_id := u))
 SELECT difference > 0 AS second_is_better, difference > 2 * standard_error AS beyond_chance, n
-FROM footfall.compare_models(histories, actions, (SELECT arg_min(model, epoch) FROM run), (SELECT arg_max(model, epoch) FROM run));';
+FROM footfall.compare_models(histories, actions, (SELECT arg_min(model, epoch) FROM run), (SELECT arg_max(model, epoch) FROM run), user_id := u);$$;

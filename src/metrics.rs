@@ -66,6 +66,8 @@ pub struct Report {
     pub confusion: Vec<u64>,
     /// Equal bins over the confidence, from 0 to 1.
     pub reliability: Vec<Bin>,
+    /// By token, equal bins over the probability of this action: its mean, and how often the action came.
+    pub action_reliability: Vec<Vec<Bin>>,
 }
 
 /// What a [`Report`] says, added up target by target; the areas under the ROC
@@ -76,7 +78,30 @@ pub struct Tally {
     confusion: Vec<u64>,
     log_loss: f64,
     in_top2: u64,
-    bins: [(u64, f64, u64); N_BINS],
+    bins: Bins,
+    /// By token, over the probability of this action.
+    action_bins: Vec<Bins>,
+}
+
+/// Per bin the targets, the sum of their probabilities, and how many came true.
+type Bins = [(u64, f64, u64); N_BINS];
+
+/// Adds `n` predictions that had the same probability and the same end.
+fn fill(bins: &mut Bins, probability: f32, came_true: bool, n: u64) {
+    let probability = f64::from(probability);
+    let bin = &mut bins[((probability * N_BINS as f64) as usize).min(N_BINS - 1)];
+    bin.0 += n;
+    bin.1 += n as f64 * probability;
+    bin.2 += n * u64::from(came_true);
+}
+
+fn reliability(bins: &Bins) -> Vec<Bin> {
+    let bin = |&(n, sum, came_true): &(u64, f64, u64)| Bin {
+        n,
+        confidence: sum / n as f64,
+        accuracy: came_true as f64 / n as f64,
+    };
+    bins.iter().map(bin).collect()
 }
 
 impl Tally {
@@ -86,7 +111,8 @@ impl Tally {
             confusion: vec![0; n_actions * n_actions],
             log_loss: 0.0,
             in_top2: 0,
-            bins: [(0, 0.0, 0); N_BINS],
+            bins: Bins::default(),
+            action_bins: vec![Bins::default(); n_actions],
         }
     }
 
@@ -101,11 +127,10 @@ impl Tally {
             .enumerate()
             .filter(|&(action, &p)| p > row[target] || (p == row[target] && action < target));
         self.in_top2 += n * u64::from(better.count() < 2);
-        let confidence = f64::from(row[predicted]);
-        let bin = &mut self.bins[((confidence * N_BINS as f64) as usize).min(N_BINS - 1)];
-        bin.0 += n;
-        bin.1 += n as f64 * confidence;
-        bin.2 += n * u64::from(predicted == target);
+        fill(&mut self.bins, row[predicted], predicted == target, n);
+        for (action, (bins, &probability)) in self.action_bins.iter_mut().zip(row).enumerate() {
+            fill(bins, probability, action == target, n);
+        }
     }
 
     /// Targets.
@@ -120,7 +145,10 @@ impl Tally {
         }
         self.log_loss += other.log_loss;
         self.in_top2 = self.in_top2.saturating_add(other.in_top2);
-        for (bin, more) in self.bins.iter_mut().zip(&other.bins) {
+        for (bin, more) in self
+            .all_bins()
+            .zip(other.bins.iter().chain(other.action_bins.as_flattened()))
+        {
             *bin = (
                 bin.0.saturating_add(more.0),
                 bin.1 + more.1,
@@ -129,9 +157,14 @@ impl Tally {
         }
     }
 
+    /// Every bin, those of the confidence first.
+    fn all_bins(&mut self) -> impl Iterator<Item = &mut (u64, f64, u64)> {
+        self.bins.iter_mut().chain(self.action_bins.as_flattened_mut())
+    }
+
     /// Length of [`Tally::to_bytes`].
     fn n_bytes(n_actions: usize) -> usize {
-        size_of::<u64>() * (n_actions * n_actions + 2 + 3 * N_BINS)
+        size_of::<u64>() * (n_actions * n_actions + 2 + 3 * N_BINS * (1 + n_actions))
     }
 
     /// All numbers, little-endian, 8 bytes each.
@@ -139,6 +172,7 @@ impl Tally {
         let bins = self
             .bins
             .iter()
+            .chain(self.action_bins.as_flattened())
             .flat_map(|&(n, confidence, correct)| [n, confidence.to_bits(), correct]);
         let numbers = self
             .confusion
@@ -160,7 +194,7 @@ impl Tally {
         }
         tally.log_loss = f64::from_bits(next()?);
         tally.in_top2 = next()?;
-        for bin in &mut tally.bins {
+        for bin in tally.all_bins() {
             *bin = (next()?, f64::from_bits(next()?), next()?);
         }
         Some((tally, rest))
@@ -176,6 +210,7 @@ impl Tally {
             log_loss,
             in_top2,
             bins,
+            action_bins,
         } = self;
         if n == 0 {
             return None;
@@ -186,14 +221,6 @@ impl Tally {
         let correct: u64 = (0..n_actions)
             .map(|action| confusion[action * n_actions + action])
             .sum();
-        let reliability = bins
-            .iter()
-            .map(|&(n, confidence, correct)| Bin {
-                n,
-                confidence: confidence / n as f64,
-                accuracy: correct as f64 / n as f64,
-            })
-            .collect();
         let gaps = bins
             .iter()
             .map(|&(_, confidence, correct)| (confidence - correct as f64).abs());
@@ -208,7 +235,8 @@ impl Tally {
             calibration_error: gaps.sum::<f64>() / n as f64,
             actions,
             confusion,
-            reliability,
+            reliability: reliability(&bins),
+            action_reliability: action_bins.iter().map(reliability).collect(),
         })
     }
 }
@@ -365,6 +393,24 @@ mod tests {
         close(
             report.calibration_error,
             ((0.4f64 - 0.0).abs() + (1.0f64 - 2.0).abs() + (2.0f64 - 2.0).abs()) / 6.0,
+        );
+    }
+
+    #[test]
+    fn the_bins_of_an_action_hold_its_probabilities_and_how_often_it_came() {
+        let report = score(&[0.75, 0.25, 0.25, 0.75, 0.75, 0.25], &[0, 1, 1], 2).unwrap();
+        let bin = |n, confidence, accuracy| Bin {
+            n,
+            confidence,
+            accuracy,
+        };
+        assert_eq!(report.action_reliability[0][7], bin(2, 0.75, 0.5));
+        assert_eq!(report.action_reliability[0][2], bin(1, 0.25, 0.0));
+        assert_eq!(report.action_reliability[1][2], bin(2, 0.25, 0.5));
+        assert_eq!(report.action_reliability[1][7], bin(1, 0.75, 1.0));
+        assert_eq!(
+            report.action_reliability.iter().flatten().map(|bin| bin.n).sum::<u64>(),
+            6
         );
     }
 

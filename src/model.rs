@@ -18,8 +18,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// Version of the metadata and the tensor names.
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of the metadata and the tensor names. Version 2 added [`Split`].
+const FORMAT_VERSION: u32 = 2;
 const FORMAT: Format = Format {
     argument: "model",
     key: "footfall",
@@ -64,6 +64,51 @@ pub struct Training {
     pub validation_loss: Option<f64>,
     pub validation_accuracy: Option<f64>,
     pub validation_auc: Option<f64>,
+    /// How the histories were split; a model of format 1 knows only the share and the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
+}
+
+/// What was held back from the training, so that a report on the model can find it again.
+/// Share and seed are those of the training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    pub by: SplitBy,
+    /// Of a split by time the moment, as the host writes it.
+    pub validation_from: Option<String>,
+    /// Histories with held-back targets.
+    pub n_held_out: u64,
+    /// [`Dataset::fingerprint`](crate::sequence::Dataset::fingerprint) of them, in hexadecimal.
+    pub fingerprint: String,
+}
+
+/// What decided whether a target was held back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SplitBy {
+    /// A hash of the user.
+    User,
+    /// A hash of the history itself and its number among equal ones.
+    History,
+    /// The time of the target.
+    Time,
+    /// Nothing: none was held back.
+    None,
+    /// Whoever packed the sequences.
+    #[default]
+    Unknown,
+}
+
+impl SplitBy {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::History => "history",
+            Self::Time => "time",
+            Self::None => "none",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,7 +142,7 @@ impl Model {
     pub fn to_bytes(&self, state: Option<&RunState>) -> Result<Vec<u8>, Error> {
         let invalid = |error: &dyn std::fmt::Display| FORMAT.damaged(error);
         let metadata = Metadata {
-            format_version: FORMAT_VERSION,
+            format_version: self.format_version(),
             architecture: self.architecture,
             vocabulary: self.vocabulary.clone(),
             training: self.training.clone(),
@@ -205,6 +250,14 @@ impl Model {
                 targets,
             },
         ))
+    }
+
+    /// The version of the format that the model was written in.
+    pub fn format_version(&self) -> u32 {
+        match self.training.split {
+            None => 1,
+            Some(_) => FORMAT_VERSION,
+        }
     }
 
     /// Number of trained parameters.
@@ -321,6 +374,12 @@ mod tests {
             validation_loss: None,
             validation_accuracy: None,
             validation_auc: None,
+            split: Some(Split {
+                by: SplitBy::User,
+                validation_from: None,
+                n_held_out: 0,
+                fingerprint: "0".into(),
+            }),
         };
         Model {
             architecture,
@@ -365,6 +424,16 @@ mod tests {
     }
 
     #[test]
+    fn a_model_of_format_1_has_no_split_and_stays_one() {
+        let mut old = model();
+        old.training.split = None;
+        let bytes = old.to_bytes(None).unwrap();
+        assert!(String::from_utf8_lossy(&bytes).contains("\\\"format_version\\\":1"));
+        assert_eq!(Model::from_bytes(&bytes).unwrap(), old);
+        assert_eq!((old.format_version(), model().format_version()), (1, 2));
+    }
+
+    #[test]
     fn the_state_of_a_run_travels_and_a_finished_model_is_smaller() {
         let (finished, running) = (
             model().to_bytes(None).unwrap(),
@@ -397,7 +466,7 @@ mod tests {
         let foreign = with_header(&bytes, |header| header.replace("\"footfall\":", "\"other\":"));
         assert!(reason(&foreign).contains("footfall did not write"));
         let newer = with_header(&bytes, |header| {
-            header.replace("\\\"format_version\\\":1", "\\\"format_version\\\":9")
+            header.replace("\\\"format_version\\\":2", "\\\"format_version\\\":9")
         });
         assert!(reason(&newer).contains("format version 9"), "{}", reason(&newer));
         let huge = with_header(&bytes, |header| {

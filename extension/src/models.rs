@@ -66,6 +66,27 @@ impl Decoded {
     /// # Errors
     /// [`Error::Argument`] when the state is not one of this model.
     pub fn advance(&self, state: &[u8], token: u8, probabilities: &mut [f32]) -> Result<Vec<u8>, Error> {
+        let mut floats = self.read_state(state)?;
+        self.prepared.advance(&mut floats, token, probabilities)?;
+        let mut state = Vec::with_capacity(8 + 4 * floats.len());
+        state.extend_from_slice(&self.fingerprint.to_le_bytes());
+        state.extend(floats.iter().flat_map(|float| float.to_le_bytes()));
+        Ok(state)
+    }
+
+    /// The distribution after a state, as [`Decoded::advance`] wrote it with that state.
+    ///
+    /// # Errors
+    /// As [`Decoded::advance`].
+    pub fn read_out(&self, state: &[u8], probabilities: &mut [f32]) -> Result<(), Error> {
+        if state.is_empty() {
+            probabilities.copy_from_slice(&self.frequencies);
+            return Ok(());
+        }
+        Ok(self.prepared.read_out(&self.read_state(state)?, probabilities)?)
+    }
+
+    fn read_state(&self, state: &[u8]) -> Result<Vec<f32>, Error> {
         let n_state = self.model.architecture.n_state();
         let mut floats = vec![0.0; n_state];
         if !state.is_empty() {
@@ -82,29 +103,26 @@ impl Decoded {
                 *float = f32::from_le_bytes([word[0], word[1], word[2], word[3]]);
             }
         }
-        self.prepared.advance(&mut floats, token, probabilities)?;
-        let mut state = Vec::with_capacity(8 + 4 * n_state);
-        state.extend_from_slice(&self.fingerprint.to_le_bytes());
-        state.extend(floats.iter().flat_map(|float| float.to_le_bytes()));
-        Ok(state)
+        Ok(floats)
     }
 
-    /// The sum over the targets of a history, positions 2 to n, of -ln p, and
-    /// their number.
+    /// The sum over the targets of a history of -ln p, and their number. The first `n_train` actions are
+    /// none, nor is the first of all.
     ///
     /// # Errors
     /// When the device fails.
-    pub fn loss(&self, history: &[u8]) -> Result<(f64, usize), Error> {
-        if history.len() < 2 {
+    pub fn loss(&self, history: &[u8], n_train: usize) -> Result<(f64, usize), Error> {
+        let first_target = n_train.max(1);
+        if history.len() <= first_target {
             return Ok((0.0, 0));
         }
         let example = Example {
             tokens: history,
-            first_target: 1,
+            first_target,
             key: 0,
         };
         let probabilities = self.prepared.probabilities(&[example], false, 1)?;
-        let targets = &history[1..];
+        let targets = &history[first_target..];
         let rows = probabilities.chunks_exact(self.frequencies.len()).zip(targets);
         let loss = rows.map(|(row, &target)| -footfall::metrics::log_probability(row[usize::from(target)]));
         Ok((loss.sum(), targets.len()))

@@ -10,7 +10,9 @@ use crate::error::Error;
 use crate::format::Format;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher24;
 use std::collections::HashMap;
+use std::hash::Hasher;
 
 const FORMAT: Format = Format {
     argument: "dataset",
@@ -177,6 +179,20 @@ impl<'a> Dataset<'a> {
         (0..self.len()).map(|index| self.sequence(index))
     }
 
+    /// How many sequences have held-back targets, and a hash of these sequences and of where their
+    /// targets begin.
+    pub fn fingerprint(&self) -> (u64, u64) {
+        let mut hasher = SipHasher24::new();
+        let mut n = 0;
+        for sequence in self.sequences().filter(|sequence| sequence.n_held_out_targets() > 0) {
+            n += 1;
+            hasher.write(&(sequence.tokens.len() as u64).to_le_bytes());
+            hasher.write(&(sequence.first_held_out() as u64).to_le_bytes());
+            hasher.write(sequence.tokens);
+        }
+        (n, hasher.finish())
+    }
+
     /// The held-back targets of all sequences.
     pub fn n_held_out_targets(&self) -> usize {
         self.sequences().map(|sequence| sequence.n_held_out_targets()).sum()
@@ -250,6 +266,23 @@ mod tests {
         };
         assert_eq!(rows([0, 1, 2]), rows([2, 1, 0]));
         assert_eq!(rows([0, 1, 2]), rows([1, 0, 2]));
+    }
+
+    #[test]
+    fn the_fingerprint_is_that_of_the_held_back_targets() {
+        let of = |n_train: [usize; 2]| {
+            let tokens: [&[u8]; 2] = [&[1, 1, 0], &[0, 1]];
+            let sequences = tokens
+                .iter()
+                .zip(n_train)
+                .map(|(tokens, n_train)| Sequence { tokens, n_train });
+            let bytes = Dataset::pack(&vocabulary(), sequences.collect()).unwrap();
+            Dataset::from_bytes(&bytes).unwrap().fingerprint()
+        };
+        assert_eq!((of([3, 2]).0, of([0, 2]).0, of([0, 0]).0), (0, 1, 2));
+        assert_eq!(of([0, 2]), of([1, 2]));
+        assert_ne!(of([0, 2]), of([2, 2]));
+        assert_ne!(of([0, 2]).1, of([3, 0]).1);
     }
 
     #[test]

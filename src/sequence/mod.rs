@@ -7,5 +7,5 @@ mod split;
 mod vocabulary;
 
 pub use dataset::{Dataset, Sequence};
-pub use split::held_out;
+pub use split::{held_out, split_by_history};
 pub use vocabulary::Vocabulary;

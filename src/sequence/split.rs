@@ -1,5 +1,6 @@
-//! Which users are held back for validation.
+//! Which users or histories are held back for validation.
 
+use super::{Sequence, Vocabulary};
 use siphasher::sip::SipHasher24;
 use std::hash::Hasher;
 
@@ -16,9 +17,33 @@ pub fn held_out(key: &[u8], share: f64, seed: u64) -> bool {
     (hasher.finish() as f64) / 18_446_744_073_709_551_616.0 < share
 }
 
+/// Splits sequences by what they hold: sets `n_train` of each.
+///
+/// Equal sequences are numbered, and each is held back or not on its own: most sessions of a shop are two
+/// views, and if all of them fell on one side, neither side would be like the whole. The key that is
+/// [`held_out`] is the actions with 0x1F between them, and for all but the first of equal sequences 0x1E and
+/// the number behind them.
+pub fn split_by_history(vocabulary: &Vocabulary, sequences: &mut [Sequence], share: f64, seed: u64) {
+    sequences.sort_unstable();
+    let actions = vocabulary.actions();
+    for equal in sequences.chunk_by_mut(|a, b| a.tokens == b.tokens) {
+        let tokens = equal[0].tokens;
+        let names: Vec<&str> = tokens.iter().map(|&token| &*actions[usize::from(token)]).collect();
+        let mut key = names.join("\u{1f}").into_bytes();
+        let length = key.len();
+        for (number, sequence) in (1..).zip(equal) {
+            key.truncate(length);
+            if number > 1 {
+                key.extend(format!("\u{1e}{number}").bytes());
+            }
+            sequence.n_train = if held_out(&key, share, seed) { 0 } else { tokens.len() };
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::held_out;
+    use super::*;
 
     #[test]
     fn the_share_is_met_and_shares_are_nested() {
@@ -38,6 +63,29 @@ mod tests {
             .all(|(&in_small, &in_large)| !in_small || in_large));
         assert!(side(0.0).iter().all(|&held| !held));
         assert!(side(1.0).iter().all(|&held| held));
+    }
+
+    #[test]
+    fn equal_sequences_are_held_back_one_by_one() {
+        let vocabulary = &Vocabulary::new(["buy", "pv"].map(str::to_owned)).unwrap();
+        let mut sequences = vec![
+            Sequence {
+                tokens: &[1, 1],
+                n_train: 0
+            };
+            10_000
+        ];
+        split_by_history(&vocabulary, &mut sequences, 0.2, 7);
+        let n_held_out = sequences.iter().filter(|sequence| sequence.n_train == 0).count();
+        // Binomial: 2,000 ± 40 (one standard deviation).
+        assert!((1_850..2_150).contains(&n_held_out), "{n_held_out}");
+        assert_eq!(sequences[0].n_train == 0, held_out(b"pv\x1fpv", 0.2, 7));
+        assert_eq!(sequences[1].n_train == 0, held_out(b"pv\x1fpv\x1e2", 0.2, 7));
+        let mut few = sequences[..3].to_vec();
+        split_by_history(&vocabulary, &mut few, 1.0, 7);
+        assert!(few.iter().all(|sequence| sequence.n_train == 0));
+        split_by_history(&vocabulary, &mut few, 0.0, 7);
+        assert!(few.iter().all(|sequence| sequence.n_train == 2));
     }
 
     /// The reference vector of the SipHash paper (Aumasson and Bernstein,

@@ -57,18 +57,18 @@ impl Vocabulary {
         self.actions.is_empty()
     }
 
-    /// The token of a name.
-    ///
-    /// # Errors
-    /// [`Error::UnknownAction`], with the names that are known.
-    pub fn token(&self, action: &[u8]) -> Result<u8, Error> {
-        self.actions
-            .binary_search_by(|known| known.as_bytes().cmp(action))
-            .map(|token| token as u8)
-            .map_err(|_| Error::UnknownAction {
-                action: shorten(&String::from_utf8_lossy(action)),
-                known: shorten(&self.actions.join(", ")),
-            })
+    /// The error of a name that is not known, with those that are.
+    pub fn unknown(&self, action: &[u8]) -> Error {
+        Error::UnknownAction {
+            action: shorten(&String::from_utf8_lossy(action)),
+            known: shorten(&self.actions.join(", ")),
+        }
+    }
+
+    /// The token of a name; `None` for one that is not known.
+    pub fn find(&self, action: &[u8]) -> Option<u8> {
+        let place = self.actions.binary_search_by(|known| known.as_bytes().cmp(action));
+        place.ok().map(|token| token as u8)
     }
 }
 
@@ -107,15 +107,12 @@ mod tests {
     fn tokens_follow_the_alphabet_whatever_the_order() {
         let vocabulary = Vocabulary::new(names(&["pv", "buy", "pv", "fav", "cart"])).unwrap();
         assert_eq!(vocabulary.actions(), names(&["buy", "cart", "fav", "pv"]));
-        assert_eq!(vocabulary.token(b"pv").unwrap(), 3);
+        assert_eq!((vocabulary.find(b"pv"), vocabulary.find(b"wish")), (Some(3), None));
     }
 
     #[test]
     fn an_unknown_action_is_named_beside_the_known_ones() {
-        let error = Vocabulary::new(names(&["pv", "buy"]))
-            .unwrap()
-            .token(b"wish")
-            .unwrap_err();
+        let error = Vocabulary::new(names(&["pv", "buy"])).unwrap().unknown(b"wish");
         assert_eq!(
             error.to_string(),
             "argument 'actions' holds 'wish', which the model does not know; it knows buy, pv"

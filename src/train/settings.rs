@@ -1,6 +1,7 @@
 //! The settings of a training run, checked once.
 
 use crate::error::Error;
+use crate::model::SplitBy;
 use crate::network::{Architecture, Cell};
 use crate::options;
 use crate::sequence::Vocabulary;
@@ -43,6 +44,10 @@ pub struct Settings {
     pub max_length: usize,
     pub seed: u64,
     pub device: String,
+    /// What the split was made by, for the record as `validation` is.
+    pub split: SplitBy,
+    /// Of a split by time the moment.
+    pub validation_from: Option<String>,
 }
 
 impl Default for Settings {
@@ -63,6 +68,8 @@ impl Default for Settings {
             max_length: 512,
             seed: 42,
             device: "cpu".into(),
+            split: SplitBy::Unknown,
+            validation_from: None,
         }
     }
 }
@@ -233,10 +240,10 @@ impl Settings {
             ClassWeights::Named(named) => {
                 let mut weights = vec![1.0; vocabulary.len()];
                 for (action, &weight) in named {
-                    let token = vocabulary.token(action.as_bytes()).map_err(|_| {
+                    let token = vocabulary.find(action.as_bytes()).ok_or_else(|| {
                         Error::argument(
                             "class_weights",
-                            format!("a weight for '{action}'"),
+                            format!("a weight for '{action}', which does not occur"),
                             vocabulary.actions().join(", "),
                         )
                     })?;

@@ -10,7 +10,7 @@ use super::Settings;
 use crate::baseline::{Baseline, Counts};
 use crate::error::Error;
 use crate::evaluate::{tally, Tally, Validation};
-use crate::model::{Model, RunState, Training};
+use crate::model::{Model, RunState, Split, SplitBy, Training};
 use crate::network::{Example, Step};
 use crate::random;
 use crate::sequence::Dataset;
@@ -114,14 +114,24 @@ impl Trainer {
                     format!("one of the actions of the dataset, {}", vocabulary.actions().join(", ")),
                 ));
             }
-            Some(init) => (
-                settings.continued_architecture(init.architecture)?,
-                init.parameters,
-                init.training.epochs,
-            ),
+            Some(init) => {
+                check_split(&settings, &init.training)?;
+                (
+                    settings.continued_architecture(init.architecture)?,
+                    init.parameters,
+                    init.training.epochs,
+                )
+            }
         };
         // Refuse a missing device now, not after the data went by.
         crate::device::engine(&settings.device, architecture)?;
+        let (n_held_out, fingerprint) = dataset.fingerprint();
+        let split = Split {
+            by: settings.split,
+            validation_from: settings.validation_from.clone(),
+            n_held_out,
+            fingerprint: format!("{fingerprint:016x}"),
+        };
         let training = Training {
             epochs: epochs_before,
             settings: serde_json::to_value(&settings).map_err(|error| Error::NoData(error.to_string()))?,
@@ -134,6 +144,7 @@ impl Trainer {
             validation_loss: None,
             validation_accuracy: None,
             validation_auc: None,
+            split: Some(split),
         };
         let adam = Adam::new(parameters.len());
         let run = Run {
@@ -339,6 +350,31 @@ impl Trainer {
         run.validation.targets = state.targets;
         Ok(Self { model, adam, run })
     }
+}
+
+/// Refuses a split that would hold back users of whom the model to go on from has learned: its loss on them
+/// would say nothing. A smaller share of the same hash is part of the larger one.
+fn check_split(settings: &Settings, init: &Training) -> Result<(), Error> {
+    let hashed = |by| matches!(by, SplitBy::User | SplitBy::History);
+    let Some(before) = &init.split else { return Ok(()) };
+    let is_within = settings.split == before.by && settings.seed == init.seed && settings.validation <= init.validation;
+    if !hashed(before.by) || !hashed(settings.split) || is_within {
+        return Ok(());
+    }
+    Err(Error::argument(
+        "init",
+        format!(
+            "a model that was split by {} with validation := {} and seed := {}, and has learned from some that a split \
+             by {} with validation := {} and seed := {} holds back",
+            before.by.name(),
+            init.validation,
+            init.seed,
+            settings.split.name(),
+            settings.validation,
+            settings.seed,
+        ),
+        "the split of the model, a smaller share of it, or validation := 0",
+    ))
 }
 
 fn diverged(settings: &Settings, what: &str) -> Error {

@@ -1,4 +1,4 @@
-//! The fields that every prediction has: `action`, `probability`, `probabilities`.
+//! The fields that every prediction has: `action`, `probability`, `probabilities`, `n_unknown`.
 
 use crate::value::Type;
 use duckdb::core::{Inserter, StructVector};
@@ -10,6 +10,8 @@ use std::error::Error;
 pub struct Prediction<'a> {
     pub names: &'a [String],
     pub probabilities: &'a [f32],
+    /// Actions before it that the model does not know.
+    pub n_unknown: usize,
 }
 
 /// The fields, to be put into the STRUCT of a result.
@@ -18,6 +20,7 @@ pub fn fields() -> Vec<(&'static str, Type)> {
         ("action", Type::Varchar),
         ("probability", Type::Float),
         ("probabilities", Type::map(Type::Varchar, Type::Float)),
+        ("n_unknown", Type::Bigint),
     ]
 }
 
@@ -34,6 +37,7 @@ pub fn write(
     let rows = predictions.len();
     let mut action = result.child(first, rows);
     let mut probability = result.child(first + 1, rows);
+    let mut unknown = result.child(first + 3, rows);
     let mut map = result.list_vector_child(first + 2);
     let total = predictions
         .iter()
@@ -45,11 +49,17 @@ pub fn write(
     let (keys, values) = (pairs.child(0, total), pairs.child(1, total));
     let mut element = 0;
     for (row, prediction) in predictions.iter().enumerate() {
-        let &Some(Prediction { names, probabilities }) = prediction else {
+        let &Some(Prediction {
+            names,
+            probabilities,
+            n_unknown,
+        }) = prediction
+        else {
             map.set_entry(row, element, 0);
             map.set_null(row);
             action.set_null(row);
             probability.set_null(row);
+            unknown.set_null(row);
             result.set_null(row);
             continue;
         };
@@ -63,8 +73,11 @@ pub fn write(
             unsafe { values.as_mut_ptr::<f32>().add(element).write(value) };
             element += 1;
         }
-        // SAFETY: the child is FLOAT, and `row` is a row of the chunk.
-        unsafe { probability.as_mut_ptr::<f32>().add(row).write(probabilities[best]) };
+        // SAFETY: the children are FLOAT and BIGINT, and `row` is a row of the chunk.
+        unsafe {
+            probability.as_mut_ptr::<f32>().add(row).write(probabilities[best]);
+            unknown.as_mut_ptr::<i64>().add(row).write(n_unknown as i64);
+        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! `encode_actions(vocabulary, actions)`: a history as one byte per action.
+//! `encode_actions(vocabulary, actions[, unknown[, called_as]])`: a history as one byte per action.
 
 use crate::scalar::{Scalar, Signature};
-use crate::tokens::Encoder;
+use crate::tokens::{Encoder, Unknown};
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
 use duckdb::core::Inserter;
@@ -14,10 +14,14 @@ impl Scalar for EncodeActions {
     const NAME: &'static str = "encode_actions";
 
     fn signatures() -> Vec<Signature> {
-        vec![Signature {
-            parameters: vec![Type::list(Type::Varchar), Type::list(Type::Varchar)],
-            returns: Type::Blob,
-        }]
+        let names = Type::list(Type::Varchar);
+        let parameters = [names.clone(), names, Type::Varchar, Type::Varchar];
+        (2..=parameters.len())
+            .map(|n| Signature {
+                parameters: parameters[..n].to_vec(),
+                returns: Type::Blob,
+            })
+            .collect()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
@@ -34,11 +38,17 @@ impl Scalar for EncodeActions {
             }
             let entry = names.list(row);
             if current.as_ref().is_none_or(|(known, _)| *known != entry) {
-                current = Some((entry.clone(), super::vocabulary(&name_texts, entry)?));
+                let vocabulary = super::vocabulary(&name_texts, entry.clone());
+                let vocabulary = vocabulary.map_err(|error| super::as_called(input, 3, row, error))?;
+                current = Some((entry, vocabulary));
             }
             let Some((_, vocabulary)) = &current else { continue };
             tokens.clear();
-            Encoder::new(vocabulary).encode(&actions, histories.list(row), &mut tokens)?;
+            Unknown::of_row(input, 2, row, Unknown::Error)
+                .and_then(|unknown| {
+                    Encoder::new(vocabulary).encode(&actions, histories.list(row), unknown, &mut tokens)
+                })
+                .map_err(|error| super::as_called(input, 3, row, error))?;
             vector.insert(row, tokens.as_slice());
         }
         Ok(())

@@ -1,14 +1,14 @@
-//! `evaluate_model(model, dataset, pieces, threads)`: the report on a model that
+//! `evaluate_model(model, dataset, pieces, threads[, called_as])`: the report on a model that
 //! `evaluate_piece` has scored, and on the baselines that travel in it.
 
 use crate::models::Decoded;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
-use crate::vector::{Chunk, Column};
+use crate::vector::Chunk;
 use footfall::baseline::Baseline;
 use footfall::error::Error as Failure;
 use footfall::evaluate;
-use footfall::metrics::Report;
+use footfall::metrics::{Bin, Report};
 use footfall::segment::parallel;
 use footfall::sequence::{Dataset, Vocabulary};
 use std::error::Error;
@@ -19,19 +19,19 @@ impl Scalar for EvaluateModel {
     const NAME: &'static str = "evaluate_model";
 
     fn signatures() -> Vec<Signature> {
-        vec![Signature {
-            parameters: vec![Type::Blob, Type::Blob, Type::list(Type::Blob), Type::Bigint],
-            returns: returns(),
-        }]
+        let blobs = Type::list(Type::Blob);
+        let parameters = [Type::Blob, Type::Blob, blobs, Type::Bigint, Type::Varchar];
+        (4..=parameters.len())
+            .map(|n| Signature {
+                parameters: parameters[..n].to_vec(),
+                returns: returns(),
+            })
+            .collect()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         output.write_rows(input, &returns(), |row| {
-            let decoded = crate::models::decode(input.column(0).bytes(row))?;
-            let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
-            check(&decoded, &dataset)?;
-            let threads = super::threads(input.column(3).values::<i64>()[row])?;
-            reports(&decoded, &dataset, input.column(2), row, threads)
+            reports(input, row).map_err(|error| super::as_called(input, 4, row, error))
         })
     }
 }
@@ -52,6 +52,7 @@ fn returns() -> Type {
         ("n", Type::Bigint),
     ]);
     let bin = Type::Struct(vec![
+        ("action", Type::Varchar),
         ("bin_from", Type::Double),
         ("bin_to", Type::Double),
         ("confidence", Type::Double),
@@ -68,6 +69,7 @@ fn returns() -> Type {
         ("macro_f1", Type::Double),
         ("calibration_error", Type::Double),
         ("n", Type::Bigint),
+        ("as_in_training", Type::Boolean),
         ("actions", Type::list(action)),
         ("confusion", Type::list(cell)),
         ("reliability", Type::list(bin)),
@@ -85,14 +87,12 @@ pub fn check(decoded: &Decoded, dataset: &Dataset) -> Result<(), Failure> {
     Err(Failure::argument("dataset", received, allowed))
 }
 
-fn reports(
-    decoded: &Decoded,
-    dataset: &Dataset,
-    pieces: &Column,
-    row: usize,
-    threads: usize,
-) -> Result<Value, Box<dyn Error>> {
-    let model = &decoded.model;
+fn reports(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
+    let decoded = crate::models::decode(input.column(0).bytes(row))?;
+    let dataset = &Dataset::from_bytes(input.column(1).bytes(row))?;
+    check(&decoded, dataset)?;
+    let threads = super::threads(input.column(3).values::<i64>()[row])?;
+    let (model, pieces) = (&decoded.model, input.column(2));
     let blobs = pieces.child();
     let known = pieces.list(row).filter(|&piece| !blobs.is_null(piece));
     let network = evaluate::network(dataset, known.map(|piece| blobs.bytes(piece)), threads)?;
@@ -101,11 +101,18 @@ fn reports(
         (baseline.name(), evaluate::baseline(dataset, &model.counts, baseline))
     });
     let all = std::iter::once(("model", network)).chain(baselines);
-    let reports = all.filter_map(|(name, report)| Some(value(name, &report?, &model.vocabulary)));
+    let (n_held_out, fingerprint) = dataset.fingerprint();
+    let as_in_training = model
+        .training
+        .split
+        .as_ref()
+        .map(|split| split.n_held_out == n_held_out && split.fingerprint == format!("{fingerprint:016x}"));
+    let reports = all.filter_map(|(name, report)| Some(value(name, &report?, &model.vocabulary, as_in_training)));
     Ok(Value::List(reports.collect()))
 }
 
-fn value(predictor: &str, report: &Report, vocabulary: &Vocabulary) -> Value {
+/// `as_in_training`: whether the targets are those that were held back then, where the model knows.
+fn value(predictor: &str, report: &Report, vocabulary: &Vocabulary, as_in_training: Option<bool>) -> Value {
     let names = vocabulary.actions();
     let actions = names.iter().zip(&report.actions).map(|(name, action)| {
         Value::Struct(vec![
@@ -124,17 +131,14 @@ fn value(predictor: &str, report: &Report, vocabulary: &Vocabulary) -> Value {
             (n as i64).into(),
         ])
     });
-    let n_bins = report.reliability.len() as f64;
-    let reliability = report.reliability.iter().enumerate().map(|(index, bin)| {
-        let known = |value: f64| Value::from((bin.n > 0).then_some(value));
-        Value::Struct(vec![
-            (index as f64 / n_bins).into(),
-            ((index + 1) as f64 / n_bins).into(),
-            known(bin.confidence),
-            known(bin.accuracy),
-            (bin.n as i64).into(),
-        ])
-    });
+    let by_action = names
+        .iter()
+        .map(String::as_str)
+        .map(Some)
+        .zip(&report.action_reliability);
+    let reliability = std::iter::once((None, &report.reliability))
+        .chain(by_action)
+        .flat_map(|(action, bins)| bins_of(action, bins));
     Value::Struct(vec![
         predictor.into(),
         report.log_loss.into(),
@@ -145,8 +149,25 @@ fn value(predictor: &str, report: &Report, vocabulary: &Vocabulary) -> Value {
         report.macro_f1.into(),
         report.calibration_error.into(),
         (report.n as i64).into(),
+        as_in_training.into(),
         Value::List(actions.collect()),
         Value::List(confusion.collect()),
         Value::List(reliability.collect()),
     ])
+}
+
+/// The bins over the probability of an action, or of the likeliest one.
+fn bins_of<'a>(action: Option<&'a str>, bins: &'a [Bin]) -> impl Iterator<Item = Value> + 'a {
+    let n_bins = bins.len() as f64;
+    bins.iter().enumerate().map(move |(index, bin)| {
+        let known = |value: f64| Value::from((bin.n > 0).then_some(value));
+        Value::Struct(vec![
+            action.into(),
+            (index as f64 / n_bins).into(),
+            ((index + 1) as f64 / n_bins).into(),
+            known(bin.confidence),
+            known(bin.accuracy),
+            (bin.n as i64).into(),
+        ])
+    })
 }

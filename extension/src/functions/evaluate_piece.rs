@@ -1,4 +1,4 @@
-//! `evaluate_piece(model, dataset, first, threads)`: a model scored on some of the held-back
+//! `evaluate_piece(model, dataset, first, threads[, called_as])`: a model scored on some of the held-back
 //! targets of a dataset.
 //!
 //! DuckDB can be interrupted between two calls and not within one.
@@ -18,28 +18,35 @@ impl Scalar for EvaluatePiece {
     const NAME: &'static str = "evaluate_piece";
 
     fn signatures() -> Vec<Signature> {
-        vec![Signature {
-            parameters: vec![Type::Blob, Type::Blob, Type::Bigint, Type::Bigint],
-            returns: returns(),
-        }]
+        let parameters = [Type::Blob, Type::Blob, Type::Bigint, Type::Bigint, Type::Varchar];
+        (4..=parameters.len())
+            .map(|n| Signature {
+                parameters: parameters[..n].to_vec(),
+                returns: returns(),
+            })
+            .collect()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         output.write_rows(input, &returns(), |row| {
-            let decoded = crate::models::decode(input.column(0).bytes(row))?;
-            let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
-            check(&decoded, &dataset)?;
-            let first = input.column(2).values::<i64>()[row];
-            let mut next = usize::try_from(first).map_err(|_| Failure::argument("first", first, "0 or more"))?;
-            let threads = super::threads(input.column(3).values::<i64>()[row])?;
-            let engine = footfall::device::engine("cpu", decoded.model.architecture)?;
-            let piece = Piece::score(&dataset, engine.as_ref(), &decoded.model.parameters, &mut next, threads)?;
-            Ok(Value::Struct(vec![
-                (next < dataset.len()).then_some(next as i64).into(),
-                piece.to_bytes().into(),
-            ]))
+            score(input, row).map_err(|error| super::as_called(input, 4, row, error))
         })
     }
+}
+
+fn score(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
+    let decoded = crate::models::decode(input.column(0).bytes(row))?;
+    let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
+    check(&decoded, &dataset)?;
+    let first = input.column(2).values::<i64>()[row];
+    let mut next = usize::try_from(first).map_err(|_| Failure::argument("first", first, "0 or more"))?;
+    let threads = super::threads(input.column(3).values::<i64>()[row])?;
+    let engine = footfall::device::engine("cpu", decoded.model.architecture)?;
+    let piece = Piece::score(&dataset, engine.as_ref(), &decoded.model.parameters, &mut next, threads)?;
+    Ok(Value::Struct(vec![
+        (next < dataset.len()).then_some(next as i64).into(),
+        piece.to_bytes().into(),
+    ]))
 }
 
 fn returns() -> Type {

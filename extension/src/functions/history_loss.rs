@@ -1,10 +1,11 @@
-//! `history_loss(model, actions)`: how much one history surprises a model.
+//! `history_loss(model, actions[, unknown[, n_train]])`: how much one history surprises a model.
 
 use crate::models::{self, ModelRows};
 use crate::scalar::{Scalar, Signature};
-use crate::tokens::Encoder;
+use crate::tokens::{Encoder, Unknown};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
+use footfall::error::Error as Failure;
 use std::error::Error;
 
 pub struct HistoryLoss;
@@ -13,10 +14,13 @@ impl Scalar for HistoryLoss {
     const NAME: &'static str = "history_loss";
 
     fn signatures() -> Vec<Signature> {
-        vec![Signature {
-            parameters: vec![Type::Blob, Type::list(Type::Varchar)],
-            returns: returns(),
-        }]
+        let parameters = [Type::Blob, Type::list(Type::Varchar), Type::Varchar, Type::Bigint];
+        (2..=parameters.len())
+            .map(|n| Signature {
+                parameters: parameters[..n].to_vec(),
+                returns: returns(),
+            })
+            .collect()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
@@ -28,9 +32,16 @@ impl Scalar for HistoryLoss {
             let mut encoder = Encoder::new(&decoded.model.vocabulary);
             for row in rows {
                 tokens.clear();
-                encoder.encode(&actions, histories.list(row), &mut tokens)?;
-                let (loss, n) = decoded.loss(&tokens)?;
-                values[row] = Value::Struct(vec![loss.into(), (n as i64).into()]);
+                let unknown = Unknown::of_row(input, 2, row, Unknown::Skip)?;
+                let n_unknown = encoder.encode(&actions, histories.list(row), unknown, &mut tokens)?;
+                let n_train = match input.width() {
+                    4 => input.column(3).values::<i64>()[row],
+                    _ => 0,
+                };
+                let n_train =
+                    usize::try_from(n_train).map_err(|_| Failure::argument("n_train", n_train, "0 or more"))?;
+                let (loss, n) = decoded.loss(&tokens, n_train)?;
+                values[row] = Value::Struct(vec![loss.into(), (n as i64).into(), (n_unknown as i64).into()]);
             }
         }
         output.write(&returns(), &values)
@@ -38,5 +49,9 @@ impl Scalar for HistoryLoss {
 }
 
 fn returns() -> Type {
-    Type::Struct(vec![("loss", Type::Double), ("n", Type::Bigint)])
+    Type::Struct(vec![
+        ("loss", Type::Double),
+        ("n", Type::Bigint),
+        ("n_unknown", Type::Bigint),
+    ])
 }

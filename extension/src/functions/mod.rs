@@ -27,9 +27,10 @@ mod train_epoch;
 mod train_start;
 mod zone_time;
 
+use crate::gate::CalledAs;
 use crate::scalar;
 use crate::table;
-use crate::vector::Column;
+use crate::vector::{Chunk, Column};
 use duckdb::Connection;
 use footfall::error::Error as Failure;
 use footfall::sequence::Vocabulary;
@@ -76,6 +77,19 @@ fn vocabulary(names: &Column, entry: Range<usize>) -> Result<Vocabulary, Box<dyn
         .map(|element| names.text(element).map(str::to_owned))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Vocabulary::new(names)?)
+}
+
+/// The error of a row under the name of the macro that works through the function, where argument `index`
+/// holds one.
+fn as_called(input: &Chunk, index: usize, row: usize, error: impl Into<Box<dyn Error>>) -> Box<dyn Error> {
+    let error = error.into();
+    if input.width() <= index {
+        return error;
+    }
+    match input.column(index).text(row) {
+        Ok(caller) => CalledAs::new(&format!("footfall.{caller}"), error).into(),
+        Err(other) => other,
+    }
 }
 
 /// A number of threads as an argument.

@@ -4,7 +4,7 @@ use crate::models;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
-use footfall::model::{Model, FORMAT_VERSION};
+use footfall::model::{Model, SplitBy, Training};
 use std::error::Error;
 
 pub struct ModelInfo;
@@ -51,6 +51,17 @@ fn returns() -> Type {
         ("validation_auc", Type::Double),
         ("settings", Type::Varchar),
         ("format_version", Type::Integer),
+        (
+            "split",
+            Type::Struct(vec![
+                ("by", Type::Varchar),
+                ("share", Type::Double),
+                ("seed", Type::Bigint),
+                ("validation_from", Type::Varchar),
+                ("n_held_out", Type::Bigint),
+                ("fingerprint", Type::Varchar),
+            ]),
+        ),
     ])
 }
 
@@ -76,6 +87,27 @@ fn info(model: &Model) -> Value {
         training.validation_accuracy.into(),
         training.validation_auc.into(),
         training.settings.to_string().into(),
-        (FORMAT_VERSION as i32).into(),
+        (model.format_version() as i32).into(),
+        split(training),
+    ])
+}
+
+/// How the histories were split. Of a model of format 1 it is known only that nothing was held back, where
+/// that is so.
+fn split(training: &Training) -> Value {
+    let split = training.split.as_ref();
+    let held_out_none = training.validation == 0.0 && training.n_validation_targets == 0;
+    let by = match split {
+        Some(split) => split.by,
+        None if held_out_none => SplitBy::None,
+        None => SplitBy::Unknown,
+    };
+    Value::Struct(vec![
+        by.name().into(),
+        training.validation.into(),
+        (training.seed as i64).into(),
+        split.and_then(|split| split.validation_from.clone()).into(),
+        split.map(|split| split.n_held_out as i64).into(),
+        split.map(|split| split.fingerprint.clone()).into(),
     ])
 }

@@ -1,8 +1,9 @@
-//! `next_state(model, state, action)`: one more event in constant time.
+//! `next_state(model, state, action[, unknown])`: one more event in constant time.
 
 use super::distribution::{self, Prediction};
 use crate::models::{self, ModelRows};
 use crate::scalar::{Scalar, Signature};
+use crate::tokens::Unknown;
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
 use duckdb::core::Inserter;
@@ -16,24 +17,40 @@ impl Scalar for NextState {
     fn signatures() -> Vec<Signature> {
         let mut fields = vec![("state", Type::Blob)];
         fields.extend(distribution::fields());
-        vec![Signature {
-            parameters: vec![Type::Blob, Type::Blob, Type::Varchar],
-            returns: Type::Struct(fields),
-        }]
+        let parameters = vec![Type::Blob, Type::Blob, Type::Varchar];
+        let with_unknown = [parameters.clone(), vec![Type::Varchar]].concat();
+        [parameters, with_unknown]
+            .map(|parameters| Signature {
+                parameters,
+                returns: Type::Struct(fields.clone()),
+            })
+            .into()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         let (states, actions) = (input.column(1), input.column(2));
         let mut distributions: Vec<Vec<f32>> = vec![Vec::new(); input.len()];
+        let mut n_unknown = vec![0; input.len()];
         let mut result = output.vector.struct_vector();
         let mut next_states = result.child(0, input.len());
         let groups = models::of_rows(input, 0)?;
         for ModelRows { decoded, rows } in &groups {
             for &row in rows {
-                let token = decoded.model.vocabulary.token(actions.bytes(row))?;
-                distributions[row] = vec![0.0; decoded.model.vocabulary.len()];
-                let state = decoded.advance(states.bytes(row), token, &mut distributions[row])?;
-                next_states.insert(row, state.as_slice());
+                let (vocabulary, action, state) = (&decoded.model.vocabulary, actions.bytes(row), states.bytes(row));
+                let unknown = Unknown::of_row(input, 3, row, Unknown::Skip)?;
+                distributions[row] = vec![0.0; vocabulary.len()];
+                match vocabulary.find(action) {
+                    Some(token) => {
+                        let state = decoded.advance(state, token, &mut distributions[row])?;
+                        next_states.insert(row, state.as_slice());
+                    }
+                    None if unknown == Unknown::Skip => {
+                        decoded.read_out(state, &mut distributions[row])?;
+                        next_states.insert(row, state);
+                        n_unknown[row] = 1;
+                    }
+                    None => return Err(vocabulary.unknown(action).into()),
+                }
             }
         }
         let mut predictions = vec![None; input.len()];
@@ -41,7 +58,11 @@ impl Scalar for NextState {
             let names = decoded.model.vocabulary.actions();
             for &row in rows {
                 let probabilities = &distributions[row];
-                predictions[row] = Some(Prediction { names, probabilities });
+                predictions[row] = Some(Prediction {
+                    names,
+                    probabilities,
+                    n_unknown: n_unknown[row],
+                });
             }
         }
         for row in (0..input.len()).filter(|&row| predictions[row].is_none()) {

@@ -1,10 +1,10 @@
-//! `pack_sequences(sequences, vocabulary)`: a whole training set as one value.
+//! `pack_sequences(sequences, vocabulary[, share, seed, called_as])`: a whole training set as one value.
 
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
 use footfall::error::Error as Failure;
-use footfall::sequence::{Dataset, Sequence};
+use footfall::sequence::{split_by_history, Dataset, Sequence};
 use std::error::Error;
 
 pub struct PackSequences;
@@ -14,38 +14,63 @@ impl Scalar for PackSequences {
 
     fn signatures() -> Vec<Signature> {
         let sequence = Type::Struct(vec![("tokens", Type::Blob), ("n_train", Type::Bigint)]);
-        vec![Signature {
-            parameters: vec![Type::list(sequence), Type::list(Type::Varchar)],
-            returns: Type::Blob,
-        }]
+        let parameters = vec![Type::list(sequence), Type::list(Type::Varchar)];
+        let with_split = [parameters.clone(), vec![Type::Double, Type::Bigint, Type::Varchar]].concat();
+        [parameters, with_split]
+            .map(|parameters| Signature {
+                parameters,
+                returns: Type::Blob,
+            })
+            .into()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        let (lists, names) = (input.column(0), input.column(1));
         output.write_rows(input, &Type::Blob, |row| {
-            let vocabulary = super::vocabulary(&names.child(), names.list(row))?;
-            let elements = lists.child();
-            let (tokens, n_train) = (elements.field(0), elements.field(1));
-            let mut sequences = Vec::with_capacity(lists.list(row).len());
-            for element in lists.list(row) {
-                if elements.is_null(element) || tokens.is_null(element) || n_train.is_null(element) {
-                    continue;
-                }
-                let tokens = tokens.bytes(element);
-                if tokens.iter().any(|&token| usize::from(token) >= vocabulary.len()) {
-                    let allowed = "the value of encode_actions with the same vocabulary";
-                    return Err(Failure::argument("sequences", "a BLOB with other bytes", allowed).into());
-                }
-                let n_train = n_train.values::<i64>()[element];
-                let n_train = usize::try_from(n_train).map_err(|_| {
-                    Failure::argument("sequences", format!("n_train {n_train}"), "0 to the number of actions")
-                })?;
-                sequences.push(Sequence {
-                    tokens,
-                    n_train: n_train.min(tokens.len()),
-                });
-            }
-            Ok(Dataset::pack(&vocabulary, sequences)?.into())
+            let packed = pack(input, row).map_err(|error| super::as_called(input, 4, row, error))?;
+            Ok(packed.into())
         })
     }
+}
+
+fn pack(input: &Chunk, row: usize) -> Result<Vec<u8>, Box<dyn Error>> {
+    let (lists, names) = (input.column(0), input.column(1));
+    let vocabulary = super::vocabulary(&names.child(), names.list(row))?;
+    let elements = lists.child();
+    let (tokens, n_train) = (elements.field(0), elements.field(1));
+    let mut sequences = Vec::with_capacity(lists.list(row).len());
+    // Sequences without an `n_train`, which are split by what they hold.
+    let mut unsplit = Vec::new();
+    for element in lists.list(row) {
+        if elements.is_null(element) || tokens.is_null(element) {
+            continue;
+        }
+        let tokens = tokens.bytes(element);
+        if tokens.iter().any(|&token| usize::from(token) >= vocabulary.len()) {
+            let allowed = "the value of encode_actions with the same vocabulary";
+            return Err(Failure::argument("sequences", "a BLOB with other bytes", allowed).into());
+        }
+        if n_train.is_null(element) {
+            unsplit.push(Sequence { tokens, n_train: 0 });
+            continue;
+        }
+        let n_train = n_train.values::<i64>()[element];
+        let n_train = usize::try_from(n_train)
+            .map_err(|_| Failure::argument("sequences", format!("n_train {n_train}"), "0 to the number of actions"))?;
+        sequences.push(Sequence {
+            tokens,
+            n_train: n_train.min(tokens.len()),
+        });
+    }
+    if input.width() > 2 {
+        let (share, seed) = (
+            input.column(2).values::<f64>()[row],
+            input.column(3).values::<i64>()[row],
+        );
+        if !(0.0..=1.0).contains(&share) {
+            return Err(Failure::argument("share", share, "0 to 1").into());
+        }
+        split_by_history(&vocabulary, &mut unsplit, share, seed as u64);
+        sequences.append(&mut unsplit);
+    }
+    Ok(Dataset::pack(&vocabulary, sequences)?)
 }

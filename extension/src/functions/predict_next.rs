@@ -1,9 +1,9 @@
-//! `predict_next(model, actions)`: the distribution over a customer's next action.
+//! `predict_next(model, actions[, unknown])`: the distribution over a customer's next action.
 
 use super::distribution::{self, Prediction};
 use crate::models::{self, ModelRows};
 use crate::scalar::{Scalar, Signature};
-use crate::tokens::Encoder;
+use crate::tokens::{Encoder, Unknown};
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
 use std::error::Error;
@@ -14,10 +14,14 @@ impl Scalar for PredictNext {
     const NAME: &'static str = "predict_next";
 
     fn signatures() -> Vec<Signature> {
-        vec![Signature {
-            parameters: vec![Type::Blob, Type::list(Type::Varchar)],
-            returns: Type::Struct(distribution::fields()),
-        }]
+        let parameters = vec![Type::Blob, Type::list(Type::Varchar)];
+        let with_unknown = [parameters.clone(), vec![Type::Varchar]].concat();
+        [parameters, with_unknown]
+            .map(|parameters| Signature {
+                parameters,
+                returns: Type::Struct(distribution::fields()),
+            })
+            .into()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
@@ -25,12 +29,14 @@ impl Scalar for PredictNext {
         let actions = histories.child();
         let groups = models::of_rows(input, 0)?;
         let mut results = Vec::with_capacity(groups.len());
+        let mut n_unknown = vec![0; input.len()];
         for ModelRows { decoded, rows } in &groups {
             let mut tokens = Vec::new();
             let mut ends = Vec::with_capacity(rows.len());
             let mut encoder = Encoder::new(&decoded.model.vocabulary);
             for &row in rows {
-                encoder.encode(&actions, histories.list(row), &mut tokens)?;
+                let unknown = Unknown::of_row(input, 2, row, Unknown::Skip)?;
+                n_unknown[row] = encoder.encode(&actions, histories.list(row), unknown, &mut tokens)?;
                 ends.push(tokens.len());
             }
             let starts = std::iter::once(0).chain(ends.iter().copied());
@@ -41,7 +47,11 @@ impl Scalar for PredictNext {
         for (ModelRows { decoded, rows }, probabilities) in groups.iter().zip(&results) {
             let names = decoded.model.vocabulary.actions();
             for (&row, probabilities) in rows.iter().zip(probabilities.chunks_exact(names.len())) {
-                predictions[row] = Some(Prediction { names, probabilities });
+                predictions[row] = Some(Prediction {
+                    names,
+                    probabilities,
+                    n_unknown: n_unknown[row],
+                });
             }
         }
         let mut result = output.vector.struct_vector();

@@ -1,4 +1,4 @@
-//! `train_epoch(state, dataset, threads[, progress])`: trains on to the end of the epoch, or
+//! `train_epoch(state, dataset, threads[, progress[, called_as]])`: trains on to the end of the epoch, or
 //! for about a second.
 //!
 //! DuckDB can be interrupted between two calls and not within one, so a long
@@ -22,32 +22,30 @@ impl Scalar for TrainEpoch {
     const NAME: &'static str = "train_epoch";
 
     fn signatures() -> Vec<Signature> {
-        let parameters = vec![Type::Blob, Type::Blob, Type::Bigint];
-        let mut with_progress = parameters.clone();
-        with_progress.push(Type::Boolean);
-        vec![
-            Signature {
-                parameters,
+        let parameters = [Type::Blob, Type::Blob, Type::Bigint, Type::Boolean, Type::Varchar];
+        (3..=parameters.len())
+            .map(|n| Signature {
+                parameters: parameters[..n].to_vec(),
                 returns: returns(),
-            },
-            Signature {
-                parameters: with_progress,
-                returns: returns(),
-            },
-        ]
+            })
+            .collect()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         output.write_rows(input, &returns(), |row| {
-            let mut trainer = Trainer::from_bytes(input.column(0).bytes(row))?;
-            let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
-            let threads = super::threads(input.column(2).values::<i64>()[row])?;
-            let mut display = Display::new(input.width() == 4 && input.column(3).values::<u8>()[row] != 0);
-            let until = Some(Instant::now() + SLICE);
-            let report = trainer.advance(&dataset, threads, until, &mut |progress| display.show(progress))?;
-            step(&trainer, report)
+            advance(input, row).map_err(|error| super::as_called(input, 4, row, error))
         })
     }
+}
+
+fn advance(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
+    let mut trainer = Trainer::from_bytes(input.column(0).bytes(row))?;
+    let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
+    let threads = super::threads(input.column(2).values::<i64>()[row])?;
+    let mut display = Display::new(input.width() > 3 && input.column(3).values::<u8>()[row] != 0);
+    let until = Some(Instant::now() + SLICE);
+    let report = trainer.advance(&dataset, threads, until, &mut |progress| display.show(progress))?;
+    step(&trainer, report)
 }
 
 /// The result of both training functions: the state to go on from, whether an

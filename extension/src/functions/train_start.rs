@@ -2,13 +2,14 @@
 //!
 //! A run that would not fit into memory is refused here, before it takes any. The
 //! settings may hold `memory_limit`, DuckDB's setting of that name: scalar
-//! functions cannot ask for it.
+//! functions cannot ask for it; and `called_as`, the macro that an error names.
 
 use super::train_epoch::{returns, step};
+use crate::gate::CalledAs;
 use crate::memory::{limit, shown};
 use crate::scalar::{Scalar, Signature};
-use crate::value::{Output, Type};
-use crate::vector::Chunk;
+use crate::value::{Output, Type, Value};
+use crate::vector::{Chunk, Column};
 use footfall::error::Error as Failure;
 use footfall::model::Model;
 use footfall::sequence::Dataset;
@@ -36,20 +37,36 @@ impl Scalar for TrainStart {
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         output.write_rows(input, &returns(), |row| {
-            let dataset = Dataset::from_bytes(input.column(0).bytes(row))?;
-            let mut settings = input.column(1).json(row)?;
-            let memory_limit = settings
-                .as_object_mut()
-                .and_then(|options| options.remove("memory_limit"));
-            let settings = Settings::from_json(settings)?;
-            let init = match input.width() {
-                3 => Some(Model::from_bytes(input.column(2).bytes(row))?),
-                _ => None,
-            };
-            check_memory(&dataset, &settings, init.as_ref(), memory_limit.as_ref())?;
-            step(&Trainer::start(&dataset, settings, init)?, None)
+            start(input, row).map_err(|error| match caller(&input.column(1), row) {
+                Some(caller) => CalledAs::new(&format!("footfall.{caller}"), error).into(),
+                None => error,
+            })
         })
     }
+}
+
+fn start(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
+    let dataset = Dataset::from_bytes(input.column(0).bytes(row))?;
+    let mut settings = input.column(1).json(row)?;
+    let mut memory_limit = None;
+    if let Some(options) = settings.as_object_mut() {
+        memory_limit = options.remove("memory_limit");
+        options.remove("called_as");
+    }
+    let settings = Settings::from_json(settings)?;
+    let init = match input.width() {
+        3 => Some(Model::from_bytes(input.column(2).bytes(row))?),
+        _ => None,
+    };
+    check_memory(&dataset, &settings, init.as_ref(), memory_limit.as_ref())?;
+    step(&Trainer::start(&dataset, settings, init)?, None)
+}
+
+/// The setting `called_as`, which is read by itself: the others may be unreadable.
+fn caller<'a>(settings: &Column<'a>, row: usize) -> Option<&'a str> {
+    let index = settings.field_names().iter().position(|name| name == "called_as")?;
+    let names = settings.field(index);
+    (names.is_text() && !names.is_null(row)).then(|| names.text(row).ok())?
 }
 
 fn check_memory(

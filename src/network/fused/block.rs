@@ -465,16 +465,22 @@ impl Workspace {
 
     /// Sets `logits` to the distributions after the outputs of the given packed rows.
     fn softmax(&mut self, kernels: &Kernels, weights: &Weights, rows: &[usize]) {
-        let Weights { hidden, vocabulary, .. } = *weights;
+        let hidden = weights.hidden;
         let outputs = &self.layers[weights.layers.len() - 1].outputs;
         self.picked.grow(rows.len() * hidden);
         for (&row, picked) in rows.iter().zip(self.picked.chunks_exact_mut(hidden)) {
             picked.copy_from_slice(&outputs[row * hidden..][..hidden]);
         }
-        self.logits.grow(rows.len() * vocabulary);
-        let logits = &mut self.logits[..rows.len() * vocabulary];
+        self.distributions_after(kernels, weights, rows.len());
+    }
+
+    /// Sets `logits` to the distributions after the first `n_rows` of `picked`.
+    fn distributions_after(&mut self, kernels: &Kernels, weights: &Weights, n_rows: usize) {
+        let Weights { hidden, vocabulary, .. } = *weights;
+        self.logits.grow(n_rows * vocabulary);
+        let logits = &mut self.logits[..n_rows * vocabulary];
         kernels.product(
-            (rows.len(), vocabulary, hidden),
+            (n_rows, vocabulary, hidden),
             Matrix(&self.picked, hidden),
             &weights.head,
             Onto::Row(&weights.head_bias),
@@ -527,6 +533,22 @@ impl Workspace {
             state.copy_from_slice(&padded[hidden..][..n_units]);
         }
         self.softmax(kernels, weights, &[0]);
+        &self.logits[..n_tokens]
+    }
+
+    /// The distribution after a state as [`Workspace::advance`] leaves it.
+    pub(super) fn read_out(&mut self, kernels: &Kernels, weights: &Weights, state: &[f32]) -> &[f32] {
+        let Architecture {
+            cell,
+            layers,
+            hidden: n_units,
+            vocabulary: n_tokens,
+            ..
+        } = weights.architecture;
+        self.picked.grow(weights.hidden);
+        self.picked[..weights.hidden].fill(0.0);
+        self.picked[..n_units].copy_from_slice(&state[(layers - 1) * cell.states() * n_units..][..n_units]);
+        self.distributions_after(kernels, weights, 1);
         &self.logits[..n_tokens]
     }
 }

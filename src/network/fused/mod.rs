@@ -449,6 +449,18 @@ impl Prepared {
         self.workspaces.put(workspace);
         Ok(())
     }
+
+    /// The distribution after a state that [`Prepared::advance`] left, once more.
+    ///
+    /// # Errors
+    /// When the state or the probabilities have another length.
+    pub fn read_out(&self, state: &[f32], probabilities: &mut [f32]) -> Result<(), NetworkError> {
+        check::advance(self.architecture(), state, 0, probabilities)?;
+        let mut workspace = self.workspaces.take().unwrap_or_default();
+        probabilities.copy_from_slice(workspace.read_out(self.kernels, &self.weights, state));
+        self.workspaces.put(workspace);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
