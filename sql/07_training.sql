@@ -1,7 +1,7 @@
 -- Training: the data go into one value, and a recursive query turns the wheel.
 --
 -- What a model has learned from and what was held back is decided here alone: training and every report on a
--- model pack their histories with training_set, and compare_models asks the same n_train.
+-- model pack their histories with packed_histories, and compare_models asks the same n_train.
 
 CREATE MACRO footfall.main.action_list(function_name, argument_name, given) AS
 CASE
@@ -297,7 +297,7 @@ Example:
 WITH packed AS (SELECT pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy', 'pv']), n_train: 3}], ['buy', 'pv']) AS dataset)
 SELECT train_epoch(train_start(dataset, {hidden: 4}).state, dataset, 1).epoch AS epoch FROM packed;$$;
 
-CREATE MACRO footfall.main.training_set(
+CREATE MACRO footfall.main.packed_histories(
     tbl,
     actions,
     vocabulary := NULL,
@@ -308,7 +308,7 @@ CREATE MACRO footfall.main.training_set(
     seed := 42,
     split := NULL,
     unknown := 'error',
-    called_as := 'training_set'
+    called_as := 'packed_histories'
 ) AS TABLE
 WITH
 ff_rows AS NOT MATERIALIZED (
@@ -385,14 +385,50 @@ SELECT
     any_value(CAST(ff_rule['moment'] AS VARCHAR) || CASE WHEN ff_rule['has_zone'] THEN '+00' ELSE '' END) AS split_from
 FROM ff_encoded;
 
+COMMENT ON MACRO TABLE footfall.main.packed_histories IS $$Packs a table of histories into one value and tells how they were split: what training and every report read a table with.
+
+One row: the BLOB `dataset`; `n_unknown`, the actions that were left out because the vocabulary does not hold them; and
+`split_by` ('user', 'history', 'time', 'none') and `split_from`, for the settings of `train_start`.
+
+Parameters:
+- tbl, actions, vocabulary, user_id, times, validation, validation_from, seed: as in `footfall.training_set`
+- split: the field `split` of `model_info`, to hold back what the training of that model held back
+- unknown: 'error', or 'skip' to leave out an action outside the vocabulary
+- called_as: the macro that an error names
+
+Example:
+WITH histories(user_id, actions) AS (VALUES (1, ['pv', 'pv', 'buy']), (2, ['pv', 'cart']))
+SELECT n_unknown, split_by FROM footfall.packed_histories(histories, actions, vocabulary := ['pv', 'buy'], unknown := 'skip');$$;
+
+CREATE MACRO footfall.main.training_set(
+    tbl,
+    actions,
+    vocabulary := NULL,
+    user_id := NULL,
+    times := NULL,
+    validation := 0.1,
+    validation_from := NULL,
+    seed := 42
+) AS TABLE
+SELECT ff_set.dataset AS dataset
+FROM footfall.main.packed_histories(
+    tbl,
+    actions,
+    vocabulary := vocabulary,
+    user_id := user_id,
+    times := times,
+    validation := validation,
+    validation_from := validation_from,
+    seed := seed,
+    called_as := 'training_set'
+) AS ff_set;
+
 COMMENT ON MACRO TABLE footfall.main.training_set IS $$Packs a table of histories into one value for training or evaluation: the part of `footfall.train` that reads the table.
 
-One row: the BLOB `dataset`; `n_unknown`, the actions that were left out because the vocabulary does not hold them;
-`split_by` ('user', 'history', 'time', 'none') and `split_from`, how the histories were split. Users are held back for
-validation by a hash of `user_id`, so that no user is on both sides, and a history of nobody (a `user_id` that is NULL,
-NaN or '') is left out. Without a `user_id` each history is held back or not by a hash of what it holds and of its number
-among equal ones. With `validation_from` the split is by time instead: every history trains up to that moment, and what
-follows is held back.
+One row with the BLOB `dataset`. Users are held back for validation by a hash of `user_id`, so that no user is on both
+sides, and a history of nobody (a `user_id` that is NULL, NaN or '') is left out. Without a `user_id` each history is held
+back or not by a hash of what it holds and of its number among equal ones. With `validation_from` the split is by time
+instead: every history trains up to that moment, and what follows is held back; one without times is left out.
 
 Parameters:
 - tbl: a table, view, CTE or file with one row per user
@@ -403,13 +439,10 @@ Parameters:
 - validation: share of the users held back, 0 to 1
 - validation_from: TIMESTAMP, or TIMESTAMP WITH TIME ZONE where the times have one; events from it on are held back
 - seed: of the hash
-- split: the field `split` of `model_info`, to hold back what the training of that model held back
-- unknown: 'error', or 'skip' to leave out an action outside the vocabulary
-- called_as: the macro that an error names
 
 Example:
 WITH histories(user_id, actions) AS (VALUES (1, ['pv', 'pv', 'buy']), (2, ['pv', 'cart']))
-SELECT octet_length(dataset) > 0 AS packed, split_by FROM footfall.training_set(histories, actions, user_id := user_id);$$;
+SELECT octet_length(dataset) > 0 AS packed FROM footfall.training_set(histories, actions, user_id := user_id);$$;
 
 -- No ORDER BY at the end: the rows come in the order of the iterations, and a LIMIT stops the training.
 CREATE MACRO footfall.main.train(
@@ -443,10 +476,10 @@ ff_init AS MATERIALIZED (
 ),
 ff_packed AS MATERIALIZED (
     SELECT ff_set.dataset AS ff_dataset, ff_set.n_unknown AS ff_n_unknown, ff_set.split_by AS ff_by, ff_set.split_from AS ff_from
-    FROM footfall.main.training_set(
+    FROM footfall.main.packed_histories(
         tbl,
         actions,
-        vocabulary := (SELECT system.main.model_info(ff_model)['vocabulary'] FROM ff_init),
+        vocabulary := (SELECT system.main.model_info(ff_model, 'train', 'init')['vocabulary'] FROM ff_init),
         user_id := user_id,
         times := times,
         validation := validation,

@@ -175,7 +175,7 @@ ff_model AS MATERIALIZED (
         CASE WHEN footfall.main.check_option(
             ff_blob IS NOT NULL, called_as, 'model', NULL, 'a model of footfall.train'
         ) THEN ff_blob END AS ff_blob,
-        system.main.model_info(ff_blob) AS ff_info,
+        system.main.model_info(ff_blob, called_as, 'model') AS ff_info,
         coalesce((threads)::BIGINT, current_setting('threads')::BIGINT) AS ff_threads
     FROM (
         SELECT footfall.main.model_blob(called_as, 'model', ff_given) AS ff_blob
@@ -188,7 +188,7 @@ ff_part AS MATERIALIZED (
 ),
 ff_packed AS MATERIALIZED (
     SELECT ff_set.dataset AS ff_dataset, ff_set.n_unknown AS ff_n_unknown
-    FROM footfall.main.training_set(
+    FROM footfall.main.packed_histories(
         tbl,
         actions,
         vocabulary := (SELECT ff_info['vocabulary'] FROM ff_model),
@@ -498,8 +498,8 @@ ff_models AS MATERIALIZED (
         CASE WHEN footfall.main.check_option(
             ff_blob_b IS NOT NULL, 'compare_models', 'model_b', NULL, 'a model of footfall.train'
         ) THEN ff_blob_b END AS ff_b,
-        system.main.model_info(ff_blob_a) AS ff_info_a,
-        system.main.model_info(ff_blob_b) AS ff_info_b,
+        system.main.model_info(ff_blob_a, 'compare_models', 'model_a') AS ff_info_a,
+        system.main.model_info(ff_blob_b, 'compare_models', 'model_b') AS ff_info_b,
         CASE WHEN typeof(validation_from) <> typeof(NULL)
             THEN footfall.main.instant('compare_models', 'validation_from', validation_from)
         END AS ff_moment,

@@ -5,6 +5,8 @@ import json
 from client import one
 
 ARCHITECTURES = ("rnn", "gru", "lstm")
+# The models of format 2 carry how their histories were split; the name says by what.
+SPLITS = ("user", "history", "time")
 EVENTS = """
     CREATE OR REPLACE TABLE events AS FROM footfall.read_taobao('{folder}/events.csv');
     CREATE OR REPLACE TABLE histories AS FROM footfall.sequences(events, user_id, action, ts) ORDER BY user_id;
@@ -30,7 +32,17 @@ OF_A_MODEL = {
         FROM models, histories WHERE name = $1 ORDER BY user_id""",
     "history_loss": "SELECT history_loss(model, actions)::JSON FROM models, histories WHERE name = $1 ORDER BY user_id",
     "evaluate": """
-        SELECT to_json(scored) FROM footfall.evaluate(histories, actions, (SELECT model FROM models WHERE name = $1)) AS scored
+        SELECT to_json(scored)
+        FROM footfall.evaluate(histories, actions, (SELECT model FROM models WHERE name = $1), part := 'all') AS scored
+        ORDER BY predictor""",
+    "model_info": "SELECT model_info(model)::JSON FROM models WHERE name = $1",
+}
+# What a model of format 2 finds again of its split, whatever column it needs for it.
+OF_A_SPLIT = {
+    "evaluate": """
+        SELECT to_json(scored)
+        FROM footfall.evaluate(histories, actions, (SELECT model FROM models WHERE name = $1), user_id := user_id, times := times)
+            AS scored
         ORDER BY predictor""",
     "model_info": "SELECT model_info(model)::JSON FROM models WHERE name = $1",
 }
@@ -49,15 +61,24 @@ def rows(connection, sql):
     return [json.loads(value) for (value,) in connection.execute(sql).fetchall()]
 
 
+def of_a_model(connection, folder, name, questions):
+    """The answers of the model in the file of that name."""
+    connection.execute(f"INSERT INTO models SELECT '{name}', content FROM read_blob('{folder}/{name}.safetensors')")
+    return {function: rows(connection, sql.replace("$1", f"'{name}'")) for function, sql in questions.items()}
+
+
+def splits(connection, folder):
+    """What the models of format 2 say about what was held back from them, by model and by function."""
+    read_events(connection, folder)
+    return {name: of_a_model(connection, folder, name, OF_A_SPLIT) for name in SPLITS}
+
+
 def predictions(connection, folder):
     """What the models of `folder` say about its users, by model and by function."""
     read_events(connection, folder)
     found = {}
     for name in ARCHITECTURES:
-        connection.execute(f"INSERT INTO models SELECT '{name}', content FROM read_blob('{folder}/{name}.safetensors')")
-        found[name] = {
-            function: rows(connection, sql.replace("$1", f"'{name}'")) for function, sql in OF_A_MODEL.items()
-        }
+        found[name] = of_a_model(connection, folder, name, OF_A_MODEL)
     segments = json.loads((folder / "segments.json").read_text())
     connection.execute(f"SET VARIABLE clustering = '{json.dumps(segments['clustering'])}'::JSON::{CLUSTERING}")
     connection.execute(f"SET VARIABLE mixture = '{json.dumps(segments['mixture'])}'::JSON::{MIXTURE}")

@@ -74,30 +74,40 @@ SETUP = """
     SET VARIABLE dataset = (SELECT dataset FROM footfall.training_set(histories, actions, validation := 0.5));
     SET VARIABLE state = (SELECT train_start(getvariable('dataset'), {{hidden: 2, embedding: 2, epochs: 1}}).state);
     SET VARIABLE model = (SELECT model FROM footfall.train(histories, actions, epochs := 1, hidden := 2, embedding := 2));
+    CREATE TABLE runs AS SELECT 1 AS epoch, 0.5 AS validation_loss, getvariable('model') AS model;
+    CREATE TABLE runs_empty AS FROM runs LIMIT 0;
+    CREATE TABLE runs_one AS FROM runs LIMIT 1;
+    CREATE TABLE runs_short AS SELECT epoch FROM runs;
+    CREATE TABLE runs_null AS SELECT NULL AS epoch, NULL AS validation_loss, NULL AS model;
+    CREATE TABLE runs_utf8 AS FROM runs;
+    CREATE TABLE runs_infinite AS SELECT * REPLACE ('infinity'::DOUBLE AS validation_loss) FROM runs;
     SET VARIABLE clustering = (SELECT kmeans([[1, 2], [3, 4], [9, 9]]::DOUBLE[][], 2));
     SET VARIABLE mixture = (SELECT gmm([[1, 2], [3, 4], [9, 9], [8, 8]]::DOUBLE[][], 2));
 """
 
 MODEL = "getvariable('model')"
 DATASET = "getvariable('dataset')"
-BOUNDS = {"valid_from": "DATE '2017-11-25'", "valid_until": "DATE '2017-12-04'", "actions": "['pv', 'cart']"}
-CLEANING = {**BOUNDS, "duplicates": "'drop'", "absent": "'error'", "time_zone": "NULL"}
-QUALITY = {"part": "'all'", "user_id": "user_id", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'", "threads": "1"}
-RFM = {
     "amount": "price", "as_of": "DATE '2017-12-01'", "bins": "5", "order_id": "item_id", "recency_cuts": "[1, 2, 3, 4]",
     "frequency_cuts": "[2, 3, 4, 6]", "monetary_cuts": "[10, 20, 30, 40]", "time_zone": "NULL",
 }  # fmt: skip
+    "validation_from": "TIMESTAMP '2017-11-27'", "seed": "1",
+}  # fmt: skip
+CLEANING = {"valid_from": "DATE '2017-11-25'", "valid_until": "DATE '2017-12-04'", "actions": "['pv', 'cart']"}
+SPLIT = {"part": "'all'", "user_id": "user_id", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'"}
+QUALITY = {**SPLIT, "threads": "1"}
+    "vocabulary": "['buy', 'cart', 'fav', 'pv']", "user_id": "user_id", "times": "times", "validation": "0.5",
 OPTIONS = {"options": "{'seed': 1, 'n_init': 2}", "weights": "[]"}
 PERIOD = {
     "days": "'open'", "period_from": "DATE '2017-11-25'", "period_until": "DATE '2017-12-04'", "time_zone": "NULL", "absent": "'zero'"
 }
 # One valid call of each function: the arguments by position, then those by name.
 CALLS = {
+    "action_list": (["'train'", "'actions'", "['pv', 'buy']"], {}),
     "activity": (["shop", "user_id", "action", "ts"], {"by": "'week'", "purchase": "'buy'", "week_start": "'sunday'", **PERIOD}),
+    "best_model": (["runs"], {}),
     "calendar_slot": (["TIMESTAMP '2017-11-25 21:00:00'", "'hour_of_week'", "'monday'"], {}),
     "check_cleaning": (["'clean_events'", "DATE '2017-11-25'", "DATE '2017-12-04'", "['pv']"], {"duplicates": "'drop'", "absent": "'error'"}),
     "check_occurs": (["'activity'", "'purchase'", "['buy']", "['buy', 'pv']"], {}),
-
     "check_option": (["true", "'rfm'", "'bins'", "5", "'2 to 9'"], {}),
     "check_seed": (["'segment'", "42"], {}),
     "choose_k": (
@@ -115,17 +125,20 @@ CALLS = {
             "order_id": "NULL", "time_zone": "NULL", "absent": "'error'",
         },
     ),
-    "compare_models": (["histories", "actions", MODEL, MODEL], {"part": "'all'", "user_id": "user_id"}),
+    "compare_models": (["histories", "actions", MODEL, MODEL], SPLIT),
     "confusion": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "conversion": (
         ["shop", "user_id", "category_id", "action"],
         {"view": "'pv'", "purchase": "'buy'", "top": "3", "cart": "'cart'", "favourite": "'fav'", "absent": "'zero'"},
     ),
     "counted_days": (["'activity'", "[17495, 17498]", "'calendar'", "NULL", "17500"], {}),
-    "encode_actions": (["['buy', 'pv']", "['pv', 'buy']"], {}),
+    "encode_actions": (["['buy', 'pv']", "['pv', 'buy']"], {"unknown": "'skip'", "called_as": "'train'"}),
     "evaluate": (["histories", "actions", MODEL], QUALITY),
-    "evaluate_model": ([MODEL, DATASET, f"[evaluate_piece({MODEL}, {DATASET}, 0, 1).piece]", "1"], {}),
-    "evaluate_piece": ([MODEL, DATASET, "0", "1"], {}),
+    "evaluate_model": (
+        [MODEL, DATASET, f"[evaluate_piece({MODEL}, {DATASET}, 0, 1).piece]", "1"],
+        {"called_as": "'evaluate'"},
+    ),
+    "evaluate_piece": ([MODEL, DATASET, "0", "1"], {"called_as": "'evaluate'"}),
     "evaluation": (["histories", "actions", MODEL], {**QUALITY, "called_as": "'evaluate'"}),
     "event_line": (["'1,10,100,pv,1511614800'"], {}),
     "event_lines": (["'{folder}/events.csv'"], {}),
@@ -143,7 +156,7 @@ CALLS = {
     "gmm": (["[[1, 2], [3, 4], [9, 9], [8, 8]]", "2"], OPTIONS),
     "gmm_assign": (["getvariable('mixture')", "[1, 2]"], {}),
     "held_out": (["'user'", "0.1", "42"], {}),
-    "history_loss": ([MODEL, "['pv', 'buy']"], {}),
+    "history_loss": ([MODEL, "['pv', 'buy']"], {"unknown": "'skip'", "n_train": "1"}),
     "instant": (["'funnel'", "'ts'", "TIMESTAMP '2017-11-25'"], {}),
     "key_kind": (["'Ada'"], {}),
     "kmeans": (["[[1, 2], [3, 4], [9, 9]]", "2"], OPTIONS),
@@ -155,9 +168,15 @@ CALLS = {
         {"time_zone": "'Europe/Berlin'", "default_zone": "'UTC'"},
     ),
     "malformed_lines": (["'{folder}/events.csv'"], {}),
+    "model_blob": (["'evaluate'", "'model'", MODEL], {}),
     "model_info": ([MODEL], {}),
+    "moment_list": (["'train'", "'times'", "[TIMESTAMP '2017-11-25']"], {}),
+    "n_train": (
+        ["'train'", RULE, "['buy', 'pv']", "['pv', 'buy']", "true", "'7'", "true", "false", "[TIMESTAMP '2017-11-25']"],
+        {},
+    ),
     "name_list": (["'funnel'", "'steps'", "['pv', 'buy']"], {}),
-    "next_state": ([MODEL, "''::BLOB", "'pv'"], {}),
+    "next_state": ([MODEL, "''::BLOB", "'pv'"], {"unknown": "'skip'"}),
     "number": (["'rfm'", "'amount'", "12.5"], {}),
     "number_list": (["'segment'", "'features'", "[1, 2.5]"], {}),
     "order_events": (
@@ -169,15 +188,26 @@ CALLS = {
         {"action": "NULL", "action_for": "NULL", "until_day": "DATE '2017-12-01'", "time_zone": "NULL", "rows_suffice": "false"},
     ),
     "orders": (["shop", "user_id", "item_id", "ts"], {"amount": "price"}),
-    "pack_sequences": (["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"], {}),
-    "predict_next": ([MODEL, "['pv', 'buy']"], {}),
+    "pack_sequences": (
+        ["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"],
+        {"share": "0.5", "seed": "42", "called_as": "'train'"},
+    ),
+    "packed_histories": (
+        ["histories", "actions"],
+        {**HISTORIES, "split": "NULL", "unknown": "'skip'", "called_as": "'train'"},
+    ),
+    "predict_next": ([MODEL, "['pv', 'buy']"], {"unknown": "'skip'"}),
     "promotion_effect": (
         ["shop", "user_id", "action", "ts", "DATE '2017-11-27'", "DATE '2017-11-29'"],
         {"purchase": "'buy'", **PERIOD},
     ),
     "read_taobao": (["'{folder}/events.csv'"], {"utc_offset": "INTERVAL 8 HOUR", "skip_malformed": "false"}),
-    "reliability": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
+    "reliability": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY, "action": "'buy'"}),
     "repeat_purchase": (["shop", "user_id", "ts"], {"amount": "price", "order_id": "item_id", "time_zone": "NULL"}),
+    "report_rows": (
+        ["histories", "actions", MODEL, "'actions'", "'model'", *QUALITY.values(), "'class_report'"],
+        {},
+    ),
     "rfm": (["shop", "user_id", "ts"], RFM),
     "rfm_scored": (["'rfm'", "shop", "user_id", "ts"], RFM),
     "rfm_segment": (["3", "4"], {"bins": "5"}),
@@ -185,6 +215,7 @@ CALLS = {
     "rfm_summary": (["shop", "user_id", "ts"], RFM),
     "rfm_thresholds": (["shop", "user_id", "ts"], RFM),
     "rounded": (["0.1 + 0.2", "0.3", "15"], {}),
+    "scored_split": (["'evaluate'", "'model'", "'all'", f"model_info({MODEL})"], {}),
     "segment": (
         ["shop", "user_id", "[item_id, price]"],
         {"k": "2", "seed": "1", "standardise": "true", "log": "false"},
@@ -193,6 +224,8 @@ CALLS = {
     "segment_profile": (["shop", "user_id", "item_id", "category_id"], {"monetary": "price"}),
     "sequences": (["shop", "user_id", "action", "ts"], {"tie_break": "item_id", "time_zone": "NULL"}),
     "shown": (["'buy'"], {}),
+    "split_key": (["'train'", "7"], {}),
+    "split_rule": (["'train'", f"model_info({MODEL}).split", "0.5", "42", "TIMESTAMP '2017-11-27'", "false"], {}),
     "time_features": (["TIMESTAMP '2017-11-25 21:00:00'"], {}),
     "times_typical": (["3.0", "2.0"], {}),
     "train": (
@@ -204,21 +237,13 @@ CALLS = {
             "max_length": "8", "seed": "1", "device": "'cpu'", "threads": "1", "init": "NULL", "progress": "false",
         },
     ),
-    "train_epoch": (["getvariable('state')", DATASET, "1"], {"progress": "false"}),
+    "train_epoch": (["getvariable('state')", DATASET, "1"], {"progress": "false", "called_as": "'train'"}),
     "train_start": ([DATASET, "{hidden: 2, embedding: 2, epochs: 1}"], {"init": MODEL}),
-    "training_set": (
-        ["histories", "actions"],
-        {
-            "vocabulary": "['buy', 'cart', 'fav', 'pv']", "user_id": "user_id", "times": "times", "validation": "0.5",
-            "validation_from": "TIMESTAMP '2017-11-27'", "seed": "1",
-        },
-    ),
+    "training_set": (["histories", "actions"], HISTORIES),
     "usable_key": (["'rfm'", "'customer_id'", "'Ada' || 'x'"], {}),
     "whole_day": (["'activity'", "'period_from'", "TIMESTAMP '2017-11-25'"], {}),
     "wilson_interval": (["23", "145"], {}),
-
     "zone_time": (["TIMESTAMPTZ '2017-11-25 21:00:00+00'", "'Europe/Berlin'", "'activity'"], {}),
-
 }  # fmt: skip
 # These hand most arguments on to a function that gets all bad values, and are slow to plan; they get one
 # in so many, each argument different ones.
@@ -227,6 +252,9 @@ SAMPLED = {
     "rfm_thresholds": 5, "train": 3,
 }  # fmt: skip
 RELATIONS = ("shop", "histories", "chains", "candidates", "customers")
+    "train": 3, "training_set": 3,
+}  # fmt: skip
+RELATIONS = ("shop", "histories", "chains", "candidates", "runs")
 
 BAD_VALUES = """
     NULL

@@ -3,13 +3,16 @@
 
     PYTHONPATH=build/duckdb/1.5.6 FOOTFALL_EXTENSION=build/footfall.duckdb_extension python3 tests/golden/make.py FOLDER
 
-The models in this folder are those of version 0.1.0 and are never made again: a later version must
-go on reading them. A new format or a new kind of model adds files beside them.
+The models in this folder are those of the version that had their format first, and are never made again: a
+later version must go on reading them. A new format or a new kind of model adds files beside them, with
+a recipe of its own: the name of the recipe, after the folder, makes these alone.
 
 - events.csv: what 25 users of the generator did, in the Taobao format
 - rnn.safetensors, gru.safetensors, lstm.safetensors: two layers each, eight epochs, as BLOBs
 - segments.json: a clustering and a mixture of the users, as JSON
 - predictions.json: what these give for the users
+- user.safetensors, history.safetensors, time.safetensors: format 2, split by each of these (recipe `splits`)
+- splits.json: how good they are on what was held back from them
 """
 
 import json
@@ -27,10 +30,28 @@ TRAIN = """
     FROM footfall.train(histories, actions, architecture := '{}', epochs := 8, embedding := 5, hidden := 6, layers := 2,
         dropout := 0.1, learning_rate := 0.02, batch_size := 4, user_id := user_id, validation := 0.2, seed := 7)
 """
+SPLIT = """
+    SELECT model FROM footfall.train(histories, actions, architecture := 'gru', epochs := 2, embedding := 3, hidden := 4, {},
+        learning_rate := 0.02, batch_size := 4, seed := 7) WHERE epoch = 2
+"""
+SPLITS = {
+    "user": "user_id := user_id, validation := 0.2",
+    "history": "validation := 0.2",
+    "time": "times := times, validation_from := TIMESTAMP '2017-12-01'",
+}
 SEGMENTS = """
     SELECT {'clustering': kmeans(points, 3, {'log': true, 'threads': 1}), 'mixture': gmm(points, 2, {'threads': 1})}::JSON
     FROM (SELECT list([n_events, n_buys]::DOUBLE[] ORDER BY user_id) AS points FROM customers)
 """
+
+
+def make_splits(folder):
+    with connect() as connection:
+        golden.read_events(connection, folder)
+        for name, split in SPLITS.items():
+            (model,) = connection.execute(SPLIT.format(split)).fetchone()
+            (folder / f"{name}.safetensors").write_bytes(model)
+        (folder / "splits.json").write_text(json.dumps(golden.splits(connection, folder), indent=1) + "\n")
 
 
 def main():
@@ -53,4 +74,7 @@ def main():
 
 if __name__ == "__main__":
     print(f"DuckDB {duckdb.__version__}")
-    main()
+    if sys.argv[2:] == ["splits"]:
+        make_splits(Path(sys.argv[1]))
+    else:
+        main()

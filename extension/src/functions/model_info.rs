@@ -1,9 +1,10 @@
-//! `model_info(model)`: what a model is and how it came to be.
+//! `model_info(model[, called_as, argument])`: what a model is and how it came to be.
 
 use crate::models;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
+use footfall::error::Error as Failure;
 use footfall::model::{Model, SplitBy, Training};
 use std::error::Error;
 
@@ -13,20 +14,40 @@ impl Scalar for ModelInfo {
     const NAME: &'static str = "model_info";
 
     fn signatures() -> Vec<Signature> {
-        vec![Signature {
-            parameters: vec![Type::Blob],
-            returns: returns(),
-        }]
+        let parameters = vec![Type::Blob];
+        let with_names = [parameters.clone(), vec![Type::Varchar, Type::Varchar]].concat();
+        [parameters, with_names]
+            .map(|parameters| Signature {
+                parameters,
+                returns: returns(),
+            })
+            .into()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         let mut rows = vec![Value::Null; input.len()];
-        for group in models::of_rows(input, 0)? {
+        let groups = models::of_rows(input, 0).map_err(|error| as_given(input, error))?;
+        for group in groups {
             for row in group.rows {
                 rows[row] = info(&group.decoded.model);
             }
         }
         output.write(&returns(), &rows)
+    }
+}
+
+/// The error of something that is no model, under the names of the macro and of the argument that it was given to.
+fn as_given(input: &Chunk, error: Failure) -> Box<dyn Error> {
+    let row = (0..input.len()).find(|&row| !input.any_null(row));
+    let (Some(row), true) = (row, input.width() > 2) else {
+        return error.into();
+    };
+    match input.column(2).text(row) {
+        Ok(argument) => {
+            let named = error.to_string().replacen("'model'", &format!("'{argument}'"), 1);
+            super::as_called(input, 1, row, named)
+        }
+        Err(other) => other,
     }
 }
 
