@@ -223,10 +223,15 @@ fn case(random: &mut Random, corpus: &Corpus) -> Case {
             "foreign file"
         }
         10 => {
-            let version = *pick(random, &["2", "17", "4294967295"]);
+            let version = *pick(random, &["3", "17", "4294967295"]);
             let more = *pick(random, &["", ",\"vocabulary\":7", ",\"anything\":[{}]"]);
+            let own = if is_model {
+                "\"format_version\":2"
+            } else {
+                "\"format_version\":1"
+            };
             bytes = with_metadata(&bytes, |metadata| {
-                let (before, after) = metadata.split_once("\"format_version\":1").unwrap();
+                let (before, after) = metadata.split_once(own).unwrap();
                 // What a newer format holds beside its version is unknown.
                 let after = if more.is_empty() { after } else { "}" };
                 format!("{before}\"format_version\":{version}{more}{after}")
