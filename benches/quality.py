@@ -41,7 +41,7 @@ def ours(connection, architecture, seed):
     losses = []
     for (model,) in connection.execute("SELECT model FROM run ORDER BY epoch").fetchall():
         losses.append(connection.execute(
-            "SELECT log_loss FROM footfall.evaluate(held_back, actions, ?::BLOB) WHERE predictor = 'model'", [model]
+            "SELECT log_loss FROM footfall.evaluate(held_back, actions, ?::BLOB, part := 'all') WHERE predictor = 'model'", [model]
         ).fetchone()[0])
     return min(losses)
 

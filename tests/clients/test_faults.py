@@ -54,7 +54,7 @@ GENERATE = "SELECT bit_xor(hash(event)) FROM footfall.generate_events(users := {
 # A short form, which ends by itself, and a long one, which does not while we wait.
 OPERATIONS = {
     "train": (TRAIN.format(4), TRAIN.format(100000)),
-    "evaluate": ("FROM footfall.evaluate(some_histories, actions, (SELECT model FROM run))", None),
+    "evaluate": ("FROM footfall.evaluate(some_histories, actions, (SELECT model FROM run), part := 'all')", None),
     "sequences": (SEQUENCES.format("some_events"), SEQUENCES.format("many_events")),
     "rfm": (RFM.format("some_events"), RFM.format("many_events")),
     "kmeans": ("SELECT md5(kmeans(list(place ORDER BY id), 8)::VARCHAR) FROM points", None),

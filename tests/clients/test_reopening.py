@@ -30,7 +30,7 @@ class Reopening(unittest.TestCase):
                 CREATE TABLE run AS FROM footfall.train(histories, actions, epochs := 1, hidden := 4, user_id := user_id);
                 CREATE VIEW customers AS FROM footfall.rfm(events, user_id, ts);
                 CREATE VIEW next_actions AS SELECT predict_next(model, ['pv', 'cart']) AS next FROM run;
-                CREATE VIEW quality AS FROM footfall.evaluate(histories, actions, (SELECT model FROM run));
+                CREATE VIEW quality AS FROM footfall.evaluate(histories, actions, (SELECT model FROM run), part := 'all');
             """)
             self.results = self.view_results(connection)
             self.n_events = one(connection, "SELECT count(*) FROM events")

@@ -41,7 +41,7 @@ STAGES = {
     "train": """
         SELECT epoch, validation_loss, md5(model)
         FROM footfall.train(histories, actions, epochs := 2, hidden := 6, embedding := 4, user_id := user_id) ORDER BY epoch""",
-    "evaluate": "FROM footfall.evaluate(histories, actions, (SELECT model FROM run))",
+    "evaluate": "FROM footfall.evaluate(histories, actions, (SELECT model FROM run), part := 'all')",
     "predict": "SELECT user_id, predict_next((SELECT model FROM run), actions)::VARCHAR FROM histories ORDER BY user_id",
     "compare": "FROM footfall.compare_models(histories, actions, (SELECT model FROM run), (SELECT model FROM run))",
     # Writes beside the readers, each connection to a table of its own.
