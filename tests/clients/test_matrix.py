@@ -87,26 +87,34 @@ SETUP = """
 
 MODEL = "getvariable('model')"
 DATASET = "getvariable('dataset')"
+RULE = "footfall.split_rule('train', NULL, 0.5, 42, NULL, false)"
+HISTORIES = {
+    "vocabulary": "['buy', 'cart', 'fav', 'pv']", "user_id": "user_id", "times": "times", "validation": "0.5",
+    "validation_from": "TIMESTAMP '2017-11-27'", "seed": "1",
+}  # fmt: skip
+BOUNDS = {"valid_from": "DATE '2017-11-25'", "valid_until": "DATE '2017-12-04'", "actions": "['pv', 'cart']"}
+CLEANING = {**BOUNDS, "duplicates": "'drop'", "absent": "'error'", "time_zone": "NULL"}
+SPLIT = {"part": "'all'", "user_id": "user_id", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'"}
+QUALITY = {**SPLIT, "threads": "1"}
+RFM = {
     "amount": "price", "as_of": "DATE '2017-12-01'", "bins": "5", "order_id": "item_id", "recency_cuts": "[1, 2, 3, 4]",
     "frequency_cuts": "[2, 3, 4, 6]", "monetary_cuts": "[10, 20, 30, 40]", "time_zone": "NULL",
 }  # fmt: skip
-    "validation_from": "TIMESTAMP '2017-11-27'", "seed": "1",
-}  # fmt: skip
-CLEANING = {"valid_from": "DATE '2017-11-25'", "valid_until": "DATE '2017-12-04'", "actions": "['pv', 'cart']"}
-SPLIT = {"part": "'all'", "user_id": "user_id", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'"}
-QUALITY = {**SPLIT, "threads": "1"}
-    "vocabulary": "['buy', 'cart', 'fav', 'pv']", "user_id": "user_id", "times": "times", "validation": "0.5",
 OPTIONS = {"options": "{'seed': 1, 'n_init': 2}", "weights": "[]"}
-PERIOD = {
-    "days": "'open'", "period_from": "DATE '2017-11-25'", "period_until": "DATE '2017-12-04'", "time_zone": "NULL", "absent": "'zero'"
-}
 # One valid call of each function: the arguments by position, then those by name.
 CALLS = {
     "action_list": (["'train'", "'actions'", "['pv', 'buy']"], {}),
-    "activity": (["shop", "user_id", "action", "ts"], {"by": "'week'", "purchase": "'buy'", "week_start": "'sunday'", **PERIOD}),
+    "activity": (
+        ["shop", "user_id", "action", "ts"],
+        {
+            "by": "'week'", "purchase": "'buy'", "days": "'open'", "period_from": "DATE '2017-11-25'",
+            "period_until": "DATE '2017-12-04'", "week_start": "'sunday'", "time_zone": "NULL", "absent": "'zero'",
+        },
+    ),
     "best_model": (["runs"], {}),
     "calendar_slot": (["TIMESTAMP '2017-11-25 21:00:00'", "'hour_of_week'", "'monday'"], {}),
     "check_cleaning": (["'clean_events'", "DATE '2017-11-25'", "DATE '2017-12-04'", "['pv']"], {"duplicates": "'drop'", "absent": "'error'"}),
+    "check_cuts": (["'rfm'", "'frequency_cuts'", "[2, 3, 4, 6]", "5"], {}),
     "check_occurs": (["'activity'", "'purchase'", "['buy']", "['buy', 'pv']"], {}),
     "check_option": (["true", "'rfm'", "'bins'", "5", "'2 to 9'"], {}),
     "check_seed": (["'segment'", "42"], {}),
@@ -117,7 +125,6 @@ CALLS = {
     "class_report": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "clean_events": (["shop", "user_id", "item_id", "category_id", "action", "ts"], CLEANING),
     "cleaning_report": (["shop", "user_id", "item_id", "category_id", "action", "ts"], CLEANING),
-    "check_cuts": (["'rfm'", "'frequency_cuts'", "[2, 3, 4, 6]", "5"], {}),
     "cohorts": (
         ["shop", "user_id", "ts"],
         {
@@ -199,7 +206,10 @@ CALLS = {
     "predict_next": ([MODEL, "['pv', 'buy']"], {"unknown": "'skip'"}),
     "promotion_effect": (
         ["shop", "user_id", "action", "ts", "DATE '2017-11-27'", "DATE '2017-11-29'"],
-        {"purchase": "'buy'", **PERIOD},
+        {
+            "purchase": "'buy'", "days": "'calendar'", "period_from": "DATE '2017-11-25'",
+            "period_until": "DATE '2017-12-04'", "time_zone": "NULL", "absent": "'error'",
+        },
     ),
     "read_taobao": (["'{folder}/events.csv'"], {"utc_offset": "INTERVAL 8 HOUR", "skip_malformed": "false"}),
     "reliability": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY, "action": "'buy'"}),
@@ -248,13 +258,10 @@ CALLS = {
 # These hand most arguments on to a function that gets all bad values, and are slow to plan; they get one
 # in so many, each argument different ones.
 SAMPLED = {
-    "class_report": 5, "cohorts": 2, "confusion": 5, "evaluate": 5, "reliability": 5, "rfm": 5, "rfm_scored": 3, "rfm_summary": 5,
-    "rfm_thresholds": 5, "train": 3,
+    "class_report": 5, "cohorts": 2, "compare_models": 3, "confusion": 5, "evaluate": 5, "reliability": 5, "report_rows": 5,
+    "rfm": 5, "rfm_scored": 3, "rfm_summary": 5, "rfm_thresholds": 5, "train": 3, "training_set": 3,
 }  # fmt: skip
-RELATIONS = ("shop", "histories", "chains", "candidates", "customers")
-    "train": 3, "training_set": 3,
-}  # fmt: skip
-RELATIONS = ("shop", "histories", "chains", "candidates", "runs")
+RELATIONS = ("shop", "histories", "chains", "candidates", "customers", "runs")
 
 BAD_VALUES = """
     NULL
