@@ -43,9 +43,8 @@ numbered AS NOT MATERIALIZED (
     FROM dated
 ),
 user_slots AS MATERIALIZED (
-    SELECT DISTINCT buyer, slot, NULL::TIMESTAMP AS begun, NULL::TIMESTAMP AS last_return, true AS is_start
-    FROM numbered
-    WHERE typeof(starts) = typeof(NULL) AND typeof(returns) = typeof(NULL)
+    SELECT buyer, slot, NULL::TIMESTAMP AS begun, NULL::TIMESTAMP AS last_return, true AS is_start
+    FROM (SELECT DISTINCT buyer, slot FROM numbered WHERE typeof(starts) = typeof(NULL) AND typeof(returns) = typeof(NULL))
     UNION ALL
     SELECT buyer, slot, min(instant_time) FILTER (begins) AS begun, max(instant_time) FILTER (comes_back), begun IS NOT NULL
     FROM numbered
