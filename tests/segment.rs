@@ -873,8 +873,8 @@ fn noise_as_wide_as_a_real_coordinate_adds_nothing_to_a_distance() {
 
 #[test]
 fn clusters_that_only_rounding_parts_are_not_chosen() {
-    let cents = [0.1 + 0.2, 0.3, 0.6, 0.7 - 0.1, 1.7, 1.1 + 0.6];
-    let values: Vec<f64> = (0..60).map(|i| cents[i % 6]).collect();
+    let sums = [1000.1, 1000.2, 1001.7].map(|sum| [sum, sum + 2e-13]).concat();
+    let values: Vec<f64> = (0..60).map(|i| sums[i % 6]).collect();
     let points = Points::new(&values, 1, 1).unwrap();
     let choices = choose(&points, 2..=6, &Options::default()).unwrap();
     let chosen: Vec<usize> = choices.iter().filter(|c| c.chosen).map(|c| c.model.k()).collect();
