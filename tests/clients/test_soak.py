@@ -43,7 +43,7 @@ STAGES = {
         FROM footfall.train(histories, actions, epochs := 2, hidden := 6, embedding := 4, user_id := user_id) ORDER BY epoch""",
     "evaluate": "FROM footfall.evaluate(histories, actions, (SELECT model FROM run), part := 'all')",
     "predict": "SELECT user_id, predict_next((SELECT model FROM run), actions)::VARCHAR FROM histories ORDER BY user_id",
-    "compare": "FROM footfall.compare_models(histories, actions, (SELECT model FROM run), (SELECT model FROM run))",
+    "compare": "FROM footfall.compare_models(histories, actions, (SELECT model FROM run), (SELECT model FROM run), part := 'all')",
     # Writes beside the readers, each connection to a table of its own.
     "write": """
         CREATE OR REPLACE TEMP TABLE own AS FROM footfall.rfm(events, user_id, ts);
