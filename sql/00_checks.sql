@@ -46,7 +46,7 @@ CASE WHEN coalesce(len(found), 0) = 0 OR coalesce(len(list_filter(wanted, lambda
     ELSE CAST(error('footfall.' || function_name || ': ' || argument_name || ' is '
         || footfall.main.shown(list_filter(wanted, lambda one: NOT list_contains(found, one))[1])
         || ', which does not occur; actions here: '
-        || array_to_string([left(one, 60) FOR one IN list_sort(found, 'ASC', 'NULLS LAST')[:20]], ', ')
+        || array_to_string([replace(left(one, 60), chr(10), '\n') FOR one IN list_sort(found, 'ASC', 'NULLS LAST')[:20]], ', ')
         || CASE WHEN len(found) > 20 THEN ', ...' ELSE '' END
         || '; absent := ''zero'' counts it as none') AS BOOLEAN)
 END;

@@ -75,16 +75,16 @@ mod tests {
             };
             10_000
         ];
-        split_by_history(&vocabulary, &mut sequences, 0.2, 7);
+        split_by_history(vocabulary, &mut sequences, 0.2, 7);
         let n_held_out = sequences.iter().filter(|sequence| sequence.n_train == 0).count();
         // Binomial: 2,000 ± 40 (one standard deviation).
         assert!((1_850..2_150).contains(&n_held_out), "{n_held_out}");
         assert_eq!(sequences[0].n_train == 0, held_out(b"pv\x1fpv", 0.2, 7));
         assert_eq!(sequences[1].n_train == 0, held_out(b"pv\x1fpv\x1e2", 0.2, 7));
         let mut few = sequences[..3].to_vec();
-        split_by_history(&vocabulary, &mut few, 1.0, 7);
+        split_by_history(vocabulary, &mut few, 1.0, 7);
         assert!(few.iter().all(|sequence| sequence.n_train == 0));
-        split_by_history(&vocabulary, &mut few, 0.0, 7);
+        split_by_history(vocabulary, &mut few, 0.0, 7);
         assert!(few.iter().all(|sequence| sequence.n_train == 2));
     }
 
