@@ -1,207 +1,194 @@
 -- Funnels: how far users get along a chain of actions.
 --
+-- One row per user goes to funnel_progress, which sorts and walks that user's events: grouping costs less
+-- than the joins of a step to the next one, and one walk knows a chain with all its times.
+--
 -- Infinite times are dropped by comparing, as in 03_reports.sql.
 
-CREATE MACRO footfall.main.funnel_step(chains, candidates, step_action, within, strict_increase) AS TABLE
-SELECT follower.event_user, follower.event_time AS reached_at, chain.started_at, chain.step_number + 1 AS step_number
-FROM (
-    SELECT event_user, event_time FROM query_table(candidates) WHERE event_action = step_action
-) AS follower
-ASOF JOIN (
-    SELECT
-        event_user,
-        reached_at + to_microseconds(CAST(strict_increase AS INTEGER)) AS open_from,
-        started_at,
-        step_number
-    FROM query_table(chains)
-) AS chain
-    ON follower.event_user = chain.event_user AND follower.event_time >= chain.open_from
-WHERE follower.event_time <= chain.started_at + CAST(within AS INTERVAL);
+CREATE MACRO footfall.main.funnel_progress(times, places, parts, steps, within, strict, strict_increase) AS
+system.main.funnel_progress(times, places, parts, steps, within, strict, strict_increase);
 
-COMMENT ON MACRO TABLE footfall.main.funnel_step IS 'One step of a funnel with a window: the chains that go on with the given action.
+COMMENT ON MACRO footfall.main.funnel_progress IS $$How far one user gets along the steps of a funnel, and when.
 
-Used by `funnel`. An event goes on with the latest chain of its user that is open by then. Later chains
-also started later, so if that one is out of its window, all are: one look back per event is enough,
-and the cost stays that of sorting.
+Used by `funnel`, which says what a chain is. Gives a STRUCT: `times TIMESTAMP[]`, those of the chain that gets
+furthest, and `occurs BOOLEAN[]`, for each step whether its action occurs at all. The lists of events need no order.
 
 Parameters:
-- chains: the chains so far, a relation `event_user, reached_at, started_at, step_number`.
-- candidates: the events, a relation `event_user, event_action, event_time`.
-- step_action: the action of this step.
-- within: INTERVAL, how long after its start a chain may still go on.
-- strict_increase: whether the step must be later than the one before, or may be at the same time.
+- times: TIMESTAMP[], when each event was.
+- places: UTINYINT[], for each event the step, from 1, that names its action first; 0 for an action that is no step.
+- parts: UBIGINT[], for each event what its chain must stay in; an empty list is no such rule.
+- steps: VARCHAR[], the actions in order, 1 to 8 of them.
+- within: INTERVAL from the first step in which the chain must be finished; a million years is no limit.
+- strict: BOOLEAN, whether no other event may lie between two steps.
+- strict_increase: BOOLEAN, whether each step must be later than the one before.
 
 Example:
-WITH chains(event_user, reached_at, started_at, step_number) AS (VALUES
-        (1, TIMESTAMP ''2017-11-25 21:00:00'', TIMESTAMP ''2017-11-25 21:00:00'', 1)),
-    later(event_user, event_action, event_time) AS (VALUES (1, ''cart'', TIMESTAMP ''2017-11-25 21:30:00''))
-FROM footfall.funnel_step(chains, later, ''cart'', INTERVAL 1 HOUR, false);';
+SELECT footfall.funnel_progress(
+    [TIMESTAMP '2017-11-25 21:10:00', TIMESTAMP '2017-11-25 21:00:00'], [2, 1], [], ['pv', 'cart', 'buy'],
+    INTERVAL 1 HOUR, false, false);$$;
 
-CREATE MACRO footfall.main.funnel_next(reached_before, candidates, step_action, strict_increase) AS TABLE
-SELECT
-    follower.event_user,
-    min(follower.event_time) AS reached_at,
-    any_value(before.step_number) + 1 AS step_number
-FROM query_table(reached_before) AS before
-JOIN query_table(candidates) AS follower
-    ON follower.event_user = before.event_user
-    AND follower.event_time >= before.reached_at + to_microseconds(CAST(strict_increase AS INTEGER))
-WHERE follower.event_action = step_action
-GROUP BY follower.event_user;
+CREATE MACRO footfall.main.funnel_place(event_action, names) AS
+CAST(CASE event_action
+    WHEN names[1] THEN 1 WHEN names[2] THEN 2 WHEN names[3] THEN 3 WHEN names[4] THEN 4
+    WHEN names[5] THEN 5 WHEN names[6] THEN 6 WHEN names[7] THEN 7 WHEN names[8] THEN 8
+    ELSE 0
+END AS UTINYINT);
 
-COMMENT ON MACRO TABLE footfall.main.funnel_next IS 'One step of a funnel without a window: when each user first reaches it.
+COMMENT ON MACRO footfall.main.funnel_place IS $$The step of a funnel that names an action first, from 1; 0 for an action that is no step.
 
-Used by `funnel`. Without a window the earliest chain is the longest, so one time per user is enough.
+Used by `funnel`. As comparisons with constants it costs less than a search in a list.
 
 Parameters:
-- reached_before: when each user first reached the step before, a relation `event_user, reached_at, step_number`.
-- candidates: the events, a relation `event_user, event_action, event_time`.
-- step_action: the action of this step.
-- strict_increase: whether the step must be later than the one before, or may be at the same time.
+- event_action: VARCHAR.
+- names: VARCHAR[], the actions of the steps, at most 8.
 
 Example:
-WITH reached(event_user, reached_at, step_number) AS (VALUES (1, TIMESTAMP ''2017-11-25 21:00:00'', 1)),
-    later(event_user, event_action, event_time) AS (VALUES (1, ''cart'', TIMESTAMP ''2017-11-25 21:30:00''))
-FROM footfall.funnel_next(reached, later, ''cart'', false);';
+SELECT footfall.funnel_place('buy', ['pv', 'cart', 'buy']) AS place;$$;
+
+CREATE MACRO footfall.main.duration(function_name, argument_name, given) AS
+CASE WHEN typeof(given) IN ('INTERVAL', typeof(NULL))
+    THEN TRY_CAST(given AS INTERVAL)
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is ' || footfall.main.shown(given)
+        || ', a ' || left(typeof(given), 200) || '; allowed: an INTERVAL such as INTERVAL 1 HOUR')
+END;
+
+COMMENT ON MACRO footfall.main.duration IS $$A length of time as INTERVAL, or an error that names the macro it was given to.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: an INTERVAL.
+
+Example:
+SELECT footfall.duration('funnel', 'within', INTERVAL 1 HOUR) AS within;$$;
 
 CREATE MACRO footfall.main.funnel(
-    tbl, user_id, action, ts, steps := ['pv', 'cart', 'buy'], within := NULL, strict_increase := false
+    tbl, user_id, action, ts, steps := ['pv', 'cart', 'buy'], within := NULL, strict_increase := false,
+    strict := false, per := NULL, by := NULL, absent := 'error'
 ) AS TABLE
 WITH input_events AS NOT MATERIALIZED (
     SELECT
-        user_id AS event_user,
-        action AS event_action,
-        footfall.main.local_time('funnel', 'ts', ts) AS event_time
+        footfall.main.usable_key('funnel', 'user_id', user_id) AS event_user,
+        CAST(action AS VARCHAR) AS event_action,
+        footfall.main.instant('funnel', 'ts', ts) AS event_time,
+        footfall.main.usable_key('funnel', 'per', per) AS event_part,
+        CASE WHEN starts_with(alias("by"), '''')
+            THEN error('footfall.funnel: argument ''by'' is the text ' || left(alias("by"), 100)
+                || ', the same for every row; allowed: a column or an expression, without quotes')
+            ELSE "by"
+        END AS event_group,
+        -- DuckDB knows types and options when it plans, and drops what they rule out.
+        typeof(per) <> typeof(NULL) AS has_part,
+        typeof("by") <> typeof(NULL) AS has_group,
+        coalesce(TRY_CAST(strict AS BOOLEAN), false) AS is_strict,
+        -- Of step 1 only the first event matters where chains stay open for ever and no later step has its action.
+        typeof(per) = typeof(NULL) AND within IS NULL AND NOT coalesce(TRY_CAST(strict AS BOOLEAN), false)
+            AND NOT list_contains(
+                footfall.main.name_list('funnel', 'steps', steps)[2:], footfall.main.name_list('funnel', 'steps', steps)[1]
+            ) AS needs_first_only
     FROM query_table(tbl)
 ),
 usable AS NOT MATERIALIZED (
-    SELECT event_user, event_action, event_time
+    SELECT
+        *,
+        footfall.main.funnel_place(event_action, footfall.main.name_list('funnel', 'steps', steps)) AS event_place
     FROM input_events
     WHERE event_user IS NOT NULL AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
+        AND (event_part IS NOT NULL OR NOT has_part)
+        AND (event_group IS NOT NULL OR NOT has_group)
+        AND (is_strict OR has_group OR event_action IN (
+            footfall.main.name_list('funnel', 'steps', steps)[1], footfall.main.name_list('funnel', 'steps', steps)[2],
+            footfall.main.name_list('funnel', 'steps', steps)[3], footfall.main.name_list('funnel', 'steps', steps)[4],
+            footfall.main.name_list('funnel', 'steps', steps)[5], footfall.main.name_list('funnel', 'steps', steps)[6],
+            footfall.main.name_list('funnel', 'steps', steps)[7], footfall.main.name_list('funnel', 'steps', steps)[8]
+        ))
 ),
-first_times AS MATERIALIZED (
-    SELECT event_user, min(event_time) AS reached_at FROM usable WHERE event_action = steps[1] GROUP BY event_user
+histories AS NOT MATERIALIZED (
+    SELECT
+        event_group,
+        event_user,
+        list(event_time) FILTER (is_listed) AS listed_times,
+        list(event_place) FILTER (is_listed) AS listed_places,
+        min(event_time) FILTER (NOT is_listed) AS first_time,
+        -- A hash of 64 bits keeps whole numbers apart, and confuses two of a user's thousand texts once in 10^13 users.
+        CASE WHEN has_part
+            THEN list(system.main.hash(event_part)) FILTER (is_listed)
+            ELSE CAST([] AS UBIGINT[])
+        END AS parts
+    FROM (SELECT *, event_place <> 1 OR NOT needs_first_only AS is_listed FROM usable)
+    GROUP BY event_group, event_user, has_part
 ),
-later_events AS MATERIALIZED (
-    SELECT event_user, event_action, event_time
-    FROM usable
-    WHERE event_action IN (steps[2], steps[3], steps[4], steps[5], steps[6], steps[7], steps[8])
+progress AS MATERIALIZED (
+    SELECT
+        event_group,
+        system.main.funnel_progress(
+            CASE WHEN first_time IS NULL THEN listed_times ELSE list_append(listed_times, first_time) END,
+            CASE WHEN first_time IS NULL THEN listed_places ELSE list_append(listed_places, CAST(1 AS UTINYINT)) END,
+            parts,
+            footfall.main.name_list('funnel', 'steps', steps),
+            coalesce(footfall.main.duration('funnel', 'within', within), INTERVAL '1000000 years'),
+            coalesce(TRY_CAST(strict AS BOOLEAN), false),
+            coalesce(TRY_CAST(strict_increase AS BOOLEAN), false)
+        ) AS one_user
+    FROM histories
 ),
--- Without a window: when each user first reaches each step. A step that is not asked for has no action, and no row.
-first_1 AS NOT MATERIALIZED (SELECT event_user, reached_at, 1 AS step_number FROM first_times WHERE within IS NULL),
-first_2 AS MATERIALIZED (FROM footfall.main.funnel_next(first_1, later_events, steps[2], strict_increase)),
-first_3 AS MATERIALIZED (FROM footfall.main.funnel_next(first_2, later_events, steps[3], strict_increase)),
-first_4 AS MATERIALIZED (FROM footfall.main.funnel_next(first_3, later_events, steps[4], strict_increase)),
-first_5 AS MATERIALIZED (FROM footfall.main.funnel_next(first_4, later_events, steps[5], strict_increase)),
-first_6 AS MATERIALIZED (FROM footfall.main.funnel_next(first_5, later_events, steps[6], strict_increase)),
-first_7 AS MATERIALIZED (FROM footfall.main.funnel_next(first_6, later_events, steps[7], strict_increase)),
-first_8 AS MATERIALIZED (FROM footfall.main.funnel_next(first_7, later_events, steps[8], strict_increase)),
--- With a window every first event may start the chain that gets furthest.
-chains_1 AS NOT MATERIALIZED (
-    SELECT event_user, event_time AS reached_at, event_time AS started_at, 1 AS step_number
-    FROM usable
-    WHERE event_action = steps[1] AND within IS NOT NULL AND len(steps) > 1
+numbers AS NOT MATERIALIZED (
+    FROM unnest(range(1, len(footfall.main.name_list('funnel', 'steps', steps)) + 1)) AS numbered(step_number)
 ),
-chains_2 AS MATERIALIZED (FROM footfall.main.funnel_step(chains_1, later_events, steps[2], within, strict_increase)),
-chains_3 AS MATERIALIZED (FROM footfall.main.funnel_step(chains_2, later_events, steps[3], within, strict_increase)),
-chains_4 AS MATERIALIZED (FROM footfall.main.funnel_step(chains_3, later_events, steps[4], within, strict_increase)),
-chains_5 AS MATERIALIZED (FROM footfall.main.funnel_step(chains_4, later_events, steps[5], within, strict_increase)),
-chains_6 AS MATERIALIZED (FROM footfall.main.funnel_step(chains_5, later_events, steps[6], within, strict_increase)),
-chains_7 AS MATERIALIZED (FROM footfall.main.funnel_step(chains_6, later_events, steps[7], within, strict_increase)),
-chains_8 AS MATERIALIZED (FROM footfall.main.funnel_step(chains_7, later_events, steps[8], within, strict_increase)),
-all_chains AS NOT MATERIALIZED (
-    FROM chains_2 UNION ALL FROM chains_3 UNION ALL FROM chains_4 UNION ALL FROM chains_5
-    UNION ALL FROM chains_6 UNION ALL FROM chains_7 UNION ALL FROM chains_8
-),
-reached AS MATERIALIZED (
-    SELECT event_user, reached_at, 1 AS step_number FROM first_times
-    UNION ALL FROM first_2 UNION ALL FROM first_3 UNION ALL FROM first_4 UNION ALL FROM first_5
-    UNION ALL FROM first_6 UNION ALL FROM first_7 UNION ALL FROM first_8
+counted AS MATERIALIZED (
+    SELECT
+        event_group,
+        step_number,
+        count(*) FILTER (len(one_user.times) >= step_number) AS n_users,
+        median(epoch_us(one_user.times[step_number]) - epoch_us(one_user.times[step_number - 1])) AS median_us,
+        count(*) FILTER (one_user.occurs[step_number]) AS n_action_users
+    FROM progress
+    CROSS JOIN numbers
+    GROUP BY event_group, step_number
     UNION ALL
-    SELECT event_user, min(reached_at), step_number FROM all_chains GROUP BY event_user, step_number
+    -- Without groups an empty table has its rows, too.
+    SELECT NULL, step_number, 0, NULL, 0
+    FROM numbers
+    WHERE typeof("by") = typeof(NULL) AND NOT EXISTS (FROM progress)
 ),
-counted AS (
-    SELECT
-        here.step_number,
-        count(*) AS n_users,
-        median(epoch_us(here.reached_at) - epoch_us(before.reached_at)) AS median_us
-    FROM reached AS here
-    LEFT JOIN reached AS before
-        ON before.event_user = here.event_user AND before.step_number = here.step_number - 1
-    GROUP BY here.step_number
-),
-action_users AS (
-    SELECT event_action, count(DISTINCT event_user) AS n_users FROM later_events GROUP BY event_action
-),
-all_steps AS (
-    SELECT
-        number AS step_number,
-        steps[number] AS step_action,
-        coalesce(counted.n_users, 0) AS n_users,
-        median_us,
-        CASE number
-            WHEN 1 THEN (SELECT count(*) FROM first_times)
-            ELSE coalesce(action_users.n_users, 0)
-        END AS n_action_users
-    FROM unnest(range(1, len(steps) + 1)) AS numbers(number)
-    LEFT JOIN counted ON counted.step_number = number
-    LEFT JOIN action_users ON action_users.event_action = steps[number]
+-- The actions of the table are looked for only where a step was done by nobody: else there is nothing to join to.
+all_actions AS (
+    SELECT list(DISTINCT event_action) AS names
+    FROM input_events
+    CROSS JOIN (
+        SELECT 1
+        WHERE absent IS NOT DISTINCT FROM 'error'
+            AND EXISTS (FROM numbers WHERE step_number NOT IN (SELECT step_number FROM counted WHERE n_action_users > 0))
+    ) AS is_wanted
+    WHERE event_action IS NOT NULL
 )
 SELECT
     step_number AS step,
-    step_action AS action,
+    footfall.main.name_list('funnel', 'steps', steps)[step_number] AS action,
     n_users AS users,
-    n_users / nullif(first_value(n_users) OVER (ORDER BY step_number), 0) AS rate_from_start,
-    n_users / nullif(lag(n_users) OVER (ORDER BY step_number), 0) AS rate_from_previous,
+    n_users / nullif(first_value(n_users) OVER from_start, 0) AS rate_from_start,
+    n_users / nullif(lag(n_users) OVER from_start, 0) AS rate_from_previous,
     to_microseconds(CAST(median_us AS BIGINT)) AS median_time_from_previous,
-    n_action_users AS users_in_any_order
-FROM all_steps
+    n_action_users AS users_in_any_order,
+    event_group AS group_value
+FROM counted
 WHERE (SELECT
     footfall.main.check_option(
-        len(steps) BETWEEN 1 AND 8 AND NOT list_contains([step IS NULL FOR step IN steps], true),
-        'funnel', 'steps', steps, 'a list of 1 to 8 actions'
+        len(footfall.main.name_list('funnel', 'steps', steps)) BETWEEN 1 AND 8
+            AND list_position(footfall.main.name_list('funnel', 'steps', steps), NULL) IS NULL,
+        'funnel', 'steps', footfall.main.name_list('funnel', 'steps', steps), 'a list of 1 to 8 actions'
     ) AND footfall.main.check_option(
-        coalesce(CAST(within AS INTERVAL) >= INTERVAL '0 seconds', true),
+        coalesce(footfall.main.duration('funnel', 'within', within) >= INTERVAL '0 seconds', true),
         'funnel', 'within', within, 'an INTERVAL that is not negative, or NULL for no limit'
     ) AND footfall.main.check_option(
-        strict_increase IS NOT NULL, 'funnel', 'strict_increase', strict_increase, 'true, false'
+        TRY_CAST(strict AS BOOLEAN) IS NOT NULL, 'funnel', 'strict', strict, 'true, false'
+    ) AND footfall.main.check_option(
+        TRY_CAST(strict_increase AS BOOLEAN) IS NOT NULL, 'funnel', 'strict_increase', strict_increase, 'true, false'
+    ) AND footfall.main.check_option(
+        absent IN ('error', 'zero'), 'funnel', 'absent', absent, '''error'', ''zero'''
+    ) AND footfall.main.check_occurs(
+        'funnel', 'steps', footfall.main.name_list('funnel', 'steps', steps), coalesce((SELECT names FROM all_actions), [])
     )
 )
-ORDER BY step_number;
-
-COMMENT ON MACRO TABLE footfall.main.funnel IS 'How many users get how far along a chain of actions, in order.
-
-One row per step: `step` (from 1), `action`, `users` who reached it, `rate_from_start`,
-`rate_from_previous`, `median_time_from_previous` (over the users who reached the step, from the first
-time they had reached the step before to the first time they had reached this one; INTERVAL) and
-`users_in_any_order`, everyone with that action at all, so that those who skip a step show. A rate is
-NULL when nobody reached the step it is measured from.
-
-The rules are those of ClickHouse''s windowFunnel in its default mode: a user reaches step n when there are
-events of the steps 1 to n with t1 <= t2 <= ... <= tn and tn <= t1 + within.
-Other events in between do not matter. Steps out of order do not count: a purchase before the first
-cart is no step 3. The edge of the window belongs to it. Events at the same time count in the order of
-the steps, whatever the order of the rows. Every event of step 1 may start a chain, and the longest
-chain counts, so a repeated view opens the window anew. When `steps` names an action twice, one event may serve both
-steps; with `strict_increase := true` (ClickHouse''s mode of that name) each step must be later than the one
-before, so a repeated action must be repeated, and events at the same time do not follow one another.
-Rows with a NULL user, or with a NULL or infinite time, are left out.
-
-Parameters:
-- tbl: the events: a table, view, CTE or file.
-- user_id: a column or expression of any type.
-- action: VARCHAR or ENUM.
-- ts: the time in the shop''s local time; TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE.
-- steps: the actions in order, 1 to 8 of them.
-- within: INTERVAL from the first step in which the chain must be finished; NULL is no limit.
-- strict_increase: true when each step must be later than the one before.
-
-Example:
-WITH events(user_id, action, ts) AS (VALUES
-    (1, ''pv'', TIMESTAMP ''2017-11-25 21:00:00''),
-    (1, ''cart'', TIMESTAMP ''2017-11-25 21:10:00''),
-    (1, ''buy'', TIMESTAMP ''2017-11-25 21:30:00''),
-    (2, ''pv'', TIMESTAMP ''2017-11-25 21:00:00''),
-    (2, ''buy'', TIMESTAMP ''2017-11-25 21:05:00''))
-SELECT step, action, users, rate_from_previous, median_time_from_previous, users_in_any_order
-FROM footfall.funnel(events, user_id, action, ts, within := INTERVAL 1 HOUR);';
+WINDOW from_start AS (PARTITION BY event_group ORDER BY step_number ASC NULLS LAST)
+ORDER BY event_group ASC NULLS LAST, step_number ASC NULLS LAST;

@@ -42,6 +42,33 @@ pub struct TimeFeatures {
 /// 294247-01-10; others end in an internal error that closes the database.
 pub const SHOWN: RangeInclusive<i64> = -9_223_372_022_400_000_000..=i64::MAX - 1;
 
+/// Microseconds of a day.
+pub const DAY_US: i64 = 86_400_000_000;
+
+/// The same day of the month and time of day some months later, or the last day of a month that is too short.
+///
+/// The days are counted as in Howard Hinnant's `chrono`-Compatible Low-Level Date Algorithms: in years
+/// from March on, so that the leap day comes last.
+pub fn add_months(ts_us: i64, months: i32) -> i64 {
+    const MONTHS_FROM_MARCH: [i64; 12] = [31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31, 29];
+    let days = ts_us.div_euclid(DAY_US) + i64::from(EPOCH_SHIFT);
+    let of_cycle = days.rem_euclid(146_097);
+    let year_of_cycle = (of_cycle - of_cycle / 1_460 + of_cycle / 36_524 - of_cycle / 146_096) / 365;
+    let of_year = of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5;
+
+    let months = 12 * (400 * days.div_euclid(146_097) + year_of_cycle) + month + i64::from(months);
+    let (year, month) = (months.div_euclid(12), months.rem_euclid(12));
+    let has_leap_day = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let too_long = i64::from(month == 11 && !has_leap_day(year + 1));
+    let day = day.min(MONTHS_FROM_MARCH[month as usize] - too_long - 1);
+    let year_of_cycle = year.rem_euclid(400);
+    let of_cycle = 365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100 + (153 * month + 2) / 5 + day;
+    let days = 146_097 * year.div_euclid(400) + of_cycle - i64::from(EPOCH_SHIFT);
+    days.saturating_mul(DAY_US).saturating_add(ts_us.rem_euclid(DAY_US))
+}
+
 /// Whether `ts_us` names a moment. The two ends of the range stand for ±infinity (and
 /// the lowest integer for nothing at all), which have no hour and no weekday.
 #[inline]
@@ -217,7 +244,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const DAY_US: i64 = 86_400_000_000;
     const FIRST_FINITE: i64 = -i64::MAX + 1;
 
     /// (microseconds, days, hour, ISO weekday, day, ISO week, month), printed by DuckDB 2.0.0:
@@ -283,6 +309,21 @@ mod tests {
                 month,
             };
             assert_eq!(TimeFeatures::at(ts_us), expected, "at {ts_us}");
+        }
+    }
+
+    /// (time, months, time), as DuckDB 2.0.0 adds them: `SELECT ts, m, ts + to_months(m)`.
+    #[test]
+    fn months_are_added_as_duckdb_adds_them() {
+        for (from, months, to) in [
+            (1_517_443_199_999_999, 1, 1_519_862_399_999_999), // 2018-01-31 23:59:59.999999 to 2018-02-28
+            (1_580_428_800_000_000, 1, 1_582_934_400_000_000), // 2020-01-31 to 2020-02-29
+            (1_582_934_400_000_000, 12, 1_614_470_400_000_000), // 2020-02-29 to 2021-02-28
+            (1_582_934_400_000_000, 48, 1_709_164_800_000_000), // 2020-02-29 to 2024-02-29
+            (1_604_102_400_000_000, -1, 1_601_424_000_000_000), // 2020-10-31 to 2020-09-30
+            (-62_135_596_800_000_000, 1_200, -58_979_923_200_000_000), // 0001-01-01 to 0101-01-01
+        ] {
+            assert_eq!(add_months(from, months), to, "{from} and {months} months");
         }
     }
 

@@ -13,6 +13,7 @@ pub mod random;
 
 pub mod calendar;
 pub mod event_line;
+pub mod funnel;
 pub mod synthetic;
 pub mod zone;
 

@@ -15,8 +15,10 @@ pub enum Type {
     /// Any type at all; for parameters only.
     Any,
     Boolean,
+    Utinyint,
     Integer,
     Bigint,
+    Ubigint,
     Float,
     Double,
     Varchar,
@@ -24,6 +26,7 @@ pub enum Type {
     Date,
     Timestamp,
     TimestampTz,
+    Interval,
     List(Box<Type>),
     Struct(Vec<(&'static str, Type)>),
     Map(Box<Type>, Box<Type>),
@@ -43,8 +46,10 @@ impl Type {
         match self {
             Self::Any => LogicalTypeId::Any.into(),
             Self::Boolean => LogicalTypeId::Boolean.into(),
+            Self::Utinyint => LogicalTypeId::UTinyint.into(),
             Self::Integer => LogicalTypeId::Integer.into(),
             Self::Bigint => LogicalTypeId::Bigint.into(),
+            Self::Ubigint => LogicalTypeId::UBigint.into(),
             Self::Float => LogicalTypeId::Float.into(),
             Self::Double => LogicalTypeId::Double.into(),
             Self::Varchar => LogicalTypeId::Varchar.into(),
@@ -52,6 +57,7 @@ impl Type {
             Self::Date => LogicalTypeId::Date.into(),
             Self::Timestamp => LogicalTypeId::Timestamp.into(),
             Self::TimestampTz => LogicalTypeId::TimestampTZ.into(),
+            Self::Interval => LogicalTypeId::Interval.into(),
             Self::List(element) => LogicalTypeHandle::list(&element.logical()),
             Self::Struct(fields) => {
                 let fields: Vec<_> = fields.iter().map(|(name, ty)| (*name, ty.logical())).collect();

@@ -7,6 +7,7 @@ mod evaluate_piece;
 mod event_line;
 mod footfall_devices;
 mod footfall_version;
+mod funnel_progress;
 mod generate_events;
 mod gmm;
 mod gmm_assign;
@@ -48,6 +49,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<event_line::EventLine>(connection)?;
     scalar::register::<footfall_devices::FootfallDevices>(connection)?;
     scalar::register::<footfall_version::FootfallVersion>(connection)?;
+    scalar::register::<funnel_progress::FunnelProgress>(connection)?;
     table::register::<generate_events::GenerateEvents>(connection)?;
     scalar::register::<gmm::Gmm>(connection)?;
     scalar::register::<gmm_assign::GmmAssign>(connection)?;

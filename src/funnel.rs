@@ -1,0 +1,238 @@
+//! How far one user gets along the steps of a funnel, and when.
+//!
+//! A *chain* has one moment for each of the steps 1 to n, none before the one before it, all within
+//! a window from the first. Of the chains that get furthest the one that is complete first is taken,
+//! of those the one that began first, and so on step by step.
+//!
+//! Events of the same time are one moment, in which they may follow one another in any order. The
+//! moments are walked once, with the best open chain of every length at hand. Which chain is best
+//! depends on the question. *How far, and by when?* is answered by the chain that began last,
+//! because its window closes last and nothing else tells two chains of one length apart. *Which
+//! chain?* is answered by the earliest, once the end is known and chains are left out whose window
+//! closes before it. So a user costs two walks, and one where there is no window.
+
+use crate::calendar;
+use std::cmp::Ordering;
+
+/// The most steps that a funnel has.
+pub const MAX_STEPS: usize = 8;
+
+/// How long a chain may take, in DuckDB's parts of an INTERVAL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    pub months: i32,
+    pub days: i32,
+    pub micros: i64,
+}
+
+impl Window {
+    /// The last moment of a window that opens at `start_us`.
+    fn end_us(self, start_us: i64) -> i64 {
+        let days = i64::from(self.days) * calendar::DAY_US;
+        let month = match self.months {
+            0 => start_us,
+            months => calendar::add_months(start_us, months),
+        };
+        month.saturating_add(days).saturating_add(self.micros)
+    }
+}
+
+/// The steps and what is asked of a chain.
+#[derive(Debug, Clone)]
+pub struct Funnel {
+    /// Per place of an action, from 1, the steps that it is, as bits.
+    steps_of: [u8; MAX_STEPS + 1],
+    n_steps: usize,
+    within: Option<Window>,
+    strict: bool,
+    strict_increase: bool,
+}
+
+/// An event: what it belongs to, when it was, and at which step its action comes first, from 1;
+/// 0 is an action that is no step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Event {
+    pub part: u64,
+    pub time_us: i64,
+    pub place: u8,
+}
+
+/// What one user did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    times_us: [i64; MAX_STEPS],
+    n_reached: usize,
+    /// The steps whose action occurs at all, as bits.
+    occurring: u8,
+}
+
+impl Progress {
+    /// The times of the chain that got furthest, one for each step that it reached.
+    pub fn times_us(&self) -> &[i64] {
+        &self.times_us[..self.n_reached]
+    }
+
+    /// Whether the action of a step, counted from 0, occurs, in whatever order.
+    pub fn occurs(&self, step: usize) -> bool {
+        self.occurring >> step & 1 == 1
+    }
+
+    /// Further comes first, then sooner complete, then sooner begun.
+    fn rank(&self, other: &Self) -> Ordering {
+        let by_length = other.n_reached.cmp(&self.n_reached);
+        let by_end = || self.times_us().last().cmp(&other.times_us().last());
+        by_length.then_with(by_end).then_with(|| self.times_us().cmp(other.times_us()))
+    }
+}
+
+/// The events of one time in one part.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    time_us: i64,
+    /// The steps that the actions are, as bits.
+    steps: u8,
+    /// The latest of the steps at which the actions come first, from 1; past the last for an
+    /// action that is no step.
+    newest: u8,
+}
+
+/// The times of a chain's steps so far, and the end of its window.
+#[derive(Debug, Clone, Copy)]
+struct Chain {
+    times_us: [i64; MAX_STEPS],
+    end_us: i64,
+}
+
+/// Which of two open chains of one length is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Preference {
+    BeganLast,
+    Earliest,
+}
+
+impl Funnel {
+    /// `places` has for each step the place of its action: the step, from 1, that names it first.
+    ///
+    /// # Panics
+    /// For no steps, more than [`MAX_STEPS`], or a place that is none.
+    pub fn new(places: &[usize], within: Option<Window>, strict: bool, strict_increase: bool) -> Self {
+        assert!((1..=MAX_STEPS).contains(&places.len()), "{} steps", places.len());
+        let mut steps_of = [0; MAX_STEPS + 1];
+        for (step, &place) in places.iter().enumerate() {
+            assert!((1..=step + 1).contains(&place), "place {place} of step {step}");
+            steps_of[place] |= 1 << step;
+        }
+        Self {
+            steps_of,
+            n_steps: places.len(),
+            within,
+            strict,
+            strict_increase,
+        }
+    }
+
+    /// How far the user of these events gets within one part; the events are put in order.
+    ///
+    /// # Panics
+    /// For an event whose place is beyond [`MAX_STEPS`].
+    pub fn progress(&self, events: &mut [Event], moments: &mut Moments) -> Progress {
+        events.sort_unstable();
+        let mut best = Progress::default();
+        let mut occurring = 0;
+        for part in events.chunk_by(|a, b| a.part == b.part) {
+            moments.0.clear();
+            moments.0.extend(part.chunk_by(|a, b| a.time_us == b.time_us).map(|same| self.moment(same)));
+            occurring = moments.0.iter().fold(occurring, |all, moment| all | moment.steps);
+            let found = self.furthest(&moments.0);
+            if found.rank(&best) == Ordering::Less {
+                best = found;
+            }
+        }
+        Progress { occurring, ..best }
+    }
+
+    fn moment(&self, same: &[Event]) -> Moment {
+        let mut moment = Moment {
+            time_us: same[0].time_us,
+            steps: 0,
+            newest: 0,
+        };
+        for event in same {
+            moment.steps |= self.steps_of[usize::from(event.place)];
+            let first = if event.place == 0 { u8::MAX } else { event.place };
+            moment.newest = moment.newest.max(first);
+        }
+        moment
+    }
+
+    fn furthest(&self, moments: &[Moment]) -> Progress {
+        if self.within.is_none() {
+            return self.walk(moments, Preference::Earliest, i64::MIN);
+        }
+        let furthest = self.walk(moments, Preference::BeganLast, i64::MIN);
+        match furthest.times_us().last() {
+            Some(&end_us) if furthest.n_reached > 1 => self.walk(moments, Preference::Earliest, end_us),
+            _ => furthest,
+        }
+    }
+
+    /// The chain that is first to get as far as any, among those whose window is open at `until_us`.
+    fn walk(&self, moments: &[Moment], preference: Preference, until_us: i64) -> Progress {
+        let mut open: [Option<Chain>; MAX_STEPS] = [None; MAX_STEPS];
+        let mut furthest = Progress::default();
+        for moment in moments {
+            // The chain one step shorter: as it was before this moment, and as it is after a step in it.
+            let (mut before, mut now): (Option<Chain>, Option<Chain>) = (None, None);
+            for step in 0..self.n_steps {
+                let goes_on = if moment.steps >> step & 1 == 0 {
+                    None
+                } else if step == 0 {
+                    self.begin(moment.time_us, until_us)
+                } else {
+                    let shorter = if self.strict_increase { before } else { best(before, now, step, preference) };
+                    shorter.filter(|chain| moment.time_us <= chain.end_us)
+                };
+                now = goes_on.map(|mut chain| {
+                    chain.times_us[step] = moment.time_us;
+                    chain
+                });
+                before = open[step];
+                let ends = self.strict && usize::from(moment.newest) > step + 2;
+                open[step] = best(if ends { None } else { before }, now, step + 1, preference);
+                if let Some(chain) = now.filter(|_| step >= furthest.n_reached) {
+                    furthest.times_us = chain.times_us;
+                    furthest.n_reached = step + 1;
+                }
+            }
+            if furthest.n_reached == self.n_steps {
+                break;
+            }
+        }
+        furthest
+    }
+
+    /// A chain of no steps yet, if its window holds `until_us`.
+    fn begin(&self, start_us: i64, until_us: i64) -> Option<Chain> {
+        let end_us = self.within.map_or(i64::MAX, |window| window.end_us(start_us));
+        (end_us >= until_us).then_some(Chain {
+            times_us: [0; MAX_STEPS],
+            end_us,
+        })
+    }
+}
+
+/// The better of two chains of `length` steps.
+fn best(a: Option<Chain>, b: Option<Chain>, length: usize, preference: Preference) -> Option<Chain> {
+    let (Some(first), Some(second)) = (a, b) else {
+        return a.or(b);
+    };
+    let keeps_first = match preference {
+        Preference::BeganLast => first.times_us[0] >= second.times_us[0],
+        Preference::Earliest => first.times_us[..length] <= second.times_us[..length],
+    };
+    Some(if keeps_first { first } else { second })
+}
+
+/// Room for the moments of a part, kept from user to user.
+#[derive(Debug, Default)]
+pub struct Moments(Vec<Moment>);
