@@ -5,8 +5,8 @@
 --
 -- Infinite times are dropped by comparing, as in 03_reports.sql.
 
-CREATE MACRO footfall.main.funnel_progress(times, places, parts, steps, within, strict, strict_increase) AS
-system.main.funnel_progress(times, places, parts, steps, within, strict, strict_increase);
+CREATE MACRO footfall.main.funnel_progress(times, marks, steps, within, strict, strict_increase) AS
+system.main.funnel_progress(times, marks, steps, within, strict, strict_increase);
 
 COMMENT ON MACRO footfall.main.funnel_progress IS $$How far one user gets along the steps of a funnel, and when.
 
@@ -15,8 +15,8 @@ furthest, and `occurs BOOLEAN[]`, for each step whether its action occurs at all
 
 Parameters:
 - times: TIMESTAMP[], when each event was.
-- places: UTINYINT[], for each event the step, from 1, that names its action first; 0 for an action that is no step.
-- parts: UBIGINT[], for each event what its chain must stay in; an empty list is no such rule.
+- marks: UBIGINT[], for each event a number of what its chain must stay in, times 16, plus the step, from 1, that
+  names its action first; 0 for an action that is no step.
 - steps: VARCHAR[], the actions in order, 1 to 8 of them.
 - within: INTERVAL from the first step in which the chain must be finished; a million years is no limit.
 - strict: BOOLEAN, whether no other event may lie between two steps.
@@ -24,15 +24,31 @@ Parameters:
 
 Example:
 SELECT footfall.funnel_progress(
-    [TIMESTAMP '2017-11-25 21:10:00', TIMESTAMP '2017-11-25 21:00:00'], [2, 1], [], ['pv', 'cart', 'buy'],
+    [TIMESTAMP '2017-11-25 21:10:00', TIMESTAMP '2017-11-25 21:00:00'], [2, 1], ['pv', 'cart', 'buy'],
     INTERVAL 1 HOUR, false, false);$$;
+
+CREATE MACRO footfall.main.funnel_steps(given) AS
+CASE WHEN len(footfall.main.name_list('funnel', 'steps', given)) BETWEEN 1 AND 8
+        AND list_position(footfall.main.name_list('funnel', 'steps', given), NULL) IS NULL
+    THEN footfall.main.name_list('funnel', 'steps', given)
+    ELSE error('footfall.funnel: argument ''steps'' is ' || coalesce(footfall.main.shown(given), 'NULL')
+        || '; allowed: a list of 1 to 8 actions')
+END;
+
+COMMENT ON MACRO footfall.main.funnel_steps IS $$The actions of a funnel as VARCHAR[], or the error that `funnel` gives.
+
+Parameters:
+- given: a list of 1 to 8 actions.
+
+Example:
+SELECT footfall.funnel_steps(['pv', 'cart', 'buy']) AS steps;$$;
 
 CREATE MACRO footfall.main.funnel_place(event_action, names) AS
 CAST(CASE event_action
     WHEN names[1] THEN 1 WHEN names[2] THEN 2 WHEN names[3] THEN 3 WHEN names[4] THEN 4
     WHEN names[5] THEN 5 WHEN names[6] THEN 6 WHEN names[7] THEN 7 WHEN names[8] THEN 8
     ELSE 0
-END AS UTINYINT);
+END AS UBIGINT);
 
 COMMENT ON MACRO footfall.main.funnel_place IS $$The step of a funnel that names an action first, from 1; 0 for an action that is no step.
 
@@ -48,8 +64,8 @@ SELECT footfall.funnel_place('buy', ['pv', 'cart', 'buy']) AS place;$$;
 CREATE MACRO footfall.main.duration(function_name, argument_name, given) AS
 CASE WHEN typeof(given) IN ('INTERVAL', typeof(NULL))
     THEN TRY_CAST(given AS INTERVAL)
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is ' || footfall.main.shown(given)
-        || ', a ' || left(typeof(given), 200) || '; allowed: an INTERVAL such as INTERVAL 1 HOUR')
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is the ' || left(typeof(given), 200)
+        || ' ' || footfall.main.shown(given) || '; allowed: an INTERVAL such as INTERVAL 1 HOUR')
 END;
 
 COMMENT ON MACRO footfall.main.duration IS $$A length of time as INTERVAL, or an error that names the macro it was given to.
@@ -83,49 +99,42 @@ WITH input_events AS NOT MATERIALIZED (
         coalesce(TRY_CAST(strict AS BOOLEAN), false) AS is_strict,
         -- Of step 1 only the first event matters where chains stay open for ever and no later step has its action.
         typeof(per) = typeof(NULL) AND within IS NULL AND NOT coalesce(TRY_CAST(strict AS BOOLEAN), false)
-            AND NOT list_contains(
-                footfall.main.name_list('funnel', 'steps', steps)[2:], footfall.main.name_list('funnel', 'steps', steps)[1]
-            ) AS needs_first_only
+            AND NOT list_contains(footfall.main.funnel_steps(steps)[2:], footfall.main.funnel_steps(steps)[1]) AS needs_first_only
     FROM query_table(tbl)
 ),
-usable AS NOT MATERIALIZED (
-    SELECT
-        *,
-        footfall.main.funnel_place(event_action, footfall.main.name_list('funnel', 'steps', steps)) AS event_place
+placed AS NOT MATERIALIZED (
+    SELECT *, footfall.main.funnel_place(event_action, footfall.main.funnel_steps(steps)) AS event_place
     FROM input_events
+),
+usable AS NOT MATERIALIZED (
+    SELECT *, event_place <> 1 OR NOT needs_first_only AS is_listed
+    FROM placed
     WHERE event_user IS NOT NULL AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
+        AND (event_place > 0 OR is_strict OR has_group)
         AND (event_part IS NOT NULL OR NOT has_part)
         AND (event_group IS NOT NULL OR NOT has_group)
-        AND (is_strict OR has_group OR event_action IN (
-            footfall.main.name_list('funnel', 'steps', steps)[1], footfall.main.name_list('funnel', 'steps', steps)[2],
-            footfall.main.name_list('funnel', 'steps', steps)[3], footfall.main.name_list('funnel', 'steps', steps)[4],
-            footfall.main.name_list('funnel', 'steps', steps)[5], footfall.main.name_list('funnel', 'steps', steps)[6],
-            footfall.main.name_list('funnel', 'steps', steps)[7], footfall.main.name_list('funnel', 'steps', steps)[8]
-        ))
 ),
 histories AS NOT MATERIALIZED (
     SELECT
         event_group,
         event_user,
         list(event_time) FILTER (is_listed) AS listed_times,
-        list(event_place) FILTER (is_listed) AS listed_places,
-        min(event_time) FILTER (NOT is_listed) AS first_time,
-        -- A hash of 64 bits keeps whole numbers apart, and confuses two of a user's thousand texts once in 10^13 users.
-        CASE WHEN has_part
-            THEN list(system.main.hash(event_part)) FILTER (is_listed)
-            ELSE CAST([] AS UBIGINT[])
-        END AS parts
-    FROM (SELECT *, event_place <> 1 OR NOT needs_first_only AS is_listed FROM usable)
-    GROUP BY event_group, event_user, has_part
+        -- 60 bits of a hash in front of the place: two of a user's thousand sessions fall together once in 10^12 users.
+        list(CASE WHEN has_part
+            THEN (system.main.hash(event_part) >> 4 << 4) | event_place
+            ELSE event_place
+        END) FILTER (is_listed) AS listed_marks,
+        min(event_time) FILTER (NOT is_listed) AS first_time
+    FROM usable
+    GROUP BY event_group, event_user
 ),
 progress AS MATERIALIZED (
     SELECT
         event_group,
         system.main.funnel_progress(
             CASE WHEN first_time IS NULL THEN listed_times ELSE list_append(listed_times, first_time) END,
-            CASE WHEN first_time IS NULL THEN listed_places ELSE list_append(listed_places, CAST(1 AS UTINYINT)) END,
-            parts,
-            footfall.main.name_list('funnel', 'steps', steps),
+            CASE WHEN first_time IS NULL THEN listed_marks ELSE list_append(listed_marks, CAST(1 AS UBIGINT)) END,
+            footfall.main.funnel_steps(steps),
             coalesce(footfall.main.duration('funnel', 'within', within), INTERVAL '1000000 years'),
             coalesce(TRY_CAST(strict AS BOOLEAN), false),
             coalesce(TRY_CAST(strict_increase AS BOOLEAN), false)
@@ -133,7 +142,7 @@ progress AS MATERIALIZED (
     FROM histories
 ),
 numbers AS NOT MATERIALIZED (
-    FROM unnest(range(1, len(footfall.main.name_list('funnel', 'steps', steps)) + 1)) AS numbered(step_number)
+    FROM unnest(range(1, len(footfall.main.funnel_steps(steps)) + 1)) AS numbered(step_number)
 ),
 counted AS MATERIALIZED (
     SELECT
@@ -146,14 +155,14 @@ counted AS MATERIALIZED (
     CROSS JOIN numbers
     GROUP BY event_group, step_number
     UNION ALL
-    -- Without groups an empty table has its rows, too.
+    -- An empty table has its rows, too.
     SELECT NULL, step_number, 0, NULL, 0
     FROM numbers
-    WHERE typeof("by") = typeof(NULL) AND NOT EXISTS (FROM progress)
+    WHERE NOT EXISTS (FROM progress)
 ),
 -- The actions of the table are looked for only where a step was done by nobody: else there is nothing to join to.
 all_actions AS (
-    SELECT list(DISTINCT event_action) AS names
+    SELECT coalesce(list(DISTINCT event_action), []) AS names
     FROM input_events
     CROSS JOIN (
         SELECT 1
@@ -164,7 +173,7 @@ all_actions AS (
 )
 SELECT
     step_number AS step,
-    footfall.main.name_list('funnel', 'steps', steps)[step_number] AS action,
+    footfall.main.funnel_steps(steps)[step_number] AS action,
     n_users AS users,
     n_users / nullif(first_value(n_users) OVER from_start, 0) AS rate_from_start,
     n_users / nullif(lag(n_users) OVER from_start, 0) AS rate_from_previous,
@@ -174,10 +183,6 @@ SELECT
 FROM counted
 WHERE (SELECT
     footfall.main.check_option(
-        len(footfall.main.name_list('funnel', 'steps', steps)) BETWEEN 1 AND 8
-            AND list_position(footfall.main.name_list('funnel', 'steps', steps), NULL) IS NULL,
-        'funnel', 'steps', footfall.main.name_list('funnel', 'steps', steps), 'a list of 1 to 8 actions'
-    ) AND footfall.main.check_option(
         coalesce(footfall.main.duration('funnel', 'within', within) >= INTERVAL '0 seconds', true),
         'funnel', 'within', within, 'an INTERVAL that is not negative, or NULL for no limit'
     ) AND footfall.main.check_option(
@@ -186,9 +191,8 @@ WHERE (SELECT
         TRY_CAST(strict_increase AS BOOLEAN) IS NOT NULL, 'funnel', 'strict_increase', strict_increase, 'true, false'
     ) AND footfall.main.check_option(
         absent IN ('error', 'zero'), 'funnel', 'absent', absent, '''error'', ''zero'''
-    ) AND footfall.main.check_occurs(
-        'funnel', 'steps', footfall.main.name_list('funnel', 'steps', steps), coalesce((SELECT names FROM all_actions), [])
-    )
+    ) AND footfall.main.check_occurs('funnel', 'steps', footfall.main.funnel_steps(steps), names)
+    FROM all_actions
 )
 WINDOW from_start AS (PARTITION BY event_group ORDER BY step_number ASC NULLS LAST)
 ORDER BY event_group ASC NULLS LAST, step_number ASC NULLS LAST;

@@ -43,8 +43,9 @@ pub struct Funnel {
     /// Per place of an action, from 1, the steps that it is, as bits.
     steps_of: [u8; MAX_STEPS + 1],
     n_steps: usize,
+    /// Per step reached, the places of the actions that may come before the next one, as bits.
+    kept_by: [u16; MAX_STEPS],
     within: Option<Window>,
-    strict: bool,
     strict_increase: bool,
 }
 
@@ -81,7 +82,9 @@ impl Progress {
     fn rank(&self, other: &Self) -> Ordering {
         let by_length = other.n_reached.cmp(&self.n_reached);
         let by_end = || self.times_us().last().cmp(&other.times_us().last());
-        by_length.then_with(by_end).then_with(|| self.times_us().cmp(other.times_us()))
+        by_length
+            .then_with(by_end)
+            .then_with(|| self.times_us().cmp(other.times_us()))
     }
 }
 
@@ -91,9 +94,8 @@ struct Moment {
     time_us: i64,
     /// The steps that the actions are, as bits.
     steps: u8,
-    /// The latest of the steps at which the actions come first, from 1; past the last for an
-    /// action that is no step.
-    newest: u8,
+    /// The places of the actions, as bits.
+    places: u16,
 }
 
 /// The times of a chain's steps so far, and the end of its window.
@@ -101,6 +103,13 @@ struct Moment {
 struct Chain {
     times_us: [i64; MAX_STEPS],
     end_us: i64,
+}
+
+impl Chain {
+    fn with(mut self, step: usize, time_us: i64) -> Self {
+        self.times_us[step] = time_us;
+        self
+    }
 }
 
 /// Which of two open chains of one length is kept.
@@ -122,11 +131,20 @@ impl Funnel {
             assert!((1..=step + 1).contains(&place), "place {place} of step {step}");
             steps_of[place] |= 1 << step;
         }
+        let kept_by = std::array::from_fn(|reached| {
+            // Repeats of steps are no other event, but where the first one has led on, it begins anew.
+            let known = &places[usize::from(reached > 0).min(places.len())..places.len().min(reached + 2)];
+            if strict {
+                known.iter().fold(0, |kept, place| kept | 1 << place)
+            } else {
+                u16::MAX
+            }
+        });
         Self {
             steps_of,
             n_steps: places.len(),
+            kept_by,
             within,
-            strict,
             strict_increase,
         }
     }
@@ -136,12 +154,17 @@ impl Funnel {
     /// # Panics
     /// For an event whose place is beyond [`MAX_STEPS`].
     pub fn progress(&self, events: &mut [Event], moments: &mut Moments) -> Progress {
-        events.sort_unstable();
+        if !events.is_sorted() {
+            events.sort_unstable();
+        }
         let mut best = Progress::default();
         let mut occurring = 0;
         for part in events.chunk_by(|a, b| a.part == b.part) {
             moments.0.clear();
-            moments.0.extend(part.chunk_by(|a, b| a.time_us == b.time_us).map(|same| self.moment(same)));
+            moments.0.extend(
+                part.chunk_by(|a, b| a.time_us == b.time_us)
+                    .map(|same| self.moment(same)),
+            );
             occurring = moments.0.iter().fold(occurring, |all, moment| all | moment.steps);
             let found = self.furthest(&moments.0);
             if found.rank(&best) == Ordering::Less {
@@ -155,12 +178,11 @@ impl Funnel {
         let mut moment = Moment {
             time_us: same[0].time_us,
             steps: 0,
-            newest: 0,
+            places: 0,
         };
         for event in same {
             moment.steps |= self.steps_of[usize::from(event.place)];
-            let first = if event.place == 0 { u8::MAX } else { event.place };
-            moment.newest = moment.newest.max(first);
+            moment.places |= 1 << event.place;
         }
         moment
     }
@@ -189,16 +211,21 @@ impl Funnel {
                 } else if step == 0 {
                     self.begin(moment.time_us, until_us)
                 } else {
-                    let shorter = if self.strict_increase { before } else { best(before, now, step, preference) };
-                    shorter.filter(|chain| moment.time_us <= chain.end_us)
+                    let now = if self.strict_increase { None } else { now };
+                    best(before, now, step, preference).filter(|chain| moment.time_us <= chain.end_us)
                 };
-                now = goes_on.map(|mut chain| {
-                    chain.times_us[step] = moment.time_us;
-                    chain
-                });
-                before = open[step];
-                let ends = self.strict && usize::from(moment.newest) > step + 2;
-                open[step] = best(if ends { None } else { before }, now, step + 1, preference);
+                // Copied only where the next step will look at it: most moments are of one step.
+                before = if moment.steps >> (step + 1) == 0 {
+                    None
+                } else {
+                    open[step]
+                };
+                now = goes_on.map(|chain| chain.with(step, moment.time_us));
+                if moment.places & !self.kept_by[step] != 0 {
+                    open[step] = now;
+                } else if now.is_some() {
+                    open[step] = best(open[step], now, step + 1, preference);
+                }
                 if let Some(chain) = now.filter(|_| step >= furthest.n_reached) {
                     furthest.times_us = chain.times_us;
                     furthest.n_reached = step + 1;

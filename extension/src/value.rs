@@ -15,7 +15,6 @@ pub enum Type {
     /// Any type at all; for parameters only.
     Any,
     Boolean,
-    Utinyint,
     Integer,
     Bigint,
     Ubigint,
@@ -46,7 +45,6 @@ impl Type {
         match self {
             Self::Any => LogicalTypeId::Any.into(),
             Self::Boolean => LogicalTypeId::Boolean.into(),
-            Self::Utinyint => LogicalTypeId::UTinyint.into(),
             Self::Integer => LogicalTypeId::Integer.into(),
             Self::Bigint => LogicalTypeId::Bigint.into(),
             Self::Ubigint => LogicalTypeId::UBigint.into(),

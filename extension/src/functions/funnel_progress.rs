@@ -1,5 +1,5 @@
-//! `funnel_progress(times, places, parts, steps, within, strict, strict_increase)`: how far a user gets along
-//! the steps of a funnel, and when.
+//! `funnel_progress(times, marks, steps, within, strict, strict_increase)`: how far a user gets along the steps
+//! of a funnel, and when.
 //!
 //! Runs over every event there is, so it fills the two lists in place.
 
@@ -23,7 +23,6 @@ impl Scalar for FunnelProgress {
         vec![Signature {
             parameters: vec![
                 Type::list(Type::Timestamp),
-                Type::list(Type::Utinyint),
                 Type::list(Type::Ubigint),
                 Type::list(Type::Varchar),
                 Type::Interval,
@@ -38,7 +37,7 @@ impl Scalar for FunnelProgress {
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        let [times, places, parts] = [0, 1, 2].map(|index| List::new(input.column(index)));
+        let [times, marks] = [0, 1].map(|index| List::new(input.column(index)));
         let mut vector = output.vector.struct_vector();
         let (mut reached, mut occurs) = (vector.list_vector_child(0), vector.list_vector_child(1));
         let n_slots = input.len() * MAX_STEPS;
@@ -62,14 +61,14 @@ impl Scalar for FunnelProgress {
             } else {
                 let question = Question::read(input, row);
                 if asked.as_ref().is_none_or(|(known, ..)| *known != question) {
-                    let (funnel, n_steps) = question.funnel(input.column(3), row)?;
+                    let (funnel, n_steps) = question.funnel(input.column(2), row)?;
                     asked = Some((question, funnel, n_steps));
                 }
                 let Some((_, funnel, n_steps)) = &asked else {
                     unreachable!("a question has been asked");
                 };
                 events.clear();
-                read(&mut events, row, &times, &places, &parts)?;
+                read(&mut events, times.row(row, "times")?, marks.row(row, "marks")?)?;
                 let progress = funnel.progress(&mut events, &mut moments);
                 for &time in progress.times_us() {
                     time_slots[n_times] = time;
@@ -124,13 +123,13 @@ struct Question {
 
 impl Question {
     fn read(input: &Chunk, row: usize) -> Self {
-        let duckdb_interval { months, days, micros } = input.column(4).values::<duckdb_interval>()[row];
+        let duckdb_interval { months, days, micros } = input.column(3).values::<duckdb_interval>()[row];
         let is_true = |index: usize| input.column(index).values::<u8>()[row] != 0;
         Self {
-            steps: input.column(3).list(row),
+            steps: input.column(2).list(row),
             within: Window { months, days, micros },
-            strict: is_true(5),
-            strict_increase: is_true(6),
+            strict: is_true(4),
+            strict_increase: is_true(5),
         }
     }
 
@@ -144,24 +143,35 @@ impl Question {
         let same = |step: usize| entry.clone().position(|other| names.bytes(other) == names.bytes(step));
         let places: Vec<_> = entry.clone().filter_map(same).map(|index| index + 1).collect();
         let within = (self.within.months < NO_WINDOW_MONTHS).then_some(self.within);
-        Ok((Funnel::new(&places, within, self.strict, self.strict_increase), places.len()))
+        Ok((
+            Funnel::new(&places, within, self.strict, self.strict_increase),
+            places.len(),
+        ))
     }
 }
 
-/// Appends the events of a row.
-fn read(events: &mut Vec<Event>, row: usize, times: &List, places: &List, parts: &List) -> Result<(), Failure> {
-    let (times, places): (&[i64], &[u8]) = (times.row(row, "times")?, places.row(row, "places")?);
-    let parts: &[u64] = parts.row(row, "parts")?;
-    if places.len() != times.len() || !(parts.is_empty() || parts.len() == times.len()) {
-        let received = format!("lists of {}, {} and {}", times.len(), places.len(), parts.len());
-        return Err(Failure::argument("times', 'places' and 'parts", received, "lists of one length, 'parts' may be empty"));
+/// Appends the events of a row: the last four bits of a mark are the place, the others the part.
+fn read(events: &mut Vec<Event>, times: &[i64], marks: &[u64]) -> Result<(), Failure> {
+    if times.len() != marks.len() {
+        let received = format!("a list of {}", marks.len());
+        return Err(Failure::argument("marks", received, "one for each of 'times'"));
     }
-    if let Some(place) = places.iter().find(|&&place| usize::from(place) > MAX_STEPS) {
-        return Err(Failure::argument("places", format!("a list with {place}"), format!("0 to {MAX_STEPS}")));
+    if let Some(place) = marks
+        .iter()
+        .map(|mark| mark & 15)
+        .find(|&place| place > MAX_STEPS as u64)
+    {
+        let received = format!("a list with the place {place}");
+        return Err(Failure::argument(
+            "marks",
+            received,
+            format!("places of 0 to {MAX_STEPS}"),
+        ));
     }
-    events.extend(times.iter().zip(places).map(|(&time_us, &place)| Event { part: 0, time_us, place }));
-    for (event, &part) in events.iter_mut().zip(parts) {
-        event.part = part;
-    }
+    events.extend(times.iter().zip(marks).map(|(&time_us, &mark)| Event {
+        part: mark >> 4,
+        time_us,
+        place: (mark & 15) as u8,
+    }));
     Ok(())
 }
