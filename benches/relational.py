@@ -114,8 +114,15 @@ QUERIES = {
            s2 AS (SELECT e.user_id, e.ts AS t, s1.f FROM (FROM events WHERE action = 'cart') e ASOF JOIN s1 ON e.user_id = s1.user_id AND e.ts >= s1.t WHERE e.ts <= s1.f + INTERVAL 1 DAY),
            s3 AS (SELECT e.user_id, e.ts AS t, s2.f FROM (FROM events WHERE action = 'buy') e ASOF JOIN s2 ON e.user_id = s2.user_id AND e.ts >= s2.t WHERE e.ts <= s2.f + INTERVAL 1 DAY),
            r AS (SELECT user_id, 1 AS step, min(t) AS t FROM s1 GROUP BY user_id UNION ALL SELECT user_id, 2, min(t) FROM s2 GROUP BY user_id
-             UNION ALL SELECT user_id, 3, min(t) FROM s3 GROUP BY user_id)
-           SELECT a.step, count(*), median(a.t - b.t) FROM r AS a LEFT JOIN r AS b ON a.user_id = b.user_id AND b.step = a.step - 1 GROUP BY a.step""",
+             UNION ALL SELECT user_id, 3, min(t) FROM s3 GROUP BY user_id),
+           far AS (SELECT user_id, max(step) AS n, max_by(t, step) AS done FROM r GROUP BY user_id),
+           c1 AS (SELECT user_id, min(ts) AS t1, any_value(n) AS n, any_value(done) AS done FROM events JOIN far USING (user_id)
+             WHERE n > 1 AND action = 'pv' AND ts + INTERVAL 1 DAY >= done GROUP BY user_id),
+           c2 AS (SELECT user_id, min(ts) AS t2, any_value(t1) AS t1, any_value(n) AS n, any_value(done) AS done FROM events JOIN c1 USING (user_id)
+             WHERE action = 'cart' AND ts >= t1 GROUP BY user_id)
+           SELECT (SELECT count(*) FROM far), count(*), count(*) FILTER (n = 3), median(t2 - t1), median(done - t2) FILTER (n = 3),
+             (SELECT count(DISTINCT user_id) FROM events WHERE action = 'cart'), (SELECT count(DISTINCT user_id) FROM events WHERE action = 'buy')
+           FROM c2""",
     ),
     "rfm": (
         "WITH buys AS NOT MATERIALIZED (FROM events WHERE action = 'buy') FROM footfall.rfm(buys, user_id, ts)",

@@ -6,7 +6,7 @@
 -- Infinite times are dropped by comparing, as in 03_reports.sql.
 
 CREATE MACRO footfall.main.funnel_progress(times, marks, steps, within, strict, strict_increase) AS
-system.main.funnel_progress(times, marks, steps, within, strict, strict_increase);
+system.main.funnel_progress(times, CAST(marks AS UBIGINT[]), steps, within, strict, strict_increase);
 
 COMMENT ON MACRO footfall.main.funnel_progress IS $$How far one user gets along the steps of a funnel, and when.
 
@@ -99,11 +99,11 @@ WITH input_events AS NOT MATERIALIZED (
         coalesce(TRY_CAST(strict AS BOOLEAN), false) AS is_strict,
         -- Of step 1 only the first event matters where chains stay open for ever and no later step has its action.
         typeof(per) = typeof(NULL) AND within IS NULL AND NOT coalesce(TRY_CAST(strict AS BOOLEAN), false)
-            AND NOT list_contains(footfall.main.funnel_steps(steps)[2:], footfall.main.funnel_steps(steps)[1]) AS needs_first_only
+            AND NOT list_contains(TRY_CAST(steps AS VARCHAR[])[2:], TRY_CAST(steps AS VARCHAR[])[1]) AS needs_first_only
     FROM query_table(tbl)
 ),
 placed AS NOT MATERIALIZED (
-    SELECT *, footfall.main.funnel_place(event_action, footfall.main.funnel_steps(steps)) AS event_place
+    SELECT *, footfall.main.funnel_place(event_action, TRY_CAST(steps AS VARCHAR[])) AS event_place
     FROM input_events
 ),
 usable AS NOT MATERIALIZED (
@@ -173,7 +173,7 @@ all_actions AS (
 )
 SELECT
     step_number AS step,
-    footfall.main.funnel_steps(steps)[step_number] AS action,
+    TRY_CAST(steps AS VARCHAR[])[step_number] AS action,
     n_users AS users,
     n_users / nullif(first_value(n_users) OVER from_start, 0) AS rate_from_start,
     n_users / nullif(lag(n_users) OVER from_start, 0) AS rate_from_previous,
@@ -196,3 +196,59 @@ WHERE (SELECT
 )
 WINDOW from_start AS (PARTITION BY event_group ORDER BY step_number ASC NULLS LAST)
 ORDER BY event_group ASC NULLS LAST, step_number ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.main.funnel IS $$How many users get how far along a chain of actions, in order.
+
+One row per step: `step` (from 1), `action`, `users` who reached it, `rate_from_start`,
+`rate_from_previous`, `median_time_from_previous` (over the users who reached the step; INTERVAL),
+`users_in_any_order`, everyone with that action at all, so that those who skip a step show, and
+`group_value`, NULL without `by`. A rate is NULL when nobody reached the step it is measured from.
+
+**A chain** is events of one user with t1 <= t2 <= ... <= tn and tn <= t1 + within, as in ClickHouse's
+windowFunnel. Other events in between do not matter. Steps out of order do not count: a purchase before
+the first cart is no step 3. The edge of the window belongs to it. Events at the same time count in the order
+of the steps, whatever the order of the rows. A user counts once, with one chain: the one that gets furthest,
+of several the one that is complete first, of those the one that began first (then the one whose second step came
+first, and so on). All times are those of that chain, so none exceeds `within`. When `steps` names an action
+twice, one event may serve both steps; with `strict_increase := true` each step must be later than the one before.
+
+**Without `per` a chain goes through all items and sessions**: a view of shoes, a cart with a lamp and the
+purchase of a book are a chain. That is what "users who bought after they had put something into the cart" means,
+and it says nothing of a product page. Of 560 users of Taobao in nine days 49 % reach the purchase that way, and
+8 % with one and the same item, `per := item_id`. With `per` the chain stays in one value of it, and a user still counts
+once. To count sessions instead of users, give `(user_id, session)` as `user_id`.
+
+**With `by`** there is one funnel per group, in order of `group_value`. The group is that of the event: a chain stays
+in one group, and a user is counted in every group with events of theirs.
+
+**With `strict := true`** no other event of the user (of the same session or item, with `per`) lies at a time between
+those of two steps, ClickHouse's strict_order: A, B, D, C reaches B. Repeats of steps that the chain has made are no other
+event, but where the first has led on to the second, a repeat of it begins anew. ClickHouse gives a user up at
+the first interruption; here a later first step may begin a chain that gets further.
+
+An action of `steps` that does not occur in a table with events is an error that lists those that do. Two actions
+become one step in the expression for `action`: `CASE WHEN action IN ('cart', 'fav') THEN 'interest' ELSE action END`.
+Rows of nobody (see `usable_key`), with a NULL or infinite time, or with a NULL in `per` or `by` are left out.
+
+Parameters:
+- tbl: the events: a table, view, CTE or file.
+- user_id: a column or expression of any type.
+- action: VARCHAR or ENUM, or what casts to text.
+- ts: TIMESTAMP, TIMESTAMP_S, _MS, _NS, DATE, or TIMESTAMP WITH TIME ZONE, whose instants are put in order.
+- steps: the actions in order, 1 to 8 of them.
+- within: INTERVAL from the first step in which the chain must be finished; NULL is no limit.
+- strict_increase: true when each step must be later than the one before.
+- strict: true when no other event may lie between two steps.
+- per: what a chain must stay in, such as `item_id` or a session; NULL is no such rule.
+- by: what there is a funnel for each of, such as a country or device; NULL is one funnel for all.
+- absent: 'error', or 'zero' for reports over slices in which an action may really not occur.
+
+Example:
+WITH events(user_id, action, ts, device) AS (VALUES
+    (1, 'pv', TIMESTAMP '2017-11-25 21:00:00', 'phone'),
+    (1, 'cart', TIMESTAMP '2017-11-25 21:10:00', 'phone'),
+    (1, 'buy', TIMESTAMP '2017-11-25 21:30:00', 'laptop'),
+    (2, 'pv', TIMESTAMP '2017-11-25 21:00:00', 'laptop'),
+    (2, 'buy', TIMESTAMP '2017-11-25 21:05:00', 'laptop'))
+SELECT step, action, users, rate_from_previous, median_time_from_previous, users_in_any_order
+FROM footfall.funnel(events, user_id, action, ts, within := INTERVAL 1 HOUR);$$;

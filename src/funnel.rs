@@ -205,7 +205,7 @@ impl Funnel {
         for moment in moments {
             // The chain one step shorter: as it was before this moment, and as it is after a step in it.
             let (mut before, mut now): (Option<Chain>, Option<Chain>) = (None, None);
-            for step in 0..self.n_steps {
+            for (step, open) in open.iter_mut().enumerate().take(self.n_steps) {
                 let goes_on = if moment.steps >> step & 1 == 0 {
                     None
                 } else if step == 0 {
@@ -215,16 +215,16 @@ impl Funnel {
                     best(before, now, step, preference).filter(|chain| moment.time_us <= chain.end_us)
                 };
                 // Copied only where the next step will look at it: most moments are of one step.
-                before = if moment.steps >> (step + 1) == 0 {
+                before = if u16::from(moment.steps) >> (step + 1) == 0 {
                     None
                 } else {
-                    open[step]
+                    *open
                 };
                 now = goes_on.map(|chain| chain.with(step, moment.time_us));
                 if moment.places & !self.kept_by[step] != 0 {
-                    open[step] = now;
+                    *open = now;
                 } else if now.is_some() {
-                    open[step] = best(open[step], now, step + 1, preference);
+                    *open = best(*open, now, step + 1, preference);
                 }
                 if let Some(chain) = now.filter(|_| step >= furthest.n_reached) {
                     furthest.times_us = chain.times_us;
@@ -263,3 +263,51 @@ fn best(a: Option<Chain>, b: Option<Chain>, length: usize, preference: Preferenc
 /// Room for the moments of a part, kept from user to user.
 #[derive(Debug, Default)]
 pub struct Moments(Vec<Moment>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The times of the chain of events written as `action` and minute, for the steps `names`.
+    fn chain(names: &str, events: &str, minutes: Option<i64>, strict: bool) -> Vec<i64> {
+        let place = |name: char| names.find(name).map_or(0, |index| index + 1);
+        let places: Vec<_> = names.chars().map(place).collect();
+        let within = minutes.map(|micros| Window {
+            months: 0,
+            days: 0,
+            micros,
+        });
+        let mut events: Vec<_> = events
+            .split_whitespace()
+            .map(|event| Event {
+                part: 0,
+                time_us: event[1..].parse().unwrap(),
+                place: place(event.chars().next().unwrap()) as u8,
+            })
+            .collect();
+        let funnel = Funnel::new(&places, within, strict, false);
+        funnel
+            .progress(&mut events, &mut Moments::default())
+            .times_us()
+            .to_vec()
+    }
+
+    #[test]
+    fn the_times_are_those_of_the_chain_that_gets_furthest() {
+        assert_eq!(chain("abc", "a0 b2 a50 b55 c58", Some(10), false), [50, 55, 58]);
+        assert_eq!(chain("abc", "a0 b2 a50 b55 c58", None, false), [0, 2, 58]);
+        assert_eq!(chain("ab", "a0 a5 a9 b12", Some(10), false), [5, 12]);
+        assert_eq!(
+            chain("abcdefgh", "a0 b1 c2 d3 e4 f5 g6 h7", Some(7), false),
+            [0, 1, 2, 3, 4, 5, 6, 7]
+        );
+    }
+
+    #[test]
+    fn strict_allows_repeats_of_steps_but_no_other_event_in_between() {
+        assert_eq!(chain("abc", "a0 a1 b2 b3 c4", None, true), [0, 2, 4]);
+        assert_eq!(chain("abc", "a0 b1 x2 c3", None, true), [0, 1]);
+        assert_eq!(chain("abc", "a0 b1 a2 c3", None, true), [0, 1]);
+        assert_eq!(chain("abc", "a0 x1 a2 b3 x3 c4", None, true), [2, 3, 4]);
+    }
+}

@@ -155,10 +155,17 @@ CALLS = {
     "footfall_version": ([], {}),
     "funnel": (
         ["shop", "user_id", "action", "ts"],
-        {"steps": "['pv', 'buy']", "within": "INTERVAL 2 DAY", "strict_increase": "false"},
+        {
+            "steps": "['pv', 'buy']", "within": "INTERVAL 2 DAY", "strict_increase": "false", "strict": "false",
+            "per": "item_id", "by": "category_id", "absent": "'zero'",
+        },
     ),
-    "funnel_next": (["chains", "candidates", "'buy'", "false"], {}),
-    "funnel_step": (["chains", "candidates", "'buy'", "INTERVAL 2 DAY", "false"], {}),
+    "funnel_place": (["'buy'", "['pv', 'buy']"], {}),
+    "funnel_progress": (
+        ["[TIMESTAMP '2017-11-25', TIMESTAMP '2017-11-26']", "[1, 2]", "['pv', 'buy']", "INTERVAL 2 DAY", "false", "false"],
+        {},
+    ),
+    "funnel_steps": (["['pv', 'buy']"], {}),
     "generate_events": ([], {"users": "2", "days": "2", "seed": "1", "start": "DATE '2017-11-25'"}),
     "gmm": (["[[1, 2], [3, 4], [9, 9], [8, 8]]", "2"], OPTIONS),
     "gmm_assign": (["getvariable('mixture')", "[1, 2]"], {}),
