@@ -107,10 +107,12 @@ placed AS NOT MATERIALIZED (
     FROM input_events
 ),
 usable AS NOT MATERIALIZED (
-    SELECT *, event_place <> 1 OR NOT needs_first_only AS is_listed
+    SELECT
+        *,
+        event_place > 1 OR (event_place = 1 AND NOT needs_first_only) OR is_strict AS is_listed,
+        event_place = 1 AND needs_first_only AS is_first
     FROM placed
     WHERE event_user IS NOT NULL AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
-        AND (event_place > 0 OR is_strict OR has_group)
         AND (event_part IS NOT NULL OR NOT has_part)
         AND (event_group IS NOT NULL OR NOT has_group)
 ),
@@ -124,7 +126,7 @@ histories AS NOT MATERIALIZED (
             THEN (system.main.hash(event_part) >> 4 << 4) | event_place
             ELSE event_place
         END) FILTER (is_listed) AS listed_marks,
-        min(event_time) FILTER (NOT is_listed) AS first_time
+        min(event_time) FILTER (is_first) AS first_time
     FROM usable
     GROUP BY event_group, event_user
 ),
@@ -142,7 +144,7 @@ progress AS MATERIALIZED (
     FROM histories
 ),
 numbers AS NOT MATERIALIZED (
-    FROM unnest(range(1, len(footfall.main.funnel_steps(steps)) + 1)) AS numbered(step_number)
+    FROM unnest(range(1, len(TRY_CAST(steps AS VARCHAR[])) + 1)) AS numbered(step_number)
 ),
 counted AS MATERIALIZED (
     SELECT
@@ -182,7 +184,7 @@ SELECT
     event_group AS group_value
 FROM counted
 WHERE (SELECT
-    footfall.main.check_option(
+    len(footfall.main.funnel_steps(steps)) > 0 AND footfall.main.check_option(
         coalesce(footfall.main.duration('funnel', 'within', within) >= INTERVAL '0 seconds', true),
         'funnel', 'within', within, 'an INTERVAL that is not negative, or NULL for no limit'
     ) AND footfall.main.check_option(
@@ -191,7 +193,7 @@ WHERE (SELECT
         TRY_CAST(strict_increase AS BOOLEAN) IS NOT NULL, 'funnel', 'strict_increase', strict_increase, 'true, false'
     ) AND footfall.main.check_option(
         absent IN ('error', 'zero'), 'funnel', 'absent', absent, '''error'', ''zero'''
-    ) AND footfall.main.check_occurs('funnel', 'steps', footfall.main.funnel_steps(steps), names)
+    ) AND footfall.main.check_occurs('funnel', 'steps', TRY_CAST(steps AS VARCHAR[]), names)
     FROM all_actions
 )
 WINDOW from_start AS (PARTITION BY event_group ORDER BY step_number ASC NULLS LAST)

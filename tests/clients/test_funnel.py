@@ -17,7 +17,7 @@ from client import connect
 N_USERS = 60
 STEPS = ["a"], ["a", "a"], ["a", "b", "c"], ["a", "b", "a"], ["b", "a", "b", "c"]
 # Few moments, so that many events fall together and many chains end on the edge of their window.
-WINDOWS = None, 0, 2, 5
+WINDOWS = None, 0, 3
 MODES = list(itertools.product(STEPS, WINDOWS, (False, True), (False, True), (False, True)))
 
 
@@ -108,7 +108,7 @@ class Funnel(unittest.TestCase):
                     expected = [(*line, user) for user in sorted(done) for line in report([done[user]], steps, per)]
                     self.assertEqual(found.fetchall(), expected)
         # The random users must have something to disagree about.
-        self.assertGreater(n_chains, 2000)
+        self.assertGreater(n_chains, 1000)
 
 
 if __name__ == "__main__":
