@@ -60,8 +60,6 @@ SETUP = """
     CREATE TABLE histories_utf8 AS SELECT * REPLACE (['買う🛒', '', 'e\u0301', chr(8238)] AS actions) FROM histories;
     CREATE TABLE histories_infinite AS
     SELECT * REPLACE ([TIMESTAMP 'infinity' FOR t IN times] AS times) FROM histories;
-    CREATE TABLE chains AS SELECT user_id AS event_user, ts AS reached_at, ts AS started_at, 1 AS step_number FROM shop;
-    CREATE TABLE candidates AS SELECT user_id AS event_user, action AS event_action, ts AS event_time FROM shop;
     CREATE TABLE customers AS SELECT user_id AS customer_id, action AS segment, price AS monetary, ts AS as_of FROM shop;
     CREATE TABLE customers_empty AS FROM customers LIMIT 0;
     CREATE TABLE customers_one AS FROM customers LIMIT 1;
@@ -139,6 +137,7 @@ CALLS = {
         {"view": "'pv'", "purchase": "'buy'", "top": "3", "cart": "'cart'", "favourite": "'fav'", "absent": "'zero'"},
     ),
     "counted_days": (["'activity'", "[17495, 17498]", "'calendar'", "NULL", "17500"], {}),
+    "duration": (["'funnel'", "'within'", "INTERVAL 1 HOUR"], {}),
     "encode_actions": (["['buy', 'pv']", "['pv', 'buy']"], {"unknown": "'skip'", "called_as": "'train'"}),
     "evaluate": (["histories", "actions", MODEL], QUALITY),
     "evaluate_model": (
@@ -268,7 +267,7 @@ SAMPLED = {
     "class_report": 5, "cohorts": 2, "compare_models": 3, "confusion": 5, "evaluate": 5, "reliability": 5, "report_rows": 5,
     "rfm": 5, "rfm_scored": 3, "rfm_summary": 5, "rfm_thresholds": 5, "train": 3, "training_set": 3,
 }  # fmt: skip
-RELATIONS = ("shop", "histories", "chains", "candidates", "customers", "runs")
+RELATIONS = ("shop", "histories", "customers", "runs")
 
 BAD_VALUES = """
     NULL
