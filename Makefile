@@ -23,7 +23,11 @@ SCALE ?= 10m
 
 release: ; cargo build --release --workspace --locked && mkdir -p build && $(TARGET)/release/package-extension $(TARGET)/release/libfootfall_extension.so $(EXTENSION)
 
-demo: release $(DUCKDB_SHELL) $(filter build/demo_events.csv,$(EVENTS)) ; $(DUCKDB_SHELL) -unsigned -bail -box -cmd "LOAD '$(EXTENSION)'" -cmd "SET VARIABLE events = '$(EVENTS)'" -cmd ".maxwidth 160" -cmd ".echo on" < sql/pipeline.sql
+DEMO := build/demo.duckdb
+demo: release $(DUCKDB_SHELL) $(filter build/demo_events.csv,$(EVENTS))
+	rm -f $(DEMO)
+	$(DUCKDB_SHELL) $(DEMO) -unsigned -bail -box -cmd "LOAD '$(EXTENSION)'" -cmd "SET VARIABLE events = '$(EVENTS)'" -cmd ".maxwidth 160" -cmd ".echo on" < sql/pipeline.sql
+	@echo "The tables are in $(DEMO). Go on with them: $(DUCKDB_SHELL) $(DEMO) -unsigned -cmd \"LOAD '$(EXTENSION)'\""
 
 test: lint unit sql clients check-reference
 lint: ; cargo fmt --all --check && cargo clippy --release --workspace --all-targets --locked -- -D warnings

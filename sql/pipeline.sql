@@ -3,21 +3,49 @@
 --   SET VARIABLE events = 'UserBehavior.csv';   -- the Taobao format; .gz and patterns such as 'part-*.csv' too
 --   .read sql/pipeline.sql
 --
--- The tables it leaves behind (events, customers, segments, histories, runs, predictions) are there to be queried.
+-- The period and the promotion come from the data. To choose them, set before the .read any of
+--
+--   SET VARIABLE valid_from = DATE '2017-11-25';        -- the first day that counts
+--   SET VARIABLE valid_until = DATE '2017-12-04';       -- the first day that does not count any more
+--   SET VARIABLE promotion_from = DATE '2017-12-02';    -- the same for the promotion
+--   SET VARIABLE promotion_until = DATE '2017-12-04';
+--
+-- In this format an action is pv (page view: an item was looked at), cart, fav or buy. The tables that it leaves behind
+-- (receipt, events, customers, segments, histories, runs, model, predictions) are there to be queried. Each stage
+-- ends with what was found, in words.
 
 -- 1. Read and clean. The receipt accounts for every row of the file.
-CREATE OR REPLACE VIEW raw_events AS
+CREATE OR REPLACE TEMP VIEW raw_events AS
 FROM footfall.read_taobao(getvariable('events'), utc_offset := INTERVAL 8 HOURS);
 
+-- The days that hold at least a hundredth of the busiest one: a handful of rows from 1902 or 2037 is no period.
+CREATE OR REPLACE TABLE period AS
+WITH days AS (SELECT CAST(ts AS DATE) AS day, count(*) AS n FROM raw_events WHERE ts IS NOT NULL GROUP BY day),
+full_days AS (
+    SELECT min(day) AS first_day, max(day) AS last_day, last_day - CAST((isodow(last_day) + 1) % 7 AS INTEGER) AS last_saturday
+    FROM days
+    WHERE n >= (SELECT max(n) FROM days) / 100
+)
+SELECT
+    coalesce(CAST(getvariable('valid_from') AS DATE), first_day) AS valid_from,
+    coalesce(CAST(getvariable('valid_until') AS DATE), last_day + 1) AS valid_until,
+    -- Unless it is given: the last weekend that has begun.
+    coalesce(CAST(getvariable('promotion_from') AS DATE), last_saturday) AS promotion_from,
+    coalesce(CAST(getvariable('promotion_until') AS DATE), last_saturday + 2) AS promotion_until
+FROM full_days;
+
+CREATE OR REPLACE TABLE receipt AS
 FROM footfall.cleaning_report(
     raw_events, user_id, item_id, category_id, action, ts,
-    valid_from := DATE '2017-11-25', valid_until := DATE '2017-12-04'
+    valid_from := (SELECT valid_from FROM period), valid_until := (SELECT valid_until FROM period)
 );
+
+FROM receipt;
 
 CREATE OR REPLACE TABLE events AS
 FROM footfall.clean_events(
     raw_events, user_id, item_id, category_id, action, ts,
-    valid_from := DATE '2017-11-25', valid_until := DATE '2017-12-04'
+    valid_from := (SELECT valid_from FROM period), valid_until := (SELECT valid_until FROM period)
 );
 
 SELECT
@@ -29,6 +57,12 @@ SELECT
     max(ts) AS last_event
 FROM events;
 
+SELECT format(
+    '{} of {} rows are events from {} to {}; what was dropped is in the receipt.',
+    (SELECT n_rows FROM receipt WHERE reason = 'kept'), (SELECT sum(n_rows) FROM receipt), valid_from, valid_until - 1
+) AS found
+FROM period;
+
 -- 2. When do people come, and when do they buy? Rates are per day: nine days hold two Saturdays.
 SELECT t.weekday_name, t.hour, count(*) AS events
 FROM (SELECT time_features(ts) AS t FROM events)
@@ -36,45 +70,119 @@ GROUP BY ALL
 ORDER BY events DESC
 LIMIT 5;
 
+CREATE OR REPLACE TABLE hours AS
+FROM footfall.activity(events, user_id, action, ts, by := 'hour', purchase := 'buy');
+
 SELECT label AS hour, events, purchases, round(events_per_day, 1) AS events_per_day, round(activity_index, 2) AS activity_index, chart
-FROM footfall.activity(events, user_id, action, ts, by := 'hour');
+FROM hours;
+
+CREATE OR REPLACE TABLE weekdays AS
+FROM footfall.activity(events, user_id, action, ts, by := 'weekday', purchase := 'buy');
 
 SELECT label AS weekday, n_days, events, purchases, round(events_per_day, 1) AS events_per_day, round(activity_index, 2) AS activity_index, chart
-FROM footfall.activity(events, user_id, action, ts, by := 'weekday');
+FROM weekdays;
 
--- 3. Did the promotion of 2 and 3 December do anything? Per action, against the same weekdays outside it.
-SELECT action, per_day_inside, per_day_outside, round(lift, 3) AS lift, users_per_day_inside, users_per_day_outside
-FROM footfall.promotion_effect(events, user_id, action, ts, DATE '2017-12-02', DATE '2017-12-04');
+SELECT format(
+    'The busiest hour is {}, with {:.1f} times the mean; most is bought at {}. Per day {} has most events, {:.0f} % more than {}.',
+    (SELECT arg_max(label, events_per_day) FROM hours), (SELECT max(activity_index) FROM hours),
+    (SELECT arg_max(label, purchases_per_day) FROM hours),
+    (SELECT arg_max(label, events_per_day) FROM weekdays),
+    (SELECT 100 * (max(events_per_day) / min(events_per_day) - 1) FROM weekdays WHERE events > 0),
+    (SELECT arg_min(label, events_per_day) FROM weekdays WHERE events > 0)
+) AS found;
+
+-- 3. Did the promotion do anything? Against the same weekdays outside it, and split: did more users come, did each do more?
+CREATE OR REPLACE TABLE promotion AS
+FROM footfall.promotion_effect(
+    events, user_id, action, ts, (SELECT promotion_from FROM period), (SELECT promotion_until FROM period), purchase := 'buy'
+);
+
+SELECT
+    action, round(lift, 3) AS lift, round(lift_low, 2) AS lift_low, round(lift_high, 2) AS lift_high,
+    round(users_lift, 3) AS users_lift, round(actions_per_user_lift, 3) AS actions_per_user_lift,
+    round(actions_per_user_lift_standard_error, 3) AS standard_error
+FROM promotion;
+
+-- A long sentence, cut at words so that it fits a terminal.
+SELECT unnest(regexp_extract_all(format(
+    'From {} to {} there were {:.2f} times the purchases: {:.2f} times the users, each with {:.2f} times as many. {}',
+    promotion_from, promotion_until - 1, lift, users_lift, actions_per_user_lift, coalesce('Careful: ' || warning || '.', '')
+), '.{1,120}(?: |$)')) AS found
+FROM promotion, period
+WHERE action = 'buy';
 
 -- 4. What converts, and where are buyers lost?
-SELECT
-    group_value AS category_id, views, carts, purchases, viewers, buyers,
-    round(purchases_per_view, 4) AS purchases_per_view, round(buyers_per_viewer, 4) AS buyers_per_viewer
-FROM footfall.conversion(events, user_id, category_id, action, top := 10);
+CREATE OR REPLACE TABLE categories AS
+FROM footfall.conversion(events, user_id, category_id, action, view := 'pv', purchase := 'buy', top := 10);
 
-SELECT step, action, users, round(rate_from_start, 3) AS rate_from_start, round(rate_from_previous, 3) AS rate_from_previous, median_time_from_previous, users_in_any_order
+SELECT
+    group_value AS category_id, views, carts, purchases, viewers, viewers_who_bought,
+    round(conversion_rate, 3) AS conversion_rate, round(conversion_rate_low, 3) AS low, round(conversion_rate_high, 3) AS high
+FROM categories;
+
+CREATE OR REPLACE TABLE funnel AS
 FROM footfall.funnel(events, user_id, action, ts, steps := ['pv', 'cart', 'buy']);
 
--- 5. Who are the customers? Recency and frequency scores; these events carry no money, so there is no M.
+SELECT step, action, users, round(rate_from_start, 3) AS rate_from_start, round(rate_from_previous, 3) AS rate_from_previous, median_time_from_previous, users_in_any_order
+FROM funnel;
+
+-- The same with one item from view to purchase, which is what most people mean by a funnel.
+CREATE OR REPLACE TABLE item_funnel AS
+FROM footfall.funnel(events, user_id, action, ts, steps := ['pv', 'cart', 'buy'], per := item_id);
+
+SELECT step, action, users, round(rate_from_start, 3) AS rate_from_start, round(rate_from_previous, 3) AS rate_from_previous, median_time_from_previous
+FROM item_funnel;
+
+SELECT format(
+    '{:.0f} % of the users who view also put something into the cart and then buy something; {:.1f} % do so with one and the same item.',
+    100 * (SELECT rate_from_start FROM funnel WHERE step = 3), 100 * (SELECT rate_from_start FROM item_funnel WHERE step = 3)
+) AS found;
+
+-- 5. Who are the customers? Recency and frequency scores; these events carry no money, so there is no M. Purchases of one
+-- second are one order.
 CREATE OR REPLACE VIEW purchases AS FROM events WHERE action = 'buy';
 
 CREATE OR REPLACE TABLE customers AS
 FROM footfall.rfm(purchases, user_id, ts);
 
+CREATE OR REPLACE TABLE rfm_segments AS
+FROM footfall.rfm_summary(customers);
+
 SELECT segment, customers, round(share, 3) AS share, round(mean_recency_days, 2) AS mean_recency_days, round(mean_frequency, 2) AS mean_frequency
-FROM footfall.rfm_summary(purchases, user_id, ts);
+FROM rfm_segments;
+
+SELECT format(
+    'Of {} customers {:.0f} % ordered once; {} are Champions, who ordered {:.1f} times on average.',
+    (SELECT count(*) FROM customers), (SELECT 100 * avg(CAST(frequency = 1 AS INTEGER)) FROM customers),
+    coalesce(max(customers) FILTER (segment = 'Champions'), 0), coalesce(max(mean_frequency) FILTER (segment = 'Champions'), 0)
+) AS found
+FROM rfm_segments;
 
 -- 6. Which groups do they fall into? k with its evidence, then segments named by their numbers.
-SELECT k, round(inertia, 1) AS inertia, round(silhouette, 3) AS silhouette, round(davies_bouldin, 3) AS davies_bouldin, chosen
+CREATE OR REPLACE TABLE choices AS
 FROM footfall.choose_k(customers, [recency_days, frequency], k_from := 2, k_to := 8);
+
+SELECT k, round(inertia, 1) AS inertia, round(silhouette, 3) AS silhouette, round(davies_bouldin, 3) AS davies_bouldin, chosen
+FROM choices;
 
 CREATE OR REPLACE TABLE segments AS
 SELECT customers.*, assigned.segment AS cluster
-FROM footfall.segment(customers, customer_id, [recency_days, frequency], k := 3) AS assigned
+FROM footfall.segment(
+    customers, customer_id, [recency_days, frequency], k := (SELECT k FROM choices WHERE chosen)
+) AS assigned
 JOIN customers ON customers.customer_id = assigned.id;
 
-SELECT segment, customers, round(share, 3) AS share, round(mean_recency, 2) AS mean_recency, round(mean_frequency, 2) AS mean_frequency, label
+CREATE OR REPLACE TABLE profiles AS
 FROM footfall.segment_profile(segments, cluster, recency_days, frequency);
+
+SELECT segment, customers, round(share, 3) AS share, round(mean_recency, 2) AS mean_recency, round(mean_frequency, 2) AS mean_frequency, label
+FROM profiles;
+
+SELECT format(
+    'The customers fall into {} groups: {}.', count(*),
+    string_agg(format('{:.0f} % {}', 100 * share, label), ', ' ORDER BY segment ASC)
+) AS found
+FROM profiles;
 
 -- 7. What comes next? One history per user; two networks, the same users held back from both.
 CREATE OR REPLACE TABLE histories AS
@@ -98,9 +206,20 @@ JOIN (FROM runs WHERE architecture = 'lstm') AS lstm USING (epoch)
 ORDER BY epoch;
 
 CREATE OR REPLACE TABLE model AS
-SELECT arg_min(model, validation_loss) AS model FROM runs WHERE architecture = 'lstm';
+FROM footfall.best_model(runs);
 
--- 8. How good is the best one, on users it has not seen, beside what needs no network?
+SELECT format(
+    '{} of {} events share user and time with a different action, so their order is drawn by lot. The best epoch is number {} of the {}.',
+    (SELECT sum(ties) FROM histories), (SELECT sum(len(actions)) FROM histories), epoch, architecture
+) AS found
+FROM runs
+ORDER BY validation_loss ASC, epoch ASC
+LIMIT 1;
+
+-- 8. How good is the best one, on the users that it has not learned from, beside what needs no network?
+CREATE OR REPLACE TABLE quality AS
+FROM footfall.evaluate(histories, actions, (SELECT model FROM model), user_id := user_id);
+
 SELECT
     predictor,
     round(log_loss, 4) AS log_loss,
@@ -109,19 +228,33 @@ SELECT
     round(macro_f1, 3) AS macro_f1,
     round(calibration_error, 4) AS calibration_error,
     n
-FROM footfall.evaluate(histories, actions, (SELECT model FROM model), part := 'validation', user_id := user_id);
+FROM quality;
 
 SELECT predictor, action, round(auc, 3) AS auc, support
-FROM footfall.class_report(histories, actions, (SELECT model FROM model), predictor := NULL, part := 'validation', user_id := user_id)
+FROM footfall.class_report(histories, actions, (SELECT model FROM model), predictor := NULL, user_id := user_id)
 WHERE predictor IN ('model', 'markov_1')
 ORDER BY action, predictor DESC;
 
--- 9. A prediction for every user; here those most likely to buy next.
+SELECT format(
+    'On held-back users, by whom its epoch was chosen, the model has a log loss of {:.4f}; the best of the baselines, {}, has {:.4f}.',
+    (SELECT log_loss FROM quality WHERE predictor = 'model'), arg_min(predictor, log_loss), min(log_loss)
+) AS found
+FROM quality
+WHERE predictor <> 'model';
+
+-- 9. A prediction of the next event for every user. It has no clock: it says what the next event is, whenever that comes,
+-- and not who will buy by when.
 CREATE OR REPLACE TABLE predictions AS
 SELECT user_id, len(actions) AS n_events, actions[-3:] AS last_actions, predict_next(model, actions) AS next
 FROM histories, model;
 
-SELECT user_id, n_events, last_actions, next.action, round(next.probabilities['buy'], 4) AS p_buy
+SELECT user_id, n_events, last_actions, next.action, round(next.probability, 4) AS probability
 FROM predictions
-ORDER BY next.probabilities['buy'] DESC, user_id
-LIMIT 10;
+ORDER BY user_id ASC
+LIMIT 5;
+
+SELECT format(
+    'For {:.1f} % of the users a view is the likeliest next event; the probability of a purchase is {:.1f} % on average.',
+    100 * avg(CAST(next.action = 'pv' AS INTEGER)), 100 * avg(next.probabilities['buy'])
+) AS found
+FROM predictions;

@@ -12,7 +12,7 @@ from client import LOAD, connect
 SHELL = os.environ.get("FOOTFALL_SHELL")
 PIPELINE = Path(__file__).resolve().parents[2] / "sql" / "pipeline.sql"
 # The tables that pipeline.sql says it leaves behind.
-TABLES = ("events", "customers", "segments", "histories", "runs", "predictions")
+TABLES = ("receipt", "events", "customers", "segments", "histories", "runs", "model", "predictions")
 
 
 @unittest.skipUnless(SHELL, "FOOTFALL_SHELL does not name a DuckDB shell")
@@ -31,13 +31,18 @@ class Shell(unittest.TestCase):
             timeout=900,
         )
 
-    def test_the_pipeline_runs_from_a_file_to_predictions(self):
-        events = self.folder / "events.csv"
+    def events(self, options):
+        """A file in the Taobao format, of a generated shop."""
+        path = self.folder / "events.csv"
         with connect() as connection:
             connection.execute(
                 "COPY (SELECT user_id, item_id, category_id, action, epoch(ts - INTERVAL 8 HOURS)::BIGINT"
-                f" FROM footfall.generate_events(users := 60)) TO '{events}' (HEADER false)"
+                f" FROM footfall.generate_events({options})) TO '{path}' (HEADER false)"
             )
+        return path
+
+    def test_the_pipeline_runs_from_a_file_to_predictions(self):
+        events = self.events("users := 60")
         done = self.run_shell(LOAD, f"SET VARIABLE events = '{events}'", f".read {PIPELINE}")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stderr, "")
@@ -49,6 +54,21 @@ class Shell(unittest.TestCase):
         counts = " UNION ALL ".join(f"SELECT '{table}' AS name, count(*) AS n FROM {table}" for table in TABLES)
         tables = self.run_shell(f"SELECT name FROM ({counts}) WHERE n > 0 ORDER BY name")
         self.assertEqual(tables.stdout.split(), ["name", *sorted(TABLES)], tables.stderr)
+
+    def test_the_pipeline_takes_its_dates_from_the_data(self):
+        # Another year, fourteen days from a Friday on, and the stray times of the generator, which reach to other centuries.
+        events = self.events("users := 80, days := 14, start := DATE '2024-03-01'")
+        done = self.run_shell(LOAD, f"SET VARIABLE events = '{events}'", f".read {PIPELINE}")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        # The last weekend that has begun by Thursday, 14 March, is that of the 9th.
+        period = self.run_shell("SELECT * FROM period")
+        self.assertEqual(
+            period.stdout.splitlines()[-1], "2024-03-01,2024-03-15,2024-03-09,2024-03-11", period.stderr
+        )
+        dropped = self.run_shell("SELECT sum(n_rows) FILTER (reason = 'kept') / sum(n_rows) > 0.99 FROM receipt")
+        self.assertEqual(dropped.stdout.split()[-1], "true")
+        # Every stage ends with a sentence.
+        self.assertEqual(sum(line == "found" for line in done.stdout.splitlines()), 9)
 
     def test_an_error_is_one_line_and_ends_the_script(self):
         done = self.run_shell(LOAD, "FROM footfall.generate_events(users := 0)", "SELECT 'not reached'")

@@ -1,0 +1,189 @@
+"""Each file of sql/recipes/ on a small invented file of the shape it is written for.
+
+The rows are few enough to know the answers by hand; the numbers are in the comments beside them.
+"""
+
+import gzip
+import tempfile
+import unittest
+from pathlib import Path
+
+import duckdb
+
+from client import connect
+
+RECIPES = Path(__file__).resolve().parents[2] / "sql" / "recipes"
+
+
+class Recipes(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.connection = connect()
+        self.addCleanup(self.connection.close)
+
+    def file(self, name, text, variable="file"):
+        """Writes an invented file and names it in a variable, as a user does."""
+        path = self.folder / name
+        path.write_bytes(gzip.compress(text.encode()) if name.endswith(".gz") else text.encode())
+        self.connection.execute(f"SET VARIABLE {variable} = '{path}'")
+
+    def run_recipe(self, name):
+        """Runs the statements of a recipe and gives the rows of those that print something."""
+        results = []
+        for statement in duckdb.extract_statements((RECIPES / f"{name}.sql").read_text()):
+            self.connection.execute(statement)
+            if statement.type == duckdb.StatementType.SELECT:
+                results.append(self.connection.fetchall())
+        return results
+
+    def rows(self, sql):
+        return self.connection.execute(sql).fetchall()
+
+    def test_every_recipe_has_a_test(self):
+        tested = {name.removeprefix("test_recipe_") for name in dir(self) if name.startswith("test_recipe_")}
+        self.assertEqual(tested, {path.stem for path in RECIPES.glob("*.sql")})
+
+    def test_recipe_retailrocket(self):
+        self.file("events.csv", """timestamp,visitorid,event,itemid,transactionid
+1433221332117,1,view,10,
+1433221392117,1,addtocart,10,
+1433221452117,1,transaction,10,7
+1433221452117,1,transaction,11,7
+1433224214164,2,view,20,
+1433224274164,2,addtocart,21,
+1433224274164,2,addtocart,21,
+""")
+        receipt, funnel = self.run_recipe("retailrocket")
+        self.assertEqual([row[1] for row in receipt], [6, 0, 0, 0, 0, 1])
+        # Visitor 2 viewed one item and put another one into the cart: no step of one item.
+        self.assertEqual([row[2] for row in funnel], [2, 1, 1])
+        # Two lines of one transaction are one order.
+        self.assertEqual(self.rows("SELECT customer_id, frequency, f FROM customers"), [(1, 1, 1)])
+        self.assertEqual(
+            self.rows("SELECT actions[:2], ties FROM histories WHERE user_id = 2"), [(["view", "addtocart"], 0)]
+        )
+
+    def test_recipe_rees46(self):
+        self.file("2019-Oct.csv.gz", """event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session
+2019-10-01 00:00:00 UTC,view,1,2103807459595387724,,shiseido,10.00,7,a
+2019-10-01 00:01:00 UTC,cart,1,2103807459595387724,,shiseido,10.00,7,a
+2019-10-01 00:02:00 UTC,purchase,1,2103807459595387724,,shiseido,10.00,7,a
+2019-10-01 00:02:00 UTC,purchase,2,2053013555631882655,electronics.smartphone,apple,90.00,7,a
+2019-10-01 01:00:00 UTC,view,2,2053013555631882655,electronics.smartphone,apple,90.00,8,b
+2019-10-02 01:00:00 UTC,purchase,2,2053013555631882655,electronics.smartphone,apple,90.00,8,c
+""")
+        receipt, conversion, funnel = self.run_recipe("rees46")
+        self.assertEqual(receipt[0][1], 6)
+        # category, views, carts, purchases, viewers, buyers: the empty category is none, the cart was in it.
+        self.assertEqual(conversion[0][:6], ("electronics.smartphone", 1, 0, 2, 1, 2))
+        # Customer 8 viewed in one visit and bought in another.
+        self.assertEqual([row[2] for row in funnel], [2, 1, 1])
+        # The two lines of one second are one order of 100.
+        self.assertEqual(
+            self.rows("SELECT customer_id, frequency, monetary FROM customers ORDER BY customer_id ASC"),
+            [(7, 1, 100.0), (8, 1, 90.0)],
+        )
+
+    def test_recipe_olist(self):
+        self.file("orders.csv", """order_id,customer_id,order_status,order_purchase_timestamp
+o1,c1,delivered,10/2/2017 10:56
+o2,c2,delivered,7/24/2018 20:41
+o3,c3,delivered,2018-08-08 08:38:49
+o4,c4,canceled,8/9/2018 8:38
+""", "orders_file")
+        self.file("customers.csv", "customer_id,customer_unique_id\nc1,ada\nc2,ada\nc3,bob\nc4,bob\n", "customers_file")
+        self.file("payments.csv", "order_id,payment_value\no1,10.10\no1,20.20\no2,5.00\no3,7.00\no4,99.00\n", "payments_file")
+        summary, repeat, cohorts = self.run_recipe("olist")
+        self.assertEqual(
+            self.rows("SELECT customer_id, recency_days, frequency, monetary, f FROM customers ORDER BY customer_id ASC"),
+            # The last order is of 8 August 2018, 15 days after 24 July; canceled orders are none. Ordering once is f = 1,
+            # and the only one who ordered again is in the middle of the other scores, 2 to 5.
+            [("ada", 15, 2, 35.3, 4), ("bob", 0, 1, 7.0, 1)],
+        )
+        self.assertEqual(sum(row[1] for row in summary), 2)
+        self.assertEqual(repeat[0][:3], (2, 1, 0.5))
+        # Ada came in October 2017 and again nine months later.
+        self.assertIn(9, [row[1] for row in cohorts if row[2] == 1 and row[1] > 0])
+
+    def test_recipe_instacart(self):
+        self.file("orders.csv", """order_id,user_id,eval_set,order_number,order_dow,order_hour_of_day,days_since_prior_order
+1,1,prior,1,2,08,
+3,1,prior,3,3,12,21.0
+2,1,prior,2,3,07,15.0
+4,2,prior,1,4,10,
+5,2,train,2,0,11,30.0
+""")
+        (repeat,) = self.run_recipe("instacart")
+        self.assertEqual(
+            self.rows("SELECT actions FROM histories ORDER BY user_id ASC"),
+            [(["first", "within a month", "within a month"],), (["first", "later"],)],
+        )
+        self.assertEqual(repeat[0][:2], (2, 2))
+
+    def test_recipe_ga4(self):
+        day = 1_611_100_800_000_000  # 2021-01-20 00:00 UTC, a Wednesday; 23:30 UTC is Thursday in Berlin
+        lines = [
+            (0, "session_start", 1, "s", ""), (1, "view_item", 1, "s", "A"), (2, "add_to_cart", 1, "s", "A"),
+            (3, "begin_checkout", 1, "s", ""), (4, "purchase", 1, "s", "A"),
+            (1410, "session_start", 2, "s", ""), (1411, "view_item", 2, "s", "B"), (1412, "begin_checkout", 2, "s", ""),
+        ]
+        text = "event_timestamp,event_name,user_pseudo_id,ga_session_id,item_id,value\n"
+        for minute, name, user, session, item in lines:
+            text += f"{day + minute * 60_000_000},{name},1234567890.161234567{user},{session},{item},\n"
+        self.file("events.csv", text)
+        self.connection.execute("SET VARIABLE time_zone = 'Europe/Berlin'; SET TimeZone = 'America/New_York'")
+        weekdays, funnel = self.run_recipe("ga4")
+        self.assertEqual([(row[0], row[1]) for row in weekdays if row[1]], [("Wednesday", 5), ("Thursday", 3)])
+        # Both begin a checkout, but the second has put nothing into the cart.
+        self.assertEqual([row[2] for row in funnel], [2, 1, 1, 1])
+        self.assertEqual(self.rows("SELECT count(*), max(len(actions)) FROM histories"), [(2, 5)])
+
+    def test_recipe_tracker(self):
+        self.file("tracker.csv", """collector_tstamp,domain_userid,domain_sessionid,event_name,page_urlpath,product_sku,device
+2026-11-01 05:50:00+00,u1,s1,page_view,/product/9,9,mobile
+2026-11-01 06:10:00+00,u1,s1,Add_To_Cart,/product/9,9,mobile
+2026-11-01 06:20:00+00,u1,s1,page_view,/checkout,,mobile
+2026-11-01 06:30:00+00,u1,s1,purchase,/thanks,9,mobile
+2026-11-01 07:00:00+00,,s2,page_view,/product/9,9,desktop
+2026-11-01 07:00:00+00,u2,s3,page_view,/product/9,9,desktop
+2026-11-01 07:01:00+00,u2,s3,page_view,/about,,desktop
+""")
+        self.connection.execute("SET VARIABLE time_zone = 'America/New_York'")
+        receipt, funnel, hours = self.run_recipe("tracker")
+        self.assertEqual([row[1] for row in receipt], [6, 1, 0, 0, 0, 0])
+        self.assertEqual(
+            [(row[0], row[2], row[3]) for row in funnel if row[0] == "mobile"],
+            [("mobile", "view", 1), ("mobile", "cart", 1), ("mobile", "checkout", 1), ("mobile", "buy", 1)],
+        )
+        # Clocks go back at 06:00 UTC: 05:50 and 06:10 are both ten past one or ten to two, in the right order.
+        self.assertEqual([(row[0], row[1]) for row in hours if row[1]], [("01:00", 4), ("02:00", 2)])
+        self.assertEqual(self.rows("SELECT actions FROM histories WHERE user_id = 'u1'"), [(["view", "cart", "checkout", "buy"],)])
+
+    def test_recipe_order_lines(self):
+        text = "invoice,stock_code,quantity,price,invoice_date,customer_id\n"
+        # Ada: one order of six lines. Bob: three orders of one line, and a refund. Twelve more, so that there are groups.
+        text += "".join(f"A1,p{i},1,10.00,2026-01-05 10:00:00,ada\n" for i in range(6))
+        text += "".join(f"B{i},p1,1,10.00,2026-01-0{5 + i} 10:00:00,bob\n" for i in range(3))
+        text += "CB,p1,-1,10.00,2026-01-09 10:00:00,bob\nD1,p1,1,3.00,2026-01-09 11:00:00,\n"
+        text += "".join(f"E{i},p1,1,{i + 1}.50,2025-1{i % 3}-15 10:00:00,c{i}\n" for i in range(12))
+        self.file("lines.csv", text)
+        summary, thresholds, repeat, profile = self.run_recipe("order_lines")
+        self.assertEqual(
+            self.rows("SELECT customer_id, frequency, monetary FROM customers WHERE customer_id IN ('ada', 'bob') ORDER BY ALL"),
+            [("ada", 1, 60.0), ("bob", 3, 20.0)],
+        )
+        ((ada,), (bob,)) = self.rows("SELECT f FROM customers WHERE customer_id IN ('ada', 'bob') ORDER BY customer_id ASC")
+        self.assertEqual(ada, 1)
+        self.assertGreater(bob, ada)
+        self.assertEqual(sum(row[1] for row in summary), 14)
+        self.assertTrue(thresholds)
+        # Only Bob bought on several days; his refund is none of them.
+        self.assertEqual(repeat[0][:2], (14, 1))
+        self.assertEqual(len(profile), 3)
+
+
+if __name__ == "__main__":
+    print(f"DuckDB {duckdb.__version__}")
+    unittest.main()
