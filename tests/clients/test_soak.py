@@ -28,7 +28,7 @@ STAGES = {
         SELECT bit_xor(hash(event)), count(*)
         FROM footfall.clean_events(events, user_id, item_id, category_id, action, ts) AS event""",
     "features": "SELECT bit_xor(hash(time_features(ts)::VARCHAR)) FROM events",
-    "activity": "FROM footfall.activity(events, user_id, action, ts)",
+    "activity": "FROM footfall.activity(events, user_id, action, ts, days := 'open')",
     "funnel": "FROM footfall.funnel(events, user_id, action, ts, within := INTERVAL 1 HOUR)",
     "conversion": "FROM footfall.conversion(events, user_id, category_id, action) ORDER BY ALL",
     "cohorts": "FROM footfall.cohorts(events, user_id, ts) ORDER BY ALL",
