@@ -89,7 +89,7 @@ WITH input_events AS NOT MATERIALIZED (
         footfall.main.instant('funnel', 'ts', ts) AS event_time,
         footfall.main.usable_key('funnel', 'per', per) AS event_part,
         CASE WHEN starts_with(alias("by"), '''')
-            THEN error('footfall.funnel: argument ''by'' is the text ' || left(alias("by"), 100)
+            THEN error('footfall.funnel: argument ''by'' is the text ' || footfall.main.shown("by")
                 || ', the same for every row; allowed: a column or an expression, without quotes')
             ELSE "by"
         END AS event_group,
