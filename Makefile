@@ -30,7 +30,10 @@ demo: release $(DUCKDB_SHELL) $(filter build/demo_events.csv,$(EVENTS))
 	@echo "The tables are in $(DEMO). Go on with them: $(DUCKDB_SHELL) $(DEMO) -unsigned -cmd \"LOAD '$(EXTENSION)'\""
 
 test: lint unit sql clients check-reference
-lint: ; cargo fmt --all --check && cargo clippy --release --workspace --all-targets --locked -- -D warnings
+lint:
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --locked
 unit: ; cargo test --release --workspace --locked
 sql: release $(DUCKDBS) ; $(VENV)/bin/python tests/run_sql.py $(RUN_ON_ALL)
 clients: release $(PANICS) $(DUCKDBS) $(DUCKDB_SHELL) ; FOOTFALL_SHELL=$(DUCKDB_SHELL) FOOTFALL_PANICS=$(abspath $(PANICS)) $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL)

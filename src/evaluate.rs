@@ -256,7 +256,7 @@ impl Tally {
 ///
 /// Loss and accuracy are those of all held-back targets. The AUC needs every
 /// probability at once, so of more than four million (targets times actions)
-/// it takes a [`Sample`].
+/// it takes a `Sample`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
     /// The first sequence that is still to be scored.

@@ -12,9 +12,9 @@
 //! and only from more than a few steps back:
 //!
 //! - **Building up.** The longer a user has looked since the last cart or purchase, the
-//!   likelier the next cart ([`CART_BY_VIEWS`]), and likelier still after repeated views of
+//!   likelier the next cart (`CART_BY_VIEWS`), and likelier still after repeated views of
 //!   one item.
-//! - **Thinking it over.** A cart is decided after [`CONSIDERATION`] further views, beyond
+//! - **Thinking it over.** A cart is decided after `CONSIDERATION` further views, beyond
 //!   the sight of a third-order Markov chain. Deciders then mostly buy, others rarely;
 //!   which of the two a user is shows in the user's earlier carts.
 //! - **Habit.** Collectors mark a favourite after every few views, each at an interval of

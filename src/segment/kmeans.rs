@@ -7,11 +7,11 @@
 //!    iterated ([`super::lloyd`]) until no point changes its cluster.
 //!    Up to [`FEW`] distinct points, single points are then moved as long as
 //!    that helps ([`super::exchange`]).
-//!    Of more than [`MANY`] distinct points [`TRIES`] starts for each that is asked for are drawn
+//!    Of more than [`MANY`] distinct points `TRIES` starts for each that is asked for are drawn
 //!    from a weighted sample ([`super::coreset`]) and iterated on it (Bradley and Fayyad, "Refining
 //!    initial points for k-means clustering", 1998): what is far from its end moves on few points.
-//!    The best, [`KEPT`] at most, go on with all points, until the centroids have come to rest
-//!    within [`TOLERANCE`].
+//!    The best, `KEPT` at most, go on with all points, until the centroids have come to rest
+//!    within `TOLERANCE`.
 //! 3. The start with the smallest inertia is taken. Up to [`FEW`] distinct
 //!    points, each of its centroids in turn is tried elsewhere.
 //! 4. Sizes and inertia are counted with the finished model in original units,

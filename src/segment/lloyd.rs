@@ -18,7 +18,7 @@
 //! Sums per cluster are kept up to date with the points that change, and taken
 //! afresh from the assignment when no point changes any more.
 //!
-//! Of many points the centroids can go beyond the means, [`RELAXATION`] times the
+//! Of many points the centroids can go beyond the means, `RELAXATION` times the
 //! way. For a given assignment the inertia is a quadratic bowl around the means,
 //! so a step of less than twice the way still lowers it, and where the centroids
 //! creep in one direction for a hundred iterations it halves their number.
@@ -30,7 +30,7 @@ use std::ops::Range;
 
 /// A block whose points are in different clusters.
 const MIXED: u16 = u16::MAX;
-/// The largest number of clusters that a label can tell apart from [`MIXED`].
+/// The largest number of clusters that a label can tell apart from `MIXED`.
 pub const MAX_LABELS: usize = MIXED as usize;
 /// A block in which more points need a look is looked at as a whole.
 const SCATTERED: usize = LANES / 4;
@@ -68,7 +68,7 @@ struct Drift {
 /// The assignment of [`CHUNK`] blocks.
 struct Chunk {
     first: usize,
-    /// The cluster of all points of a block, or [`MIXED`].
+    /// The cluster of all points of a block, or `MIXED`.
     owners: Vec<u16>,
     /// The cluster of each point; read for mixed blocks only.
     labels: Vec<[u16; LANES]>,
@@ -614,7 +614,7 @@ impl Nearest {
         nearest
     }
 
-    /// The cluster of all points, or [`MIXED`].
+    /// The cluster of all points, or `MIXED`.
     #[inline(always)]
     fn owner(&self) -> u16 {
         let first = self.labels[0];
