@@ -654,7 +654,7 @@ WITH input_events AS NOT MATERIALIZED (
         -- A group is no key: 0.5 is a discount that rows may share.
         CASE
             WHEN starts_with(alias("by"), '''')
-            THEN error('footfall.conversion: argument ''by'' is the text ' || left(alias("by"), 100)
+            THEN error('footfall.conversion: argument ''by'' is the text ' || footfall.main.shown("by")
                 || ', the same for every row; allowed: a column or an expression, without quotes')
             WHEN typeof("by") = 'VARCHAR' THEN CASE WHEN trim(CAST("by" AS VARCHAR)) <> '' THEN "by" END
             WHEN typeof("by") IN ('FLOAT', 'DOUBLE') THEN CASE WHEN CAST("by" AS VARCHAR) <> 'nan' THEN "by" END

@@ -471,7 +471,8 @@ def complaint(error, names):
     if isinstance(error, duckdb.InterruptException):
         return f"took longer than {CELL_LIMIT_S} s"
     # DuckDB's own errors, such as a cast that fails, know nothing of the function.
-    if re.match("Invalid Input Error: (Failed to cast value: |Could not cast value .* to named parameter )", message, re.DOTALL):
+    own = "(Failed to cast value: |Could not cast value .* to named parameter |Type .* with value .* can't be cast )"
+    if re.match(f"Invalid Input Error: {own}", message, re.DOTALL):
         return None
     ours = re.match(r"(?:Invalid Input|Binder) Error: (?:footfall\.)?(\w+): ", message)
     if ours and ours[1] in names or isinstance(error, duckdb.InvalidInputException):
