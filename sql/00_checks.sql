@@ -128,6 +128,32 @@ Parameters:
 Example:
 SELECT footfall.usable_key('rfm', 'customer_id', c) AS customer FROM (VALUES ('Ada'), (''), (NULL)) customers(c);$$;
 
+CREATE MACRO footfall.main.column_value(function_name, argument_name, given, row_type) AS
+-- The name of a text in quotes begins with the quote.
+CASE WHEN starts_with(alias(given), '''') AND (
+        contains(lower(row_type), lower('(' || CAST(given AS VARCHAR) || ' '))
+        OR contains(lower(row_type), lower(', ' || CAST(given AS VARCHAR) || ' '))
+        OR contains(lower(row_type), lower('"' || replace(CAST(given AS VARCHAR), '"', '""') || '" '))
+    )
+    THEN error('footfall.' || function_name || ': argument ''' || argument_name || ''' is the text '
+        || replace(left(alias(given), 100), chr(10), '\n') || ', a column''s name in quotes; allowed: a column or an expression, without quotes')
+    ELSE given
+END;
+
+COMMENT ON MACRO footfall.main.column_value IS $$A value that may be the same for all rows, or the error for the name of a column in quotes.
+
+An action or item may be a text in quotes, for a table of purchases in which every row is one. The name of a
+column of that table is none: every row would have the action called `action`.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: a column or expression.
+- row_type: VARCHAR, the type of the table's rows, `typeof(t)` where `t` is the table.
+
+Example:
+SELECT footfall.column_value('sequences', 'action', 'buy', typeof(t)) AS action FROM (VALUES (1, DATE '2017-11-25')) AS t(user_id, day);$$;
+
 CREATE MACRO footfall.main.local_time(function_name, argument_name, moment, time_zone := NULL, default_zone := NULL) AS
 CASE
     WHEN typeof(moment) IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS', 'DATE')

@@ -222,8 +222,8 @@ SELECT * EXCLUDE (ff_nothing)
 FROM (
     SELECT
         user_id AS user_id,
-        item_id AS item_id,
-        category_id AS category_id,
+        footfall.main.column_value('clean_events', 'item_id', item_id, typeof(ff_events)) AS item_id,
+        footfall.main.column_value('clean_events', 'category_id', category_id, typeof(ff_events)) AS category_id,
         action AS action,
         ts AS ts,
         COLUMNS(lambda ff_column: lower(ff_column) NOT IN ('user_id', 'item_id', 'category_id', 'action', 'ts'))

@@ -28,12 +28,7 @@ CREATE MACRO footfall.main.sequences(tbl, user_id, action, ts, tie_break := NULL
 WITH input_events AS NOT MATERIALIZED (
     SELECT
         footfall.main.usable_key('sequences', 'user_id', user_id) AS event_user,
-        CASE WHEN starts_with(alias(action), '''')
-            THEN error('footfall.sequences: argument ''action'' is the text ' || footfall.main.shown(action)
-                || ', the same for every row; allowed: a column or an expression, such as CAST('
-                || footfall.main.shown(action) || ' AS VARCHAR)')
-            ELSE CAST(action AS VARCHAR) COLLATE "binary"
-        END AS event_action,
+        CAST(footfall.main.column_value('sequences', 'action', action, typeof(ff_row)) AS VARCHAR) COLLATE "binary" AS event_action,
         CASE WHEN typeof(ts) = 'TIMESTAMP WITH TIME ZONE'
             THEN footfall.main.instant('sequences', 'ts', ts)
             ELSE footfall.main.local_time('sequences', 'ts', ts, time_zone := time_zone)
@@ -53,7 +48,7 @@ WITH input_events AS NOT MATERIALIZED (
             ) THEN 'plain'
             ELSE 'other'
         END AS tie_kind
-    FROM query_table(tbl)
+    FROM query_table(tbl) AS ff_row
 ),
 usable AS NOT MATERIALIZED (
     SELECT *

@@ -130,6 +130,7 @@ CALLS = {
             "order_id": "NULL", "time_zone": "NULL", "absent": "'error'",
         },
     ),
+    "column_value": (["'sequences'", "'action'", "'buy'", "'STRUCT(user_id INTEGER)'"], {}),
     "compare_models": (["histories", "actions", MODEL, MODEL], SPLIT),
     "confusion": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "conversion": (
