@@ -216,6 +216,28 @@ Parameters:
 Example:
 SELECT footfall.instant('funnel', 'ts', TIMESTAMPTZ '2026-10-25 02:50:00+02') < footfall.instant('funnel', 'ts', TIMESTAMPTZ '2026-10-25 02:10:00+01') AS in_order;$$;
 
+CREATE MACRO footfall.main.moment_option(function_name, argument_name, given) AS
+CASE
+    WHEN given IS NULL THEN NULL
+    -- By way of text, because DuckDB does not plan a cast of what can be no time, such as a number.
+    WHEN typeof(given) <> 'TIMESTAMP WITH TIME ZONE' AND TRY_CAST(CAST(given AS VARCHAR) AS TIMESTAMP) IS NOT NULL
+    THEN TRY_CAST(CAST(given AS VARCHAR) AS TIMESTAMP)
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is ' || footfall.main.shown(given)
+        || '; allowed: a DATE or TIMESTAMP in the shop''s local time')
+END;
+
+COMMENT ON MACRO footfall.main.moment_option IS $$A moment that an option names, as TIMESTAMP, or an error that names the macro it was given to.
+
+NULL stays NULL. A TIMESTAMP WITH TIME ZONE is refused, because the options are in the shop's local time.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: DATE, TIMESTAMP, or text that is one.
+
+Example:
+SELECT footfall.moment_option('rfm', 'as_of', DATE '2017-12-04') AS moment;$$;
+
 CREATE MACRO footfall.main.number(function_name, argument_name, given) AS
 CASE
     WHEN typeof(given) IN (

@@ -113,14 +113,14 @@ COPY (SELECT '1,10,100,pv,1511614800' UNION ALL SELECT '1,10,100,pv') TO '/tmp/f
 SELECT line, reason, text FROM footfall.malformed_lines('/tmp/footfall_example.csv');$$;
 
 CREATE MACRO footfall.main.check_cleaning(function_name, valid_from, valid_until, actions, duplicates := 'drop', absent := 'error') AS
-footfall.main.check_option(
-    typeof(valid_from) <> 'TIMESTAMP WITH TIME ZONE',
-    function_name, 'valid_from', valid_from, 'a TIMESTAMP or DATE in the shop''s local time'
-) AND footfall.main.check_option(
-    typeof(valid_until) <> 'TIMESTAMP WITH TIME ZONE',
-    function_name, 'valid_until', valid_until, 'a TIMESTAMP or DATE in the shop''s local time'
-) AND footfall.main.check_option(
-    coalesce(CAST(valid_from AS TIMESTAMP) <= CAST(valid_until AS TIMESTAMP), true),
+(footfall.main.moment_option(function_name, 'valid_from', valid_from) IS NOT NULL OR valid_from IS NULL)
+AND (footfall.main.moment_option(function_name, 'valid_until', valid_until) IS NOT NULL OR valid_until IS NULL)
+AND footfall.main.check_option(
+    coalesce(
+        footfall.main.moment_option(function_name, 'valid_from', valid_from)
+            <= footfall.main.moment_option(function_name, 'valid_until', valid_until),
+        true
+    ),
     function_name, 'valid_from', valid_from, 'not after valid_until (' || coalesce(CAST(valid_until AS VARCHAR), 'NULL') || ')'
 ) AND footfall.main.check_option(
     coalesce(len(footfall.main.name_list(function_name, 'actions', actions)) > 0, true),
@@ -206,7 +206,9 @@ ff_kept AS NOT MATERIALIZED (
             'clean_events', 'ts', ts, time_zone := time_zone,
             default_zone := CASE WHEN valid_from IS NULL AND valid_until IS NULL THEN 'UTC' END
         ),
-        valid_from := valid_from, valid_until := valid_until, actions := actions
+        valid_from := footfall.main.moment_option('clean_events', 'valid_from', valid_from),
+        valid_until := footfall.main.moment_option('clean_events', 'valid_until', valid_until),
+        actions := actions
     ) = 'kept'
     AND (SELECT footfall.main.check_cleaning('clean_events', valid_from, valid_until, actions, duplicates := duplicates, absent := absent))
     AND (SELECT footfall.main.check_occurs('clean_events', 'actions', footfall.main.name_list('clean_events', 'actions', actions), ff_names) FROM ff_found)
@@ -281,7 +283,10 @@ ff_judged AS MATERIALIZED (
     SELECT
         *,
         footfall.main.event_reason(
-            ff_user, NULL, NULL, ff_action, ff_time, valid_from := valid_from, valid_until := valid_until, actions := actions
+            ff_user, NULL, NULL, ff_action, ff_time,
+            valid_from := footfall.main.moment_option('cleaning_report', 'valid_from', valid_from),
+            valid_until := footfall.main.moment_option('cleaning_report', 'valid_until', valid_until),
+            actions := actions
         ) AS ff_reason
     FROM ff_events
 ),

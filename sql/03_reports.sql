@@ -9,9 +9,11 @@ CASE
     WHEN typeof(given) = 'TIMESTAMP WITH TIME ZONE'
     THEN error('footfall.' || function_name || ': argument ''' || argument_name
         || ''' is a TIMESTAMP WITH TIME ZONE; allowed: a DATE of the shop''s calendar')
-    WHEN isfinite(CAST(given AS TIMESTAMP)) AND CAST(given AS TIMESTAMP) = date_trunc('day', CAST(given AS TIMESTAMP))
-    THEN CAST(given AS DATE)
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is ' || CAST(given AS VARCHAR)
+    -- By way of text, because DuckDB does not plan a cast of what can be no time, such as a number.
+    WHEN isfinite(TRY_CAST(CAST(given AS VARCHAR) AS TIMESTAMP))
+        AND TRY_CAST(CAST(given AS VARCHAR) AS TIMESTAMP) = date_trunc('day', TRY_CAST(CAST(given AS VARCHAR) AS TIMESTAMP))
+    THEN CAST(TRY_CAST(CAST(given AS VARCHAR) AS TIMESTAMP) AS DATE)
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is ' || footfall.main.shown(given)
         || '; allowed: a DATE, or a TIMESTAMP at midnight, because rates are per day')
 END;
 
@@ -70,7 +72,7 @@ CASE part
     WHEN 'hour_of_week' THEN 24 * isodow(moment) - 24 + hour(moment)
     WHEN 'date' THEN CAST(moment AS DATE) - DATE '1970-01-01'
     WHEN 'week' THEN CAST(moment AS DATE) - DATE '1970-01-01'
-        - (isodow(moment) + 7 - list_position(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], week_start)) % 7
+        - (isodow(moment) + 7 - list_position(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], CAST(week_start AS VARCHAR))) % 7
     WHEN 'month' THEN CAST(moment AS DATE) - DATE '1970-01-01' - day(moment) + 1
     WHEN 'quarter' THEN make_date(year(moment), 3 * quarter(moment) - 2, 1) - DATE '1970-01-01'
 END;
@@ -93,7 +95,7 @@ CREATE MACRO footfall.main.activity(
 WITH input_events AS NOT MATERIALIZED (
     SELECT
         footfall.main.usable_key('activity', 'user_id', user_id) AS event_user,
-        action AS event_action,
+        CAST(action AS VARCHAR) AS event_action,
         footfall.main.local_time('activity', 'ts', ts, time_zone := time_zone) AS event_time
     FROM query_table(tbl)
 ),
@@ -102,7 +104,7 @@ placed AS NOT MATERIALIZED (
         footfall.main.calendar_slot(event_time, "by", week_start) AS slot,
         CAST(event_time AS DATE) AS date_seen,
         event_user,
-        event_action = purchase AS is_purchase
+        event_action = CAST(purchase AS VARCHAR) AS is_purchase
     FROM input_events
     WHERE event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
         AND (period_from IS NULL OR event_time >= footfall.main.whole_day('activity', 'period_from', period_from))
@@ -168,7 +170,7 @@ rates AS (
 ),
 -- Read only where there is no purchase to report.
 actions_seen AS MATERIALIZED (
-    SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
+    SELECT list(DISTINCT event_action) FILTER (event_action IS NOT NULL) AS found
     FROM input_events
     CROSS JOIN (SELECT 1 FROM slots HAVING coalesce(sum(n_purchases), 0) = 0 AND absent = 'error')
 )
@@ -215,8 +217,8 @@ WHERE (SELECT
         },
         {'argument': 'days', 'given': "days", 'is_right': "days" IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
         {
-            'argument': 'week_start', 'given': week_start,
-            'is_right': week_start IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
+            'argument': 'week_start', 'given': CAST(week_start AS VARCHAR),
+            'is_right': CAST(week_start AS VARCHAR) IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
             'allowed': '''monday'' to ''sunday'''
         },
         {'argument': 'purchase', 'given': CAST(purchase AS VARCHAR), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
@@ -225,8 +227,8 @@ WHERE (SELECT
 )
 ORDER BY
     CASE "by"
-        WHEN 'weekday' THEN (slot + 7 - list_position([lower(name) FOR name IN weekday_names], week_start)) % 7
-        WHEN 'hour_of_week' THEN (slot + 192 - 24 * list_position([lower(name) FOR name IN weekday_names], week_start)) % 168
+        WHEN 'weekday' THEN (slot + 7 - list_position([lower(name) FOR name IN weekday_names], CAST(week_start AS VARCHAR))) % 7
+        WHEN 'hour_of_week' THEN (slot + 192 - 24 * list_position([lower(name) FOR name IN weekday_names], CAST(week_start AS VARCHAR))) % 168
         ELSE slot
     END ASC NULLS LAST;
 
@@ -251,7 +253,7 @@ left out. A row whose user is nobody (NULL, NaN, an empty text) counts as an eve
 Parameters:
 - tbl: the events: a table, view, CTE or file.
 - user_id: a column or expression of any type.
-- action: VARCHAR or ENUM.
+- action: VARCHAR or ENUM, or what casts to text, such as a number.
 - ts: the time in the shop's local time; TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE; or an instant, with `time_zone`.
 - by: 'hour', 'weekday', 'hour_of_week', 'date', 'week', 'month' or 'quarter'.
 - purchase: the action that is a purchase.
@@ -296,7 +298,7 @@ user_dates AS MATERIALIZED (
         AND (
             period_from IS NULL
             OR event_time >= footfall.main.whole_day('promotion_effect', 'period_from', period_from)
-            OR (event_action = purchase AND event_time < footfall.main.whole_day('promotion_effect', 'starts', starts))
+            OR (CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR) AND event_time < footfall.main.whole_day('promotion_effect', 'starts', starts))
         )
         AND (period_until IS NULL OR event_time < footfall.main.whole_day('promotion_effect', 'period_until', period_until))
     GROUP BY event_action, day_number, event_user
@@ -480,7 +482,7 @@ buyers AS (
             bool_or(day_number >= inside_from AND day_number < inside_until) AS has_bought_inside
         FROM user_dates
         CROSS JOIN promotion
-        WHERE event_action = purchase AND event_user IS NOT NULL
+        WHERE CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR) AND event_user IS NOT NULL
         GROUP BY event_user
     )
     WHERE has_bought_inside
@@ -489,7 +491,7 @@ buyers AS (
 actions_seen AS MATERIALIZED (
     SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
     FROM input_events
-    CROSS JOIN (SELECT 1 FROM user_dates HAVING count_if(event_action = purchase) = 0 AND absent = 'error')
+    CROSS JOIN (SELECT 1 FROM user_dates HAVING count_if(CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR)) = 0 AND absent = 'error')
 )
 SELECT
     actions.event_action AS action,
@@ -603,7 +605,7 @@ counts as an event and not as a user.
 Parameters:
 - tbl: the events: a table, view, CTE or file.
 - user_id: a column or expression of any type.
-- action: VARCHAR or ENUM.
+- action: VARCHAR or ENUM, or what casts to text, such as a number.
 - ts: the time in the shop's local time; TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE; or an instant, with `time_zone`.
 - starts: DATE, the first day of the promotion; a promotion outside the data is an error.
 - ends: DATE, the first day after the promotion.
@@ -660,31 +662,31 @@ WITH input_events AS NOT MATERIALIZED (
             WHEN typeof("by") IN ('FLOAT', 'DOUBLE') THEN CASE WHEN CAST("by" AS VARCHAR) <> 'nan' THEN "by" END
             ELSE "by"
         END AS event_group,
-        action AS event_action
+        CAST(action AS VARCHAR) AS event_action
     FROM query_table(tbl)
 ),
 best_groups AS MATERIALIZED (
     SELECT
         event_group,
-        count(*) FILTER (event_action = view) AS n_views,
-        count(*) FILTER (event_action = coalesce(cart, 'cart')) AS n_carts,
-        count(*) FILTER (event_action = coalesce(favourite, 'fav')) AS n_favourites,
-        count(*) FILTER (event_action = purchase) AS n_purchases
+        count(*) FILTER (event_action = CAST(view AS VARCHAR)) AS n_views,
+        count(*) FILTER (event_action = coalesce(CAST(cart AS VARCHAR), 'cart')) AS n_carts,
+        count(*) FILTER (event_action = coalesce(CAST(favourite AS VARCHAR), 'fav')) AS n_favourites,
+        count(*) FILTER (event_action = CAST(purchase AS VARCHAR)) AS n_purchases
     FROM input_events
     WHERE event_group IS NOT NULL AND top IS NOT NULL
     GROUP BY event_group
     ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST
-    LIMIT CASE WHEN top >= 1 THEN CAST(top AS BIGINT) END
+    LIMIT CASE WHEN TRY_CAST(top AS BIGINT) >= 1 THEN TRY_CAST(top AS BIGINT) END
 ),
 -- Different users are the costly part, and are counted in the groups that are shown.
 group_users AS NOT MATERIALIZED (
     SELECT
         event_group,
         event_user,
-        bool_or(event_action = view) AS has_viewed,
-        bool_or(event_action = purchase) AS has_bought
+        bool_or(event_action = CAST(view AS VARCHAR)) AS has_viewed,
+        bool_or(event_action = CAST(purchase AS VARCHAR)) AS has_bought
     FROM input_events
-    WHERE (event_action = view OR event_action = purchase)
+    WHERE (event_action = CAST(view AS VARCHAR) OR event_action = CAST(purchase AS VARCHAR))
         AND event_user IS NOT NULL
         AND event_group IN (SELECT event_group FROM best_groups)
     GROUP BY event_group, event_user
@@ -703,10 +705,10 @@ all_group_users AS NOT MATERIALIZED (
     SELECT
         event_group,
         event_user,
-        count(*) FILTER (event_action = view) AS n_views,
-        count(*) FILTER (event_action = coalesce(cart, 'cart')) AS n_carts,
-        count(*) FILTER (event_action = coalesce(favourite, 'fav')) AS n_favourites,
-        count(*) FILTER (event_action = purchase) AS n_purchases
+        count(*) FILTER (event_action = CAST(view AS VARCHAR)) AS n_views,
+        count(*) FILTER (event_action = coalesce(CAST(cart AS VARCHAR), 'cart')) AS n_carts,
+        count(*) FILTER (event_action = coalesce(CAST(favourite AS VARCHAR), 'fav')) AS n_favourites,
+        count(*) FILTER (event_action = CAST(purchase AS VARCHAR)) AS n_purchases
     FROM input_events
     WHERE event_group IS NOT NULL AND top IS NULL
     GROUP BY event_group, event_user
@@ -759,7 +761,7 @@ FROM counted
 CROSS JOIN actions_seen
 WHERE (SELECT
     footfall.main.check_option(
-        coalesce(top >= 1 AND top = CAST(top AS BIGINT), true), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
+        coalesce(TRY_CAST(top AS DOUBLE) >= 1 AND TRY_CAST(top AS DOUBLE) = TRY_CAST(top AS BIGINT), top IS NULL), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
     ) AND footfall.main.check_option(wrong IS NULL, 'conversion', wrong['argument'], wrong['given'], wrong['allowed'])
     AND (absent = 'zero' OR footfall.main.check_occurs(
         'conversion', missing['argument'], CASE WHEN missing IS NOT NULL THEN [missing['action']] ELSE [] END, seen
@@ -799,7 +801,7 @@ Parameters:
 - tbl: the events: a table, view, CTE or file.
 - user_id: a column or expression of any type.
 - by: what to group by, a column or expression such as `category_id`.
-- action: VARCHAR or ENUM.
+- action: VARCHAR or ENUM, or what casts to text, such as a number.
 - view, purchase: the actions that are a view and a purchase.
 - top: how many groups; NULL gives all.
 - cart, favourite: the actions that are counted as such; NULL means 'cart' and 'fav', and a column of NULLs where the shop has none.

@@ -70,7 +70,8 @@ WITH placed_orders AS NOT MATERIALIZED (
         total,
         gross
     FROM footfall.main.order_rows(
-        function_name, tbl, 'customer_id', customer_id, order_id, ts, amount, until_day := as_of, time_zone := time_zone
+        function_name, tbl, 'customer_id', customer_id, order_id, ts, amount,
+        until_day := footfall.main.moment_option(function_name, 'as_of', as_of), time_zone := time_zone
     )
 ),
 -- A group of its own for the rows without a customer, since the last day is that of all rows.
@@ -86,7 +87,7 @@ customers AS MATERIALIZED (
     GROUP BY buyer
 ),
 today AS (
-    SELECT coalesce(CAST(as_of AS DATE), (SELECT CAST(max(last_seen) AS DATE) FROM customers)) AS as_of_day
+    SELECT coalesce(CAST(footfall.main.moment_option(function_name, 'as_of', as_of) AS DATE), (SELECT CAST(max(last_seen) AS DATE) FROM customers)) AS as_of_day
 ),
 measured AS MATERIALIZED (
     SELECT
@@ -115,7 +116,7 @@ places AS MATERIALIZED (
     SELECT
         measure,
         measured_value,
-        bins - CAST(measure = 2 AS INTEGER) AS n_scores,
+        TRY_CAST(bins AS INTEGER) - CAST(measure = 2 AS INTEGER) AS n_scores,
         row_number() OVER worst_first AS place,
         count(*) OVER (PARTITION BY measure) AS n_values,
         -- The share of customers with worse values and half of those with the same one, in scores from 0.
@@ -130,7 +131,7 @@ last_places AS (
 -- How many values are below each cut.
 equal_cuts AS (
     SELECT measure, n_scores, n_values, cut_number, coalesce(max(last_place) FILTER (equal_score < cut_number), 0) AS n_below
-    FROM last_places, unnest(range(1, CAST(bins AS INTEGER))) AS cut_numbers(cut_number)
+    FROM last_places, unnest(range(1, TRY_CAST(bins AS INTEGER))) AS cut_numbers(cut_number)
     WHERE cut_number < n_scores
     GROUP BY ALL
 ),
@@ -167,7 +168,7 @@ cut_lists AS MATERIALIZED (
             [2.0::DOUBLE] || coalesce(
                 list(cut_value ORDER BY cut_number ASC) FILTER (measure = 2),
                 -- Nobody ordered twice.
-                list_transform(range(2, CAST(bins AS INTEGER)), lambda score: CAST('infinity' AS DOUBLE))
+                list_transform(range(2, TRY_CAST(bins AS INTEGER)), lambda score: CAST('infinity' AS DOUBLE))
             )
         ) AS frequency_list,
         coalesce(
@@ -194,9 +195,9 @@ cells AS (
     SELECT
         10 * r_score + f_score AS cell,
         r_score || f_score AS digits,
-        footfall.main.rfm_segment(r_score, f_score, CAST(bins AS INTEGER)) AS cell_segment
-    FROM unnest(range(1, least(CAST(bins AS INTEGER), 9) + 1)) AS recencies(r_score),
-        unnest(range(1, least(CAST(bins AS INTEGER), 9) + 1)) AS frequencies(f_score)
+        footfall.main.rfm_segment(r_score, f_score, TRY_CAST(bins AS INTEGER)) AS cell_segment
+    FROM unnest(range(1, least(TRY_CAST(bins AS INTEGER), 9) + 1)) AS recencies(r_score),
+        unnest(range(1, least(TRY_CAST(bins AS INTEGER), 9) + 1)) AS frequencies(f_score)
 )
 SELECT
     buyer AS customer_id,
@@ -216,12 +217,11 @@ FROM scored
 JOIN cells ON cells.cell = 10 * r_score + f_score
 WHERE (SELECT
     footfall.main.check_option(
-        bins BETWEEN 2 AND 9 AND bins = CAST(bins AS INTEGER), function_name, 'bins', bins, 'a whole number from 2 to 9'
-    ) AND footfall.main.check_option(
-        typeof(as_of) <> 'TIMESTAMP WITH TIME ZONE', function_name, 'as_of', as_of, 'a DATE or TIMESTAMP in the shop''s local time'
-    ) AND footfall.main.check_cuts(function_name, 'recency_cuts', recency_cuts, bins)
-    AND footfall.main.check_cuts(function_name, 'frequency_cuts', frequency_cuts, bins)
-    AND footfall.main.check_cuts(function_name, 'monetary_cuts', monetary_cuts, bins)
+        TRY_CAST(bins AS DOUBLE) BETWEEN 2 AND 9 AND TRY_CAST(bins AS DOUBLE) = TRY_CAST(bins AS INTEGER), function_name, 'bins', bins, 'a whole number from 2 to 9'
+    ) AND (footfall.main.moment_option(function_name, 'as_of', as_of) IS NOT NULL OR as_of IS NULL)
+    AND footfall.main.check_cuts(function_name, 'recency_cuts', recency_cuts, TRY_CAST(bins AS INTEGER))
+    AND footfall.main.check_cuts(function_name, 'frequency_cuts', frequency_cuts, TRY_CAST(bins AS INTEGER))
+    AND footfall.main.check_cuts(function_name, 'monetary_cuts', monetary_cuts, TRY_CAST(bins AS INTEGER))
 );
 
 COMMENT ON MACRO TABLE footfall.main.rfm_scored IS $$The customers of `rfm` with the cut points beside them, for `rfm`, `rfm_summary` and `rfm_thresholds`.

@@ -185,6 +185,7 @@ CALLS = {
     "model_blob": (["'evaluate'", "'model'", MODEL], {}),
     "model_info": ([MODEL], {}),
     "moment_list": (["'train'", "'times'", "[TIMESTAMP '2017-11-25']"], {}),
+    "moment_option": (["'rfm'", "'as_of'", "DATE '2017-12-04'"], {}),
     "n_train": (
         ["'train'", RULE, "['buy', 'pv']", "['pv', 'buy']", "true", "'7'", "true", "false", "[TIMESTAMP '2017-11-25']"],
         {},
