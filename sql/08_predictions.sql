@@ -210,7 +210,7 @@ ff_pieces(ff_first, ff_scored) AS (
     WHERE ff_scored['next'] IS NOT NULL
 ),
 ff_reports AS (
-    SELECT system.main.evaluate_model(ff_blob, ff_dataset, ff_all, ff_threads, called_as) AS ff_report, ff_n_unknown
+    SELECT system.main.evaluate_model(ff_blob, ff_dataset, ff_all, ff_threads, called_as) AS ff_report, ff_n_unknown, ff_info['vocabulary'] AS ff_known
     FROM
         ff_model,
         ff_packed,
@@ -218,6 +218,9 @@ ff_reports AS (
 )
 SELECT
     unnest(CASE
+        WHEN len(ff_report) = 0 AND ff_n_unknown > 0
+        THEN error('footfall.' || called_as || ': nothing can be scored, because the model does not know ' || ff_n_unknown
+            || ' of the actions; it knows ' || left(array_to_string(ff_known, ', '), 200) || '; train it on such histories, or rename the actions')
         WHEN len(ff_report) = 0 AND CAST(part AS VARCHAR) <> 'all'
         THEN error('footfall.' || called_as || ': no action of this table was held back from the model, so there is nothing to judge it on; '
             || 'give a table with held-back users or later times, or part := ''all'' to score every history, those it learned from included')
@@ -596,6 +599,10 @@ SELECT
     any_value(ff_n_users) AS n_users,
     any_value(ff_targets) AS n,
     CASE
+        WHEN count(*) = 0 AND (SELECT sum(ff_unknown) FROM ff_losses) > 0
+        THEN error('footfall.compare_models: nothing can be scored, because the models do not know ' || (SELECT sum(ff_unknown) FROM ff_losses)
+            || ' of the actions; both know ' || (SELECT left(array_to_string(list_sort(ff_vocabulary, 'ASC', 'NULLS LAST'), ', '), 200) FROM ff_rules)
+            || '; train them on such histories, or rename the actions')
         WHEN CAST(part AS VARCHAR) = 'all'
         THEN 'all'
         WHEN count(*) > 0
@@ -603,14 +610,14 @@ SELECT
         ELSE error('footfall.compare_models: no action of this table was held back from both models, so there is nothing to compare them on; '
             || 'give a table with held-back users or later times, or part := ''all'' to score every history, those they learned from included')
     END AS part,
-    CAST(sum(ff_unknown) AS BIGINT) AS n_unknown
+    (SELECT CAST(sum(ff_unknown) AS BIGINT) FROM ff_losses) AS n_unknown
 FROM ff_users, ff_totals;
 
 COMMENT ON MACRO TABLE footfall.main.compare_models IS $$Compares two models user by user, with the standard error of the difference, on what neither has learned from.
 
 One row: `log_loss_a` and `log_loss_b`, mean negative log likelihoods in nats per target; `difference`, the first minus the
 second, above 0 when the second model is better; `standard_error` of the difference; `n_users`, the histories; `n`, their
-targets; `part`; `n_unknown`, the actions of these histories that one of the models does not know, which are left out for
+targets; `part`; `n_unknown`, the actions of the table that one of the models does not know, which are left out for
 both. Both models are judged on the same targets, and it is users that were drawn at random and not targets, so the error is
 that of a ratio over users (Cochran, 1977, Sampling Techniques, section 6.4). A difference of two standard errors is worth
 believing.

@@ -96,9 +96,13 @@ impl Trainer {
     pub fn start(dataset: &Dataset, settings: Settings, init: Option<Model>) -> Result<Self, Error> {
         let counts = Counts::of_training(dataset);
         if counts.n_targets() == 0 {
-            return Err(Error::NoData(
-                "argument 'actions' holds no training sequence of two or more actions; at least one is needed".into(),
-            ));
+            let known = match &init {
+                None => String::new(),
+                Some(init) => format!(", of the actions that 'init' knows: {}", init.vocabulary.actions().join(", ")),
+            };
+            return Err(Error::NoData(format!(
+                "argument 'actions' holds no training sequence of two or more actions; at least one is needed{known}"
+            )));
         }
         let vocabulary = dataset.vocabulary().clone();
         settings.weights(&vocabulary, &counts.targets_by_action())?;
