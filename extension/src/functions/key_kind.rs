@@ -39,14 +39,21 @@ impl Scalar for KeyKind {
     }
 }
 
+/// Whether a text holds nothing but white space, the no-break space of spreadsheets included.
+fn is_blank(text: &[u8]) -> bool {
+    // Most texts begin with a letter or digit, and that is enough to know.
+    text.first().is_none_or(|&byte| byte.is_ascii_whitespace() || !byte.is_ascii())
+        && std::str::from_utf8(text).is_ok_and(|text| text.trim().is_empty())
+}
+
 /// The kind of every row; a NULL is no key.
 fn kinds(column: &Column) -> Vec<i32> {
     let rows = 0..column.len();
     let mut kinds: Vec<i32> = if let Some(limit) = column.exact_limit() {
         rows.map(|row| float(column.real(row), limit)).collect()
     } else if column.is_text() {
-        let is_blank = |row| !column.is_null(row) && column.bytes(row).iter().all(u8::is_ascii_whitespace);
-        rows.map(|row| if is_blank(row) { NONE } else { KEY }).collect()
+        rows.map(|row| if !column.is_null(row) && is_blank(column.bytes(row)) { NONE } else { KEY })
+            .collect()
     } else {
         let mut kinds = vec![KEY; column.len()];
         // Of several fields the worst decides: none before a fraction before a key.
