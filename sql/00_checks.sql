@@ -109,7 +109,9 @@ CASE
         WHEN 1 THEN given
         WHEN 2 THEN error('footfall.' || function_name || ': argument ''' || argument_name || ''' holds ' || left(CAST(given AS VARCHAR), 200)
             || ', a ' || left(typeof(given), 200) || ' that rounding may have made of several; allowed: whole numbers below 2^53 (2^24 as FLOAT), '
-            || 'or text: read the column as VARCHAR, for example read_csv(path, types = {''' || argument_name || ''': ''VARCHAR''})')
+            || 'or text: read the column as VARCHAR, for example read_csv(path, types = {'''
+            -- The column's own name, where it is one.
+            || CASE WHEN regexp_full_match(alias(given), '\w{1,100}') THEN alias(given) ELSE argument_name END || ''': ''VARCHAR''})')
     END
 END;
 
