@@ -524,6 +524,11 @@ SELECT
         CASE WHEN day_counts.n_inside = 0
             THEN 'no weekday of the promotion is outside it as well, so there is nothing to compare with'
         END,
+        (
+            SELECT printf('only %d of the %d days of the promotion lie in the period', inside_until - inside_from, end_day - start_day)
+            FROM promotion
+            WHERE inside_until - inside_from < end_day - start_day
+        ),
         CASE WHEN 2 * n_open < day_counts.n_outside
             THEN printf('%d of the %d days outside have no event: clean the times, or give period_from and period_until',
                 day_counts.n_outside - n_open, day_counts.n_outside)
@@ -595,8 +600,8 @@ promotion, and `first_time_buyers_inside` those of them without a purchase befor
 depends on how far back it goes. Both are the same in every row, as are the next three. `share_active_inside` is the share of all users of the period
 that are active in the promotion, `share_active_outside` the mean share in the other spans of its length, counted from it to both sides.
 `days_counted` repeats `days`. `warning` says in words what makes the numbers doubtful, and is NULL otherwise: nothing to
-compare with; more than half of the days outside without events; or at least 95 % of all users active inside, and
-less than half as many absent as elsewhere. A table of the users who came on certain days shows a lift on those days that no
+compare with; days of the promotion before or after the period; more than half of the days outside without events; or at
+least 95 % of all users active inside, and less than half as many absent as elsewhere. A table of the users who came on certain days shows a lift on those days that no
 promotion made.
 
 Rows with a NULL action, or with a NULL or infinite time, are left out. A row whose user is nobody (NULL, NaN, an empty text)

@@ -105,8 +105,8 @@ WHERE (SELECT
     footfall.main.check_option(
         period IN ('day', 'week', 'month', 'quarter', 'year'), 'cohorts', 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
     ) AND footfall.main.check_option(
-        week_start IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'), 'cohorts', 'week_start', week_start,
-        'a day of the week such as ''monday'' or ''sunday'''
+        CAST(week_start AS VARCHAR) IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
+        'cohorts', 'week_start', CAST(week_start AS VARCHAR), 'a day of the week such as ''monday'' or ''sunday'''
     ) AND footfall.main.check_option(absent IN ('error', 'zero'), 'cohorts', 'absent', absent, '''error'', ''zero''')
     AND footfall.main.check_occurs('cohorts', 'starts', [CAST(starts AS VARCHAR)], coalesce(names, []))
     AND footfall.main.check_occurs('cohorts', 'returns', [CAST(returns AS VARCHAR)], coalesce(names, []))
