@@ -98,7 +98,10 @@ impl Trainer {
         if counts.n_targets() == 0 {
             let known = match &init {
                 None => String::new(),
-                Some(init) => format!(", of the actions that 'init' knows: {}", init.vocabulary.actions().join(", ")),
+                Some(init) => format!(
+                    ", of the actions that 'init' knows: {}",
+                    init.vocabulary.actions().join(", ")
+                ),
             };
             return Err(Error::NoData(format!(
                 "argument 'actions' holds no training sequence of two or more actions; at least one is needed{known}"

@@ -42,7 +42,8 @@ impl Scalar for KeyKind {
 /// Whether a text holds nothing but white space, the no-break space of spreadsheets included.
 fn is_blank(text: &[u8]) -> bool {
     // Most texts begin with a letter or digit, and that is enough to know.
-    text.first().is_none_or(|&byte| byte.is_ascii_whitespace() || !byte.is_ascii())
+    text.first()
+        .is_none_or(|&byte| byte.is_ascii_whitespace() || !byte.is_ascii())
         && std::str::from_utf8(text).is_ok_and(|text| text.trim().is_empty())
 }
 
@@ -52,8 +53,14 @@ fn kinds(column: &Column) -> Vec<i32> {
     let mut kinds: Vec<i32> = if let Some(limit) = column.exact_limit() {
         rows.map(|row| float(column.real(row), limit)).collect()
     } else if column.is_text() {
-        rows.map(|row| if !column.is_null(row) && is_blank(column.bytes(row)) { NONE } else { KEY })
-            .collect()
+        rows.map(|row| {
+            if !column.is_null(row) && is_blank(column.bytes(row)) {
+                NONE
+            } else {
+                KEY
+            }
+        })
+        .collect()
     } else {
         let mut kinds = vec![KEY; column.len()];
         // Of several fields the worst decides: none before a fraction before a key.
