@@ -240,6 +240,23 @@ Parameters:
 Example:
 SELECT footfall.moment_option('rfm', 'as_of', DATE '2017-12-04') AS moment;$$;
 
+CREATE MACRO footfall.main.duration(function_name, argument_name, given) AS
+CASE WHEN typeof(given) IN ('INTERVAL', typeof(NULL))
+    THEN TRY_CAST(given AS INTERVAL)
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is the ' || left(typeof(given), 200)
+        || ' ' || footfall.main.shown(given) || '; allowed: an INTERVAL such as INTERVAL 1 HOUR')
+END;
+
+COMMENT ON MACRO footfall.main.duration IS $$A length of time as INTERVAL, or an error that names the macro it was given to.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: an INTERVAL.
+
+Example:
+SELECT footfall.duration('funnel', 'within', INTERVAL 1 HOUR) AS within;$$;
+
 CREATE MACRO footfall.main.number(function_name, argument_name, given) AS
 CASE
     WHEN typeof(given) IN (

@@ -53,7 +53,7 @@ SELECT
     parsed.item_id AS item_id,
     parsed.category_id AS category_id,
     parsed.action AS action,
-    make_timestamp(parsed.unix_seconds * 1000000) + utc_offset AS ts
+    make_timestamp(parsed.unix_seconds * 1000000) + footfall.main.duration('read_taobao', 'utc_offset', utc_offset) AS ts
 FROM footfall.main.event_lines(path)
 WHERE parsed IS NOT NULL
     AND CASE
