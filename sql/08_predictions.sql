@@ -542,7 +542,7 @@ ff_histories AS MATERIALIZED (
         ) AS ff_train_b
     FROM ff_rows, ff_rules
     WHERE ff_actions IS NOT NULL AND (NOT ff_has_user OR ff_user IS NOT NULL)
-    AND ('time' NOT IN (ff_rule_a['by'], ff_rule_b['by']) OR ff_times IS NOT NULL)
+    AND ('time' NOT IN (ff_rule_a['by'], ff_rule_b['by']) OR NOT ff_has_times OR ff_times IS NOT NULL)
 ),
 -- Only a split by history has to number equal histories, as pack_sequences does.
 ff_keyed AS NOT MATERIALIZED (
