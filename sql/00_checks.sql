@@ -156,6 +156,29 @@ Parameters:
 Example:
 SELECT footfall.column_value('sequences', 'action', 'buy', typeof(t)) AS action FROM (VALUES (1, DATE '2017-11-25')) AS t(user_id, day);$$;
 
+CREATE MACRO footfall.main.usable_group(function_name, argument_name, given) AS
+CASE
+    WHEN starts_with(alias(given), '''')
+    THEN error('footfall.' || function_name || ': argument ''' || argument_name || ''' is the text '
+        || replace(left(alias(given), 100), chr(10), '\n') || ', the same for every row; allowed: a column or an expression, without quotes')
+    WHEN typeof(given) = 'VARCHAR' THEN CASE WHEN trim(CAST(given AS VARCHAR)) <> '' THEN given END
+    WHEN typeof(given) IN ('FLOAT', 'DOUBLE') THEN CASE WHEN CAST(given AS VARCHAR) <> 'nan' THEN given END
+    ELSE given
+END;
+
+COMMENT ON MACRO footfall.main.usable_group IS $$A value that rows are grouped by, NULL where it is missing, or an error.
+
+NULL, NaN and an empty or blank text are no group. A group is no key: 0.5 is a discount that rows may share. A text in
+quotes, which was meant as a column's name, is an error.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: a column or expression of any type.
+
+Example:
+SELECT footfall.usable_group('conversion', 'by', c) AS category FROM (VALUES ('shoes'), (''), (NULL)) categories(c);$$;
+
 CREATE MACRO footfall.main.local_time(function_name, argument_name, moment, time_zone := NULL, default_zone := NULL) AS
 CASE
     WHEN typeof(moment) IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS', 'DATE')

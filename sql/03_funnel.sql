@@ -71,11 +71,7 @@ WITH input_events AS NOT MATERIALIZED (
         CAST(action AS VARCHAR) AS event_action,
         footfall.main.instant('funnel', 'ts', ts) AS event_time,
         footfall.main.usable_key('funnel', 'per', per) AS event_part,
-        CASE WHEN starts_with(alias("by"), '''')
-            THEN error('footfall.funnel: argument ''by'' is the text ' || footfall.main.shown("by")
-                || ', the same for every row; allowed: a column or an expression, without quotes')
-            ELSE "by"
-        END AS event_group,
+        footfall.main.usable_group('funnel', 'by', "by") AS event_group,
         -- DuckDB knows types and options when it plans, and drops what they rule out.
         typeof(per) <> typeof(NULL) AS has_part,
         typeof("by") <> typeof(NULL) AS has_group,
@@ -213,7 +209,8 @@ the first interruption; here a later first step may begin a chain that gets furt
 
 An action of `steps` that does not occur in a table with events is an error that lists those that do. Two actions
 become one step in the expression for `action`: `CASE WHEN action IN ('cart', 'fav') THEN 'interest' ELSE action END`.
-Rows of nobody (see `usable_key`), with a NULL or infinite time, or with a NULL in `per` or `by` are left out.
+Rows of nobody (see `usable_key`), with a NULL or infinite time, or whose `per` or `by` is missing (NULL, NaN, an empty
+text) are left out.
 
 Parameters:
 - tbl: the events: a table, view, CTE or file.

@@ -658,15 +658,7 @@ CREATE MACRO footfall.main.conversion(
 WITH input_events AS NOT MATERIALIZED (
     SELECT
         footfall.main.usable_key('conversion', 'user_id', user_id) AS event_user,
-        -- A group is no key: 0.5 is a discount that rows may share.
-        CASE
-            WHEN starts_with(alias("by"), '''')
-            THEN error('footfall.conversion: argument ''by'' is the text ' || footfall.main.shown("by")
-                || ', the same for every row; allowed: a column or an expression, without quotes')
-            WHEN typeof("by") = 'VARCHAR' THEN CASE WHEN trim(CAST("by" AS VARCHAR)) <> '' THEN "by" END
-            WHEN typeof("by") IN ('FLOAT', 'DOUBLE') THEN CASE WHEN CAST("by" AS VARCHAR) <> 'nan' THEN "by" END
-            ELSE "by"
-        END AS event_group,
+        footfall.main.usable_group('conversion', 'by', "by") AS event_group,
         CAST(action AS VARCHAR) AS event_action
     FROM query_table(tbl)
 ),

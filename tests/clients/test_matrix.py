@@ -258,6 +258,7 @@ CALLS = {
     "train_epoch": (["getvariable('state')", DATASET, "1"], {"progress": "false", "called_as": "'train'"}),
     "train_start": ([DATASET, "{hidden: 2, embedding: 2, epochs: 1}"], {"init": MODEL}),
     "training_set": (["histories", "actions"], HISTORIES),
+    "usable_group": (["'conversion'", "'by'", "'shoes' || 'x'"], {}),
     "usable_key": (["'rfm'", "'customer_id'", "'Ada' || 'x'"], {}),
     "whole_day": (["'activity'", "'period_from'", "TIMESTAMP '2017-11-25'"], {}),
     "wilson_interval": (["23", "145"], {}),
