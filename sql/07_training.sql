@@ -579,6 +579,8 @@ FROM footfall.train(histories, actions, architecture := 'gru', epochs := 3, hidd
 
 CREATE MACRO footfall.main.best_model(runs) AS TABLE
 SELECT CASE
+    WHEN count(ff_run.model) > 0 AND typeof(NULL) IN (typeof(any_value(ff_run.validation_loss)), typeof(any_value(ff_run.epoch)))
+    THEN error('footfall.best_model: argument ''runs'' lacks the column validation_loss or epoch; allowed: the rows of footfall.train')
     WHEN count(ff_run.model) > 0
     THEN arg_min(ff_run.model, {
         'loss': coalesce(CAST(ff_run.validation_loss AS DOUBLE), CAST('infinity' AS DOUBLE)),
@@ -588,7 +590,12 @@ SELECT CASE
     })
     ELSE error('footfall.best_model: argument ''runs'' holds no model; allowed: the rows of footfall.train')
 END AS model
-FROM query_table(runs) AS ff_run;
+FROM (
+    -- A table of something else lacks these columns, and then holds no model.
+    SELECT NULL::BLOB AS model, NULL AS validation_loss, NULL AS epoch WHERE false
+    UNION ALL BY NAME
+    SELECT * FROM query_table(runs)
+) AS ff_run;
 
 COMMENT ON MACRO TABLE footfall.main.best_model IS $$The model to use of one or more runs: one row `model`, fit for a scalar subquery.
 
