@@ -5,10 +5,12 @@
 
 CREATE MACRO footfall.main.shown(given) AS
 CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END
-    -- An error is one line that can be read, whatever was given.
-    || regexp_replace(
-        replace(replace(CAST(given AS VARCHAR), chr(10), '\n'), chr(13), '\r'), '^(.{200}).+$', '\1...'
-    )
+    -- An error is one line that can be read, whatever was given. A pattern would say it shorter, but DuckDB compiles
+    -- patterns whenever it plans, right options or wrong ones.
+    || [
+        left(line, 200) || CASE WHEN length(line) > 200 THEN '...' ELSE '' END
+        FOR line IN [replace(replace(CAST(given AS VARCHAR), chr(10), '\n'), chr(13), '\r')]
+    ][1]
     || CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END;
 
 COMMENT ON MACRO footfall.main.shown IS $$A value as an error message shows it: text in quotes, on one line, cut after 200 characters.
@@ -20,12 +22,14 @@ Example:
 SELECT footfall.shown('buy') AS text_, footfall.shown(5) AS number_;$$;
 
 -- The checks of options. They stand in a scalar subquery of each macro, so that a wrong option is an
--- error for an empty relation too.
+-- error for an empty relation too. Messages are put together by one concat, since each function in a macro
+-- takes DuckDB some time whenever it plans, whether it will run or not.
 CREATE MACRO footfall.main.check_option(is_allowed, function_name, argument_name, given, allowed) AS
 CASE WHEN is_allowed
     THEN true
-    ELSE CAST(error('footfall.' || function_name || ': argument ''' || argument_name || ''' is '
-        || coalesce(footfall.main.shown(given), 'NULL') || '; allowed: ' || allowed) AS BOOLEAN)
+    ELSE CAST(error(concat(
+        'footfall.', function_name, ': argument ''', argument_name, ''' is ', coalesce(footfall.main.shown(given), 'NULL'), '; allowed: ', allowed
+    )) AS BOOLEAN)
 END;
 
 COMMENT ON MACRO footfall.main.check_option IS $$True, or the error that a macro gives for a wrong option.
@@ -41,14 +45,16 @@ Example:
 SELECT footfall.check_option(5 BETWEEN 2 AND 9, 'rfm', 'bins', 5, '2 to 9') AS is_right;$$;
 
 CREATE MACRO footfall.main.check_occurs(function_name, argument_name, wanted, found) AS
-CASE WHEN coalesce(len(found), 0) = 0 OR coalesce(len(list_filter(wanted, lambda one: NOT list_contains(found, one))), 0) = 0
+CASE WHEN coalesce(len(found), 0) = 0 OR coalesce(list_has_all(found, wanted), true)
     THEN true
-    ELSE CAST(error('footfall.' || function_name || ': ' || argument_name || ' is '
-        || footfall.main.shown(list_filter(wanted, lambda one: NOT list_contains(found, one))[1])
-        || ', which does not occur; actions here: '
-        || array_to_string([replace(left(one, 60), chr(10), '\n') FOR one IN list_sort(found, 'ASC', 'NULLS LAST')[:20]], ', ')
-        || CASE WHEN len(found) > 20 THEN ', ...' ELSE '' END
-        || '; absent := ''zero'' counts it as none') AS BOOLEAN)
+    ELSE CAST(error(concat(
+        'footfall.', function_name, ': ', argument_name, ' is ',
+        footfall.main.shown(list_filter(wanted, lambda one: NOT list_contains(found, one))[1]),
+        ', which does not occur; actions here: ',
+        array_to_string([replace(left(one, 60), chr(10), '\n') FOR one IN list_sort(found, 'ASC', 'NULLS LAST')[:20]], ', '),
+        CASE WHEN len(found) > 20 THEN ', ...' END,
+        '; absent := ''zero'' counts it as none'
+    )) AS BOOLEAN)
 END;
 
 COMMENT ON MACRO footfall.main.check_occurs IS $$True, or the error for an action that was named and is nowhere in the data.
@@ -93,25 +99,30 @@ Example:
 SELECT zone_time(TIMESTAMPTZ '2026-10-25 00:50:00+00', 'Europe/Berlin', 'activity') AS berlin;$$;
 
 CREATE MACRO footfall.main.usable_key(function_name, argument_name, given) AS
+-- The plain types come first: DuckDB then knows when it plans that the key is the column itself, and keeps what it knows of that.
 CASE
-    -- The name of a text in quotes begins with the quote.
-    WHEN starts_with(alias(given), '''')
-    THEN error('footfall.' || function_name || ': argument ''' || argument_name || ''' is the text '
-        || replace(left(alias(given), 100), chr(10), '\n') || ', the same for every row; allowed: a column or an expression, without quotes')
     WHEN typeof(given) IN (
         'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'UHUGEINT',
         'UUID', 'DATE', 'TIMESTAMP', 'BOOLEAN'
     ) OR starts_with(typeof(given), 'DECIMAL')
     THEN given
+    -- The name of a text in quotes begins with the quote.
+    WHEN starts_with(alias(given), '''')
+    THEN error(concat(
+        'footfall.', function_name, ': argument ''', argument_name, ''' is the text ', replace(left(alias(given), 100), chr(10), '\n'),
+        ', the same for every row; allowed: a column or an expression, without quotes'
+    ))
     WHEN starts_with(typeof(given), 'ENUM')
     THEN CASE WHEN trim(CAST(given AS VARCHAR)) <> '' THEN given END
     ELSE CASE system.main.key_kind(given)
         WHEN 1 THEN given
-        WHEN 2 THEN error('footfall.' || function_name || ': argument ''' || argument_name || ''' holds ' || left(CAST(given AS VARCHAR), 200)
-            || ', a ' || left(typeof(given), 200) || ' that rounding may have made of several; allowed: whole numbers below 2^53 (2^24 as FLOAT), '
-            || 'or text: read the column as VARCHAR, for example read_csv(path, types = {'''
+        WHEN 2 THEN error(concat(
+            'footfall.', function_name, ': argument ''', argument_name, ''' holds ', left(CAST(given AS VARCHAR), 200), ', a ', left(typeof(given), 200),
+            ' that rounding may have made of several; allowed: whole numbers below 2^53 (2^24 as FLOAT), ',
+            'or text: read the column as VARCHAR, for example read_csv(path, types = {''',
             -- The column's own name, where it is one.
-            || CASE WHEN regexp_full_match(alias(given), '\w{1,100}') THEN alias(given) ELSE argument_name END || ''': ''VARCHAR''})')
+            CASE WHEN regexp_full_match(alias(given), '\w{1,100}') THEN alias(given) ELSE argument_name END, ''': ''VARCHAR''})'
+        ))
     END
 END;
 
@@ -185,26 +196,32 @@ CASE
     THEN CASE WHEN time_zone IS NULL
         -- DuckDB 1.5 fails on a DATE column that is cast and compared with infinity; within a CASE it does not look.
         THEN CASE WHEN typeof(moment) <> 'DATE' OR moment IS NOT NULL THEN TRY_CAST(moment AS TIMESTAMP) END
-        ELSE error('footfall.' || function_name || ': argument ''time_zone'' is ' || footfall.main.shown(time_zone)
-            || ', but ''' || argument_name || ''' is a ' || typeof(moment)
-            || ', which is read as the shop''s own clock; leave time_zone out, or, where the times are UTC, give '
-            || argument_name || ' AT TIME ZONE ''UTC''')
+        ELSE error(concat(
+            'footfall.', function_name, ': argument ''time_zone'' is ', footfall.main.shown(time_zone), ', but ''', argument_name, ''' is a ', typeof(moment),
+            ', which is read as the shop''s own clock; leave time_zone out, or, where the times are UTC, give ', argument_name, ' AT TIME ZONE ''UTC'''
+        ))
     END
     WHEN typeof(moment) = 'TIMESTAMP WITH TIME ZONE'
     THEN CASE WHEN coalesce(time_zone, default_zone) IS NOT NULL
         THEN system.main.zone_time(
             TRY_CAST(moment AS TIMESTAMP WITH TIME ZONE), CAST(coalesce(time_zone, default_zone) AS VARCHAR), function_name
         )
-        ELSE error('footfall.' || function_name || ': argument ''' || argument_name
-            || ''' is a TIMESTAMP WITH TIME ZONE, an instant, and this reads the clock; say whose: time_zone := ''Europe/Berlin''')
+        ELSE error(concat(
+            'footfall.', function_name, ': argument ''', argument_name,
+            ''' is a TIMESTAMP WITH TIME ZONE, an instant, and this reads the clock; say whose: time_zone := ''Europe/Berlin'''
+        ))
     END
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(moment), 200)
-        || '; allowed: TIMESTAMP, TIMESTAMP_S, _MS, _NS, DATE, TIMESTAMP WITH TIME ZONE; '
-        || CASE typeof(moment)
-            WHEN 'VARCHAR' THEN 'text becomes a time by strptime(' || argument_name || ', ''%Y-%m-%d %H:%M:%S'')'
-            ELSE 'seconds since 1970 become a time by make_timestamp(' || argument_name
-                || ' * 1000000), milliseconds by epoch_ms(' || argument_name || '), and a running number, such as an order''s, by the former'
-        END)
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''', argument_name, ''' is a ', left(typeof(moment), 200),
+        '; allowed: TIMESTAMP, TIMESTAMP_S, _MS, _NS, DATE, TIMESTAMP WITH TIME ZONE; ',
+        CASE typeof(moment)
+            WHEN 'VARCHAR' THEN concat('text becomes a time by strptime(', argument_name, ', ''%Y-%m-%d %H:%M:%S'')')
+            ELSE concat(
+                'seconds since 1970 become a time by make_timestamp(', argument_name, ' * 1000000), milliseconds by epoch_ms(', argument_name,
+                '), and a running number, such as an order''s, by the former'
+            )
+        END
+    ))
 END;
 
 COMMENT ON MACRO footfall.main.local_time IS $$What the shop's clock showed at a moment, as TIMESTAMP, or an error that names the macro it was given to.
@@ -285,12 +302,14 @@ CASE
     WHEN typeof(given) IN (
         'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'UHUGEINT',
         'FLOAT', 'DOUBLE', typeof(NULL)
-    ) OR regexp_matches(typeof(given), '^DECIMAL\([0-9]+,[0-9]+\)$')
+    ) OR typeof(given) LIKE 'DECIMAL(%)'
     THEN TRY_CAST(given AS DOUBLE)
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(given), 200)
-        || '; allowed: a number'
-        || CASE typeof(given) WHEN 'VARCHAR' THEN '; text such as ''1,234.50'' becomes one by CAST(replace(' || argument_name
-            || ', '','', '''') AS DOUBLE)' ELSE '' END)
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''', argument_name, ''' is a ', left(typeof(given), 200), '; allowed: a number',
+        CASE typeof(given)
+            WHEN 'VARCHAR' THEN concat('; text such as ''1,234.50'' becomes one by CAST(replace(', argument_name, ', '','', '''') AS DOUBLE)')
+        END
+    ))
 END;
 
 COMMENT ON MACRO footfall.main.number IS $$A number as DOUBLE, or an error that names the macro it was given to.
@@ -307,12 +326,17 @@ SELECT footfall.number('rfm', 'amount', 12.5) AS amount;$$;
 
 CREATE MACRO footfall.main.number_list(function_name, argument_name, given) AS
 CASE
-    WHEN regexp_matches(
-        typeof(given), '^(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|UHUGEINT|FLOAT|DOUBLE|DECIMAL\([0-9]+,[0-9]+\)|"?NULL"?)\[[0-9]*\]$'
-    ) OR typeof(given) = typeof(NULL)
+    WHEN (
+        split_part(typeof(given), '[', 1) IN (
+            'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'UHUGEINT',
+            'FLOAT', 'DOUBLE', 'NULL', '"NULL"'
+        ) OR split_part(typeof(given), '[', 1) LIKE 'DECIMAL(%)'
+    ) AND typeof(given) LIKE '%[%]' AND typeof(given) NOT LIKE '%[%[%' OR typeof(given) = typeof(NULL)
     THEN TRY_CAST(given AS DOUBLE[])
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(given), 200)
-        || '; allowed: a list of numbers such as [recency_days, frequency], in square brackets and without quotes')
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''', argument_name, ''' is a ', left(typeof(given), 200),
+        '; allowed: a list of numbers such as [recency_days, frequency], in square brackets and without quotes'
+    ))
 END;
 
 COMMENT ON MACRO footfall.main.number_list IS $$A list of numbers as DOUBLE[], or an error that names the macro it was given to.
@@ -326,10 +350,12 @@ Example:
 SELECT footfall.number_list('segment', 'features', [1, 2.5]) AS features;$$;
 
 CREATE MACRO footfall.main.name_list(function_name, argument_name, given) AS
-CASE WHEN regexp_matches(typeof(given), '\[[0-9]*\]$') OR typeof(given) = typeof(NULL)
+CASE WHEN typeof(given) LIKE '%[%]' OR typeof(given) = typeof(NULL)
     THEN TRY_CAST(given AS VARCHAR[])
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(given), 200)
-        || '; allowed: a list of names such as [''view'', ''cart''], in square brackets')
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''', argument_name, ''' is a ', left(typeof(given), 200),
+        '; allowed: a list of names such as [''view'', ''cart''], in square brackets'
+    ))
 END;
 
 COMMENT ON MACRO footfall.main.name_list IS $$A list of names as VARCHAR[], or an error that names the macro it was given to.

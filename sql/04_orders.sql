@@ -53,22 +53,27 @@ WITH input_lines AS NOT MATERIALIZED (
         -- Known when DuckDB plans, so that of the branches below it runs one.
         typeof(order_id) <> typeof(NULL) AS has_orders,
         typeof(amount) <> typeof(NULL) AS has_amounts,
-        typeof(action) <> typeof(NULL) AS has_actions
+        -- Said of the arguments themselves, which DuckDB knows when it plans: nothing is left of this for the rows.
+        CASE
+            WHEN typeof(action) <> typeof(NULL) AND (typeof(order_id) <> typeof(NULL) OR typeof(amount) <> typeof(NULL))
+            THEN error(concat(
+                'footfall.', function_name, ': argument ''action'' is given beside ',
+                CASE WHEN typeof(order_id) <> typeof(NULL) THEN 'order_id' ELSE 'amount' END,
+                '; allowed: one of them, since an order of several rows has no action'
+            ))
+            WHEN action_for IS NOT NULL AND typeof(action) = typeof(NULL)
+            THEN error(concat(
+                'footfall.', function_name, ': argument ''action'' is NULL, but ', footfall.main.shown(CAST(action_for AS VARCHAR)),
+                ' names one; allowed: the column of the actions, as in action := event_type'
+            ))
+            ELSE true
+        END AS has_right_action
     FROM query_table(tbl)
 ),
 usable_lines AS NOT MATERIALIZED (
     FROM input_lines
-    WHERE instant_time > TIMESTAMP '-infinity' AND instant_time < TIMESTAMP 'infinity'
+    WHERE has_right_action AND instant_time > TIMESTAMP '-infinity' AND instant_time < TIMESTAMP 'infinity'
         AND (until_day IS NULL OR local_time < CAST(until_day AS DATE) + INTERVAL 1 DAY)
-        AND CASE
-            WHEN has_actions AND (has_orders OR has_amounts)
-            THEN error('footfall.' || function_name || ': argument ''action'' is given beside '
-                || CASE WHEN has_orders THEN 'order_id' ELSE 'amount' END || '; allowed: one of them, since an order of several rows has no action')
-            WHEN action_for IS NOT NULL AND NOT has_actions
-            THEN error('footfall.' || function_name || ': argument ''action'' is NULL, but ' || footfall.main.shown(CAST(action_for AS VARCHAR))
-                || ' names one; allowed: the column of the actions, as in action := event_type')
-            ELSE true
-        END
 )
 SELECT
     buyer,

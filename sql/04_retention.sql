@@ -158,20 +158,31 @@ WITH input_purchases AS NOT MATERIALIZED (
 purchase_days AS NOT MATERIALIZED (
     SELECT DISTINCT buyer, CAST(purchase_time AS DATE) AS day FROM input_purchases
 ),
-gaps AS MATERIALIZED (
-    SELECT buyer, day - lag(day) OVER (PARTITION BY buyer ORDER BY day ASC NULLS LAST) AS days_between FROM purchase_days
+-- Each buyer has one first day and at most one second, so buyers are counted without another look at who they are.
+gaps AS NOT MATERIALIZED (
+    SELECT day - lag(day) OVER one_buyer AS days_between, row_number() OVER one_buyer AS nth_day
+    FROM purchase_days
+    WINDOW one_buyer AS (PARTITION BY buyer ORDER BY day ASC NULLS LAST)
+),
+counted AS NOT MATERIALIZED (
+    SELECT
+        count(*) FILTER (nth_day = 1) AS n_buyers,
+        count(*) FILTER (nth_day = 2) AS n_again,
+        count(*) AS n_days,
+        quantile_cont(days_between, [0.1, 0.25, 0.5, 0.75, 0.9]) AS quantiles
+    FROM gaps
 )
 SELECT
-    count(DISTINCT buyer) AS buyers,
-    count(DISTINCT buyer) FILTER (days_between IS NOT NULL) AS repeat_buyers,
-    repeat_buyers / nullif(buyers, 0) AS repeat_share,
-    count(*) / nullif(buyers, 0) AS days_per_buyer,
-    quantile_cont(days_between, 0.1) AS days_between_p10,
-    quantile_cont(days_between, 0.25) AS days_between_p25,
-    quantile_cont(days_between, 0.5) AS days_between_median,
-    quantile_cont(days_between, 0.75) AS days_between_p75,
-    quantile_cont(days_between, 0.9) AS days_between_p90
-FROM gaps;
+    n_buyers AS buyers,
+    n_again AS repeat_buyers,
+    n_again / nullif(n_buyers, 0) AS repeat_share,
+    n_days / nullif(n_buyers, 0) AS days_per_buyer,
+    quantiles[1] AS days_between_p10,
+    quantiles[2] AS days_between_p25,
+    quantiles[3] AS days_between_median,
+    quantiles[4] AS days_between_p75,
+    quantiles[5] AS days_between_p90
+FROM counted;
 
 COMMENT ON MACRO TABLE footfall.main.repeat_purchase IS $$How many buyers buy again, and after how many days.
 

@@ -37,10 +37,11 @@ CREATE MACRO footfall.main.check_cuts(function_name, argument_name, given, bins)
 CASE WHEN typeof(given) = typeof(NULL)
     THEN true
     ELSE footfall.main.check_option(
-        len(footfall.main.number_list(function_name, argument_name, given)) = bins - 1
-            AND len(list_filter(footfall.main.number_list(function_name, argument_name, given), lambda cut: cut IS NULL OR isnan(cut))) = 0
-            AND list_sort(footfall.main.number_list(function_name, argument_name, given), 'ASC', 'NULLS LAST')
-                = footfall.main.number_list(function_name, argument_name, given),
+        [
+            len(cuts) = bins - 1 AND len(list_filter(cuts, lambda cut: cut IS NULL OR isnan(cut))) = 0
+                AND list_sort(cuts, 'ASC', 'NULLS LAST') = cuts
+            FOR cuts IN [footfall.main.number_list(function_name, argument_name, given)]
+        ][1],
         function_name, argument_name, given, 'as many numbers as bins less one, here ' || (bins - 1) || ', none below the one before'
     )
 END;
