@@ -266,20 +266,19 @@ CREATE MACRO footfall.main.cleaning_report(
     valid_from := NULL, valid_until := NULL, actions := NULL, duplicates := 'drop', absent := 'error', time_zone := NULL
 ) AS TABLE
 WITH
--- The reason depends on the columns alone, so equal rows are counted first and judged once.
-ff_rows AS NOT MATERIALIZED (SELECT *, count(*) AS ff_n_copies FROM query_table(tbl) GROUP BY ALL),
+ff_rows AS MATERIALIZED (FROM query_table(tbl)),
 ff_events AS NOT MATERIALIZED (
     SELECT
+        *,
         footfall.main.usable_key('cleaning_report', 'user_id', user_id) AS ff_user,
         CAST(action AS VARCHAR) AS ff_action,
         footfall.main.local_time(
             'cleaning_report', 'ts', ts, time_zone := time_zone,
             default_zone := CASE WHEN valid_from IS NULL AND valid_until IS NULL THEN 'UTC' END
-        ) AS ff_time,
-        ff_n_copies
+        ) AS ff_time
     FROM ff_rows
 ),
-ff_judged AS MATERIALIZED (
+ff_judged AS NOT MATERIALIZED (
     SELECT
         *,
         footfall.main.event_reason(
@@ -297,8 +296,7 @@ ff_places AS NOT MATERIALIZED (
         ff_action,
         ff_user IS NULL AS ff_is_nobody,
         ff_time IS NULL AS ff_is_timeless,
-        count(*) AS ff_n_distinct,
-        sum(ff_n_copies) AS ff_n_all,
+        count(*) AS ff_n_all,
         min(ff_time) AS ff_first,
         max(ff_time) AS ff_last,
         -- How often a finer unit than the day, hour, minute and second is needed.
@@ -312,7 +310,6 @@ ff_places AS NOT MATERIALIZED (
 ff_counted AS MATERIALIZED (
     SELECT
         ff_reason,
-        sum(ff_n_distinct) AS ff_n_distinct,
         sum(ff_n_all) AS ff_n_all,
         min(ff_first) AS ff_first,
         max(ff_last) AS ff_last,
@@ -331,15 +328,23 @@ ff_counted AS MATERIALIZED (
     FROM ff_places
     GROUP BY ff_reason
 ),
--- Events of one user at one time have no order that the data know.
+-- Events of one user at one time have no order that the data know. Copies of a row are among them, so only there
+-- are whole rows compared, which are long and many.
+ff_shared_times AS NOT MATERIALIZED (
+    SELECT ff_user AS ff_shared_user, ff_time AS ff_shared_time FROM ff_judged WHERE ff_reason = 'kept' GROUP BY ff_user, ff_time HAVING count(*) > 1
+),
+ff_distinct AS NOT MATERIALIZED (
+    SELECT ff_judged.* EXCLUDE (ff_action, ff_reason), count(*) AS ff_n_copies
+    FROM ff_judged
+    JOIN ff_shared_times ON ff_shared_user = ff_user AND ff_shared_time = ff_time
+    WHERE ff_reason = 'kept'
+    GROUP BY ALL
+),
 ff_tied AS MATERIALIZED (
-    SELECT coalesce(sum(ff_n) FILTER (ff_n > 1), 0) / nullif(sum(ff_n), 0) AS ff_share
-    FROM (
-        SELECT sum(CASE duplicates WHEN 'keep' THEN ff_n_copies ELSE 1 END) AS ff_n
-        FROM ff_judged
-        WHERE ff_reason = 'kept'
-        GROUP BY ff_user, ff_time
-    )
+    SELECT
+        coalesce(sum(ff_n_copies - ff_n_distinct), 0) AS ff_n_surplus,
+        coalesce(sum(CASE WHEN duplicates = 'keep' THEN ff_n_copies WHEN ff_n_distinct > 1 THEN ff_n_distinct END), 0) AS ff_n_tied
+    FROM (SELECT count(*) AS ff_n_distinct, sum(ff_n_copies) AS ff_n_copies FROM ff_distinct GROUP BY ff_user, ff_time)
 ),
 ff_all AS (
     SELECT list_distinct(flatten(list(ff_names))) AS ff_found, max(ff_resolution) FILTER (ff_reason = 'kept') AS ff_kept_resolution
@@ -351,12 +356,14 @@ ff_reasons(ff_place, ff_shown_reason) AS (VALUES
 SELECT
     ff_shown_reason AS reason,
     CAST(coalesce(CASE ff_shown_reason
-        WHEN 'kept' THEN CASE duplicates WHEN 'keep' THEN ff_n_all ELSE ff_n_distinct END
-        WHEN 'duplicate' THEN CASE duplicates WHEN 'keep' THEN 0 ELSE ff_n_all - ff_n_distinct END
+        WHEN 'kept' THEN ff_n_all - CASE duplicates WHEN 'keep' THEN 0 ELSE ff_n_surplus END
+        WHEN 'duplicate' THEN CASE duplicates WHEN 'keep' THEN 0 ELSE ff_n_surplus END
         ELSE ff_n_all
     END, 0) AS BIGINT) AS n_rows,
     CASE ff_shown_reason
-        WHEN 'kept' THEN 'times to the ' || ff_resolution || '; ' || round(100 * ff_share, 2) || ' % of the events share user and time with another'
+        WHEN 'kept' THEN 'times to the ' || ff_resolution || '; '
+            || round(100 * (ff_n_tied / (ff_n_all - CASE duplicates WHEN 'keep' THEN 0 ELSE ff_n_surplus END)), 2)
+            || ' % of the events share user and time with another'
         WHEN 'null_key' THEN 'without a user ' || ff_n_nobody || ', an action ' || ff_n_actionless || ', a time ' || ff_n_timeless
         WHEN 'unknown_action' THEN array_to_string(
             [footfall.main.shown(one.name) || ' ' || one.n FOR one IN list_sort(ff_unknown, 'DESC', 'NULLS LAST')[:5]], ', '
@@ -368,8 +375,8 @@ SELECT
         WHEN 'before_range' THEN 'the earliest ' || ff_first
         WHEN 'after_range' THEN 'the latest ' || ff_last
         WHEN 'duplicate' THEN CASE
-            WHEN duplicates = 'keep' THEN 'kept: ' || ff_n_all - ff_n_distinct
-            WHEN ff_n_all > ff_n_distinct AND ff_kept_resolution IN ('day', 'hour', 'minute')
+            WHEN duplicates = 'keep' AND ff_n_all > 0 THEN 'kept: ' || ff_n_surplus
+            WHEN ff_n_surplus > 0 AND ff_kept_resolution IN ('day', 'hour', 'minute')
             THEN 'times are to the ' || ff_kept_resolution || ', so equal rows may be real events; duplicates := ''keep'' keeps them'
         END
     END AS note
