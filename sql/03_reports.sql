@@ -295,11 +295,11 @@ user_dates AS MATERIALIZED (
     SELECT event_action, CAST(event_time AS DATE) - DATE '1970-01-01' AS day_number, event_user, count(*) AS n_events
     FROM input_events
     WHERE event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity' AND event_action IS NOT NULL
-        AND (
-            period_from IS NULL
-            OR event_time >= footfall.main.whole_day('promotion_effect', 'period_from', period_from)
-            OR (CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR) AND event_time < footfall.main.whole_day('promotion_effect', 'starts', starts))
-        )
+        -- DuckDB would take an OR apart and compare every time several times over.
+        AND CASE
+            WHEN period_from IS NULL OR event_time >= footfall.main.whole_day('promotion_effect', 'period_from', period_from) THEN true
+            ELSE CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR) AND event_time < footfall.main.whole_day('promotion_effect', 'starts', starts)
+        END
         AND (period_until IS NULL OR event_time < footfall.main.whole_day('promotion_effect', 'period_until', period_until))
     GROUP BY event_action, day_number, event_user
 ),
