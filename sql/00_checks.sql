@@ -3,7 +3,7 @@
 -- DuckDB knows the type of an argument and the name of an expression when it plans, so a check of
 -- them costs nothing while a query runs.
 
-CREATE MACRO footfall.main.shown(given) AS
+CREATE MACRO footfall.internal.shown(given) AS
 CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END
     -- An error is one line that can be read, whatever was given. A pattern would say it shorter, but DuckDB compiles
     -- patterns whenever it plans, right options or wrong ones.
@@ -13,26 +13,26 @@ CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END
     ][1]
     || CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END;
 
-COMMENT ON MACRO footfall.main.shown IS $$A value as an error message shows it: text in quotes, on one line, cut after 200 characters.
+COMMENT ON MACRO footfall.internal.shown IS $$A value as an error message shows it: text in quotes, on one line, cut after 200 characters.
 
 Parameters:
 - given: a value of any type; NULL gives NULL.
 
 Example:
-SELECT footfall.shown('buy') AS text_, footfall.shown(5) AS number_;$$;
+SELECT footfall.internal.shown('buy') AS text_, footfall.internal.shown(5) AS number_;$$;
 
 -- The checks of options. They stand in a scalar subquery of each macro, so that a wrong option is an
 -- error for an empty relation too. Messages are put together by one concat, since each function in a macro
 -- takes DuckDB some time whenever it plans, whether it will run or not.
-CREATE MACRO footfall.main.check_option(is_allowed, function_name, argument_name, given, allowed) AS
+CREATE MACRO footfall.internal.check_option(is_allowed, function_name, argument_name, given, allowed) AS
 CASE WHEN is_allowed
     THEN true
     ELSE CAST(error(concat(
-        'footfall.', function_name, ': argument ''', argument_name, ''' is ', coalesce(footfall.main.shown(given), 'NULL'), '; allowed: ', allowed
+        'footfall.', function_name, ': argument ''', argument_name, ''' is ', coalesce(footfall.internal.shown(given), 'NULL'), '; allowed: ', allowed
     )) AS BOOLEAN)
 END;
 
-COMMENT ON MACRO footfall.main.check_option IS $$True, or the error that a macro gives for a wrong option.
+COMMENT ON MACRO footfall.internal.check_option IS $$True, or the error that a macro gives for a wrong option.
 
 Parameters:
 - is_allowed: whether the value is right; NULL counts as wrong.
@@ -42,14 +42,14 @@ Parameters:
 - allowed: what is allowed, in words.
 
 Example:
-SELECT footfall.check_option(5 BETWEEN 2 AND 9, 'rfm', 'bins', 5, '2 to 9') AS is_right;$$;
+SELECT footfall.internal.check_option(5 BETWEEN 2 AND 9, 'rfm', 'bins', 5, '2 to 9') AS is_right;$$;
 
-CREATE MACRO footfall.main.check_occurs(function_name, argument_name, wanted, found) AS
+CREATE MACRO footfall.internal.check_occurs(function_name, argument_name, wanted, found) AS
 CASE WHEN coalesce(len(found), 0) = 0 OR coalesce(list_has_all(found, wanted), true)
     THEN true
     ELSE CAST(error(concat(
         'footfall.', function_name, ': ', argument_name, ' is ',
-        footfall.main.shown(list_filter(wanted, lambda one: NOT list_contains(found, one))[1]),
+        footfall.internal.shown(list_filter(wanted, lambda one: NOT list_contains(found, one))[1]),
         ', which does not occur; actions here: ',
         array_to_string([replace(left(one, 60), chr(10), '\n') FOR one IN list_sort(found, 'ASC', 'NULLS LAST')[:20]], ', '),
         CASE WHEN len(found) > 20 THEN ', ...' END,
@@ -57,7 +57,7 @@ CASE WHEN coalesce(len(found), 0) = 0 OR coalesce(list_has_all(found, wanted), t
     )) AS BOOLEAN)
 END;
 
-COMMENT ON MACRO footfall.main.check_occurs IS $$True, or the error for an action that was named and is nowhere in the data.
+COMMENT ON MACRO footfall.internal.check_occurs IS $$True, or the error for an action that was named and is nowhere in the data.
 
 A report of an action that does not occur is a report of zeros, which looks like a finding. Where no action
 at all was found there is nothing to compare with, and the answer is true.
@@ -69,11 +69,11 @@ Parameters:
 - found: VARCHAR[], the actions in the data.
 
 Example:
-SELECT footfall.check_occurs('activity', 'purchase', ['buy'], ['buy', 'pv']) AS is_right;$$;
+SELECT footfall.internal.check_occurs('activity', 'purchase', ['buy'], ['buy', 'pv']) AS is_right;$$;
 
-CREATE MACRO footfall.main.key_kind(key) AS system.main.key_kind(key);
+CREATE MACRO footfall.internal.key_kind(key) AS system.main.key_kind(key);
 
-COMMENT ON MACRO footfall.main.key_kind IS $$Whether a value can say who a row belongs to.
+COMMENT ON MACRO footfall.internal.key_kind IS $$Whether a value can say who a row belongs to.
 
 1 is a key; 0 is none: NaN, an empty or blank text, a STRUCT or ROW of which a part is none; 2 is a floating-point number with
 a fraction, or so large that whole numbers fall together. NULL gives NULL. `usable_key` makes use of it.
@@ -84,9 +84,9 @@ Parameters:
 Example:
 SELECT key_kind('Ada') AS name, key_kind('') AS empty, key_kind(1.5::DOUBLE) AS fraction;$$;
 
-CREATE MACRO footfall.main.zone_time(instant, time_zone, called_as) AS system.main.zone_time(instant, time_zone, called_as);
+CREATE MACRO footfall.internal.zone_time(instant, time_zone, called_as) AS system.main.zone_time(instant, time_zone, called_as);
 
-COMMENT ON MACRO footfall.main.zone_time IS $$What the clock of a zone shows at an instant, as TIMESTAMP.
+COMMENT ON MACRO footfall.internal.zone_time IS $$What the clock of a zone shows at an instant, as TIMESTAMP.
 
 As DuckDB's `instant AT TIME ZONE time_zone`, without the extension (ICU) that this needs: the zones travel in the binary.
 
@@ -98,7 +98,7 @@ Parameters:
 Example:
 SELECT zone_time(TIMESTAMPTZ '2026-10-25 00:50:00+00', 'Europe/Berlin', 'activity') AS berlin;$$;
 
-CREATE MACRO footfall.main.usable_key(function_name, argument_name, given) AS
+CREATE MACRO footfall.internal.usable_key(function_name, argument_name, given) AS
 -- The plain types come first: DuckDB then knows when it plans that the key is the column itself, and keeps what it knows of that.
 CASE
     WHEN typeof(given) IN (
@@ -126,7 +126,7 @@ CASE
     END
 END;
 
-COMMENT ON MACRO footfall.main.usable_key IS $$A value that says who a row belongs to, NULL where it says nothing, or an error.
+COMMENT ON MACRO footfall.internal.usable_key IS $$A value that says who a row belongs to, NULL where it says nothing, or an error.
 
 The macros pass their users and customers through this one. NULL, NaN, an empty or blank text, and a
 STRUCT or ROW of which a part is none of these are nobody. A floating-point number with a fraction, or
@@ -139,9 +139,9 @@ Parameters:
 - given: a column or expression of any type.
 
 Example:
-SELECT footfall.usable_key('rfm', 'customer_id', c) AS customer FROM (VALUES ('Ada'), (''), (NULL)) customers(c);$$;
+SELECT footfall.internal.usable_key('rfm', 'customer_id', c) AS customer FROM (VALUES ('Ada'), (''), (NULL)) customers(c);$$;
 
-CREATE MACRO footfall.main.column_value(function_name, argument_name, given, row_type) AS
+CREATE MACRO footfall.internal.column_value(function_name, argument_name, given, row_type) AS
 -- The name of a text in quotes begins with the quote.
 CASE WHEN starts_with(alias(given), '''') AND (
         contains(lower(row_type), lower('(' || CAST(given AS VARCHAR) || ' '))
@@ -153,7 +153,7 @@ CASE WHEN starts_with(alias(given), '''') AND (
     ELSE given
 END;
 
-COMMENT ON MACRO footfall.main.column_value IS $$A value that may be the same for all rows, or the error for the name of a column in quotes.
+COMMENT ON MACRO footfall.internal.column_value IS $$A value that may be the same for all rows, or the error for the name of a column in quotes.
 
 An action or item may be a text in quotes, for a table of purchases in which every row is one. The name of a
 column of that table is none: every row would have the action called `action`.
@@ -165,9 +165,9 @@ Parameters:
 - row_type: VARCHAR, the type of the table's rows, `typeof(t)` where `t` is the table.
 
 Example:
-SELECT footfall.column_value('sequences', 'action', 'buy', typeof(t)) AS action FROM (VALUES (1, DATE '2017-11-25')) AS t(user_id, day);$$;
+SELECT footfall.internal.column_value('sequences', 'action', 'buy', typeof(t)) AS action FROM (VALUES (1, DATE '2017-11-25')) AS t(user_id, day);$$;
 
-CREATE MACRO footfall.main.usable_group(function_name, argument_name, given) AS
+CREATE MACRO footfall.internal.usable_group(function_name, argument_name, given) AS
 CASE
     WHEN starts_with(alias(given), '''')
     THEN error('footfall.' || function_name || ': argument ''' || argument_name || ''' is the text '
@@ -177,7 +177,7 @@ CASE
     ELSE given
 END;
 
-COMMENT ON MACRO footfall.main.usable_group IS $$A value that rows are grouped by, NULL where it is missing, or an error.
+COMMENT ON MACRO footfall.internal.usable_group IS $$A value that rows are grouped by, NULL where it is missing, or an error.
 
 NULL, NaN and an empty or blank text are no group. A group is no key: 0.5 is a discount that rows may share. A text in
 quotes, which was meant as a column's name, is an error.
@@ -188,16 +188,16 @@ Parameters:
 - given: a column or expression of any type.
 
 Example:
-SELECT footfall.usable_group('conversion', 'by', c) AS category FROM (VALUES ('shoes'), (''), (NULL)) categories(c);$$;
+SELECT footfall.internal.usable_group('conversion', 'by', c) AS category FROM (VALUES ('shoes'), (''), (NULL)) categories(c);$$;
 
-CREATE MACRO footfall.main.local_time(function_name, argument_name, moment, time_zone := NULL, default_zone := NULL) AS
+CREATE MACRO footfall.internal.local_time(function_name, argument_name, moment, time_zone := NULL, default_zone := NULL) AS
 CASE
     WHEN typeof(moment) IN ('TIMESTAMP', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS', 'DATE')
     THEN CASE WHEN time_zone IS NULL
         -- DuckDB 1.5 fails on a DATE column that is cast and compared with infinity; within a CASE it does not look.
         THEN CASE WHEN typeof(moment) <> 'DATE' OR moment IS NOT NULL THEN TRY_CAST(moment AS TIMESTAMP) END
         ELSE error(concat(
-            'footfall.', function_name, ': argument ''time_zone'' is ', footfall.main.shown(time_zone), ', but ''', argument_name, ''' is a ', typeof(moment),
+            'footfall.', function_name, ': argument ''time_zone'' is ', footfall.internal.shown(time_zone), ', but ''', argument_name, ''' is a ', typeof(moment),
             ', which is read as the shop''s own clock; leave time_zone out, or, where the times are UTC, give ', argument_name, ' AT TIME ZONE ''UTC'''
         ))
     END
@@ -224,7 +224,7 @@ CASE
     ))
 END;
 
-COMMENT ON MACRO footfall.main.local_time IS $$What the shop's clock showed at a moment, as TIMESTAMP, or an error that names the macro it was given to.
+COMMENT ON MACRO footfall.internal.local_time IS $$What the shop's clock showed at a moment, as TIMESTAMP, or an error that names the macro it was given to.
 
 The macros that read the clock or the calendar pass their `ts` through this one. A TIMESTAMP or DATE is the
 shop's local time already. A TIMESTAMP WITH TIME ZONE is an instant, and its hour depends on whose clock is
@@ -239,13 +239,13 @@ Parameters:
 - default_zone: the zone that is taken where `time_zone` is NULL; NULL makes an instant without a zone an error.
 
 Example:
-SELECT footfall.local_time('activity', 'ts', DATE '2017-11-25') AS local,
-    footfall.local_time('activity', 'ts', TIMESTAMPTZ '2017-11-25 13:00:00+00', time_zone := 'Asia/Shanghai') AS shanghai;$$;
+SELECT footfall.internal.local_time('activity', 'ts', DATE '2017-11-25') AS local,
+    footfall.internal.local_time('activity', 'ts', TIMESTAMPTZ '2017-11-25 13:00:00+00', time_zone := 'Asia/Shanghai') AS shanghai;$$;
 
-CREATE MACRO footfall.main.instant(function_name, argument_name, moment) AS
-footfall.main.local_time(function_name, argument_name, moment, default_zone := 'UTC');
+CREATE MACRO footfall.internal.instant(function_name, argument_name, moment) AS
+footfall.internal.local_time(function_name, argument_name, moment, default_zone := 'UTC');
 
-COMMENT ON MACRO footfall.main.instant IS $$A moment as something that can be put in order, a TIMESTAMP, or an error that names the macro it was given to.
+COMMENT ON MACRO footfall.internal.instant IS $$A moment as something that can be put in order, a TIMESTAMP, or an error that names the macro it was given to.
 
 The macros that order events pass their `ts` through this one: a TIMESTAMP WITH TIME ZONE becomes its time in
 UTC, so that the hour which clocks show twice in autumn is in order; other times stay as they are.
@@ -256,19 +256,19 @@ Parameters:
 - moment: TIMESTAMP, TIMESTAMP_S, TIMESTAMP_MS, TIMESTAMP_NS, DATE or TIMESTAMP WITH TIME ZONE.
 
 Example:
-SELECT footfall.instant('funnel', 'ts', TIMESTAMPTZ '2026-10-25 02:50:00+02') < footfall.instant('funnel', 'ts', TIMESTAMPTZ '2026-10-25 02:10:00+01') AS in_order;$$;
+SELECT footfall.internal.instant('funnel', 'ts', TIMESTAMPTZ '2026-10-25 02:50:00+02') < footfall.internal.instant('funnel', 'ts', TIMESTAMPTZ '2026-10-25 02:10:00+01') AS in_order;$$;
 
-CREATE MACRO footfall.main.moment_option(function_name, argument_name, given) AS
+CREATE MACRO footfall.internal.moment_option(function_name, argument_name, given) AS
 CASE
     WHEN given IS NULL THEN NULL
     -- By way of text, because DuckDB does not plan a cast of what can be no time, such as a number.
     WHEN typeof(given) <> 'TIMESTAMP WITH TIME ZONE' AND TRY_CAST(CAST(given AS VARCHAR) AS TIMESTAMP) IS NOT NULL
     THEN TRY_CAST(CAST(given AS VARCHAR) AS TIMESTAMP)
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is ' || footfall.main.shown(given)
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is ' || footfall.internal.shown(given)
         || '; allowed: a DATE or TIMESTAMP in the shop''s local time')
 END;
 
-COMMENT ON MACRO footfall.main.moment_option IS $$A moment that an option names, as TIMESTAMP, or an error that names the macro it was given to.
+COMMENT ON MACRO footfall.internal.moment_option IS $$A moment that an option names, as TIMESTAMP, or an error that names the macro it was given to.
 
 NULL stays NULL. A TIMESTAMP WITH TIME ZONE is refused, because the options are in the shop's local time.
 
@@ -278,16 +278,16 @@ Parameters:
 - given: DATE, TIMESTAMP, or text that is one.
 
 Example:
-SELECT footfall.moment_option('rfm', 'as_of', DATE '2017-12-04') AS moment;$$;
+SELECT footfall.internal.moment_option('rfm', 'as_of', DATE '2017-12-04') AS moment;$$;
 
-CREATE MACRO footfall.main.duration(function_name, argument_name, given) AS
+CREATE MACRO footfall.internal.duration(function_name, argument_name, given) AS
 CASE WHEN typeof(given) IN ('INTERVAL', typeof(NULL))
     THEN TRY_CAST(given AS INTERVAL)
     ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is the ' || left(typeof(given), 200)
-        || ' ' || footfall.main.shown(given) || '; allowed: an INTERVAL such as INTERVAL 1 HOUR')
+        || ' ' || footfall.internal.shown(given) || '; allowed: an INTERVAL such as INTERVAL 1 HOUR')
 END;
 
-COMMENT ON MACRO footfall.main.duration IS $$A length of time as INTERVAL, or an error that names the macro it was given to.
+COMMENT ON MACRO footfall.internal.duration IS $$A length of time as INTERVAL, or an error that names the macro it was given to.
 
 Parameters:
 - function_name: the macro's name, for the message.
@@ -295,9 +295,9 @@ Parameters:
 - given: an INTERVAL.
 
 Example:
-SELECT footfall.duration('funnel', 'within', INTERVAL 1 HOUR) AS within;$$;
+SELECT footfall.internal.duration('funnel', 'within', INTERVAL 1 HOUR) AS within;$$;
 
-CREATE MACRO footfall.main.number(function_name, argument_name, given) AS
+CREATE MACRO footfall.internal.number(function_name, argument_name, given) AS
 CASE
     WHEN typeof(given) IN (
         'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'UHUGEINT',
@@ -312,7 +312,7 @@ CASE
     ))
 END;
 
-COMMENT ON MACRO footfall.main.number IS $$A number as DOUBLE, or an error that names the macro it was given to.
+COMMENT ON MACRO footfall.internal.number IS $$A number as DOUBLE, or an error that names the macro it was given to.
 
 Text is refused, because only its owner knows whether '1,234' is a thousand or a fraction.
 
@@ -322,9 +322,9 @@ Parameters:
 - given: a whole number, FLOAT, DOUBLE or DECIMAL.
 
 Example:
-SELECT footfall.number('rfm', 'amount', 12.5) AS amount;$$;
+SELECT footfall.internal.number('rfm', 'amount', 12.5) AS amount;$$;
 
-CREATE MACRO footfall.main.number_list(function_name, argument_name, given) AS
+CREATE MACRO footfall.internal.number_list(function_name, argument_name, given) AS
 CASE
     WHEN (
         split_part(typeof(given), '[', 1) IN (
@@ -339,7 +339,7 @@ CASE
     ))
 END;
 
-COMMENT ON MACRO footfall.main.number_list IS $$A list of numbers as DOUBLE[], or an error that names the macro it was given to.
+COMMENT ON MACRO footfall.internal.number_list IS $$A list of numbers as DOUBLE[], or an error that names the macro it was given to.
 
 Parameters:
 - function_name: the macro's name, for the message.
@@ -347,9 +347,9 @@ Parameters:
 - given: a LIST or ARRAY of whole numbers, FLOATs, DOUBLEs or DECIMALs.
 
 Example:
-SELECT footfall.number_list('segment', 'features', [1, 2.5]) AS features;$$;
+SELECT footfall.internal.number_list('segment', 'features', [1, 2.5]) AS features;$$;
 
-CREATE MACRO footfall.main.name_list(function_name, argument_name, given) AS
+CREATE MACRO footfall.internal.name_list(function_name, argument_name, given) AS
 CASE WHEN typeof(given) LIKE '%[%]' OR typeof(given) = typeof(NULL)
     THEN TRY_CAST(given AS VARCHAR[])
     ELSE error(concat(
@@ -358,7 +358,7 @@ CASE WHEN typeof(given) LIKE '%[%]' OR typeof(given) = typeof(NULL)
     ))
 END;
 
-COMMENT ON MACRO footfall.main.name_list IS $$A list of names as VARCHAR[], or an error that names the macro it was given to.
+COMMENT ON MACRO footfall.internal.name_list IS $$A list of names as VARCHAR[], or an error that names the macro it was given to.
 
 Parameters:
 - function_name: the macro's name, for the message.
@@ -366,4 +366,4 @@ Parameters:
 - given: a LIST or ARRAY of what casts to text.
 
 Example:
-SELECT footfall.name_list('funnel', 'steps', ['view', 'buy']) AS steps;$$;
+SELECT footfall.internal.name_list('funnel', 'steps', ['view', 'buy']) AS steps;$$;

@@ -3,9 +3,9 @@
 -- Names inside a macro never equal one of its parameters: DuckDB puts the caller's expression
 -- wherever a parameter's name stands, so a column of that name could not be spoken of.
 
-CREATE MACRO footfall.main.event_line(line) AS system.main.event_line(line);
+CREATE MACRO footfall.internal.event_line(line) AS system.main.event_line(line);
 
-COMMENT ON MACRO footfall.main.event_line IS $$Takes one line of an event file apart, as a whole.
+COMMENT ON MACRO footfall.internal.event_line IS $$Takes one line of an event file apart, as a whole.
 
 A STRUCT: `user_id, item_id, category_id, action, unix_seconds` of an event, an empty field NULL; `problem`, why the line is no
 event, 'header' for the names of columns; and `text`, the line, where there is a problem. A blank line gives NULL. Fields may
@@ -17,7 +17,7 @@ Parameters:
 Example:
 SELECT e.user_id, e.action, e.problem FROM (SELECT unnest([event_line('1,10,100,pv,1511614800'), event_line('1,10,100,pv')]) AS e);$$;
 
-CREATE MACRO footfall.main.event_lines(path) AS TABLE
+CREATE MACRO footfall.internal.event_lines(path) AS TABLE
 SELECT system.main.event_line(line) AS parsed, filename AS file_name
 FROM read_csv(
     path,
@@ -33,7 +33,7 @@ FROM read_csv(
     filename = true
 );
 
-COMMENT ON MACRO TABLE footfall.main.event_lines IS $$The lines of event files, taken apart, good and bad ones alike.
+COMMENT ON MACRO TABLE footfall.internal.event_lines IS $$The lines of event files, taken apart, good and bad ones alike.
 
 What `read_taobao` and `malformed_lines` read. One row per line: `parsed`, a STRUCT of `user_id, item_id, category_id,
 action, unix_seconds`, of `problem` (why the line is no event, 'header' for the names of the columns, NULL for an event) and
@@ -45,7 +45,7 @@ Parameters:
 
 Example:
 COPY (SELECT 1, 10, 100, 'pv', 1511614800) TO '/tmp/footfall_example.csv' (HEADER false);
-SELECT parsed.user_id, parsed.action, parsed.problem FROM footfall.event_lines('/tmp/footfall_example.csv');$$;
+SELECT parsed.user_id, parsed.action, parsed.problem FROM footfall.internal.event_lines('/tmp/footfall_example.csv');$$;
 
 CREATE MACRO footfall.main.read_taobao(path, utc_offset := INTERVAL '8 hours', skip_malformed := false) AS TABLE
 SELECT
@@ -53,13 +53,13 @@ SELECT
     parsed.item_id AS item_id,
     parsed.category_id AS category_id,
     parsed.action AS action,
-    make_timestamp(parsed.unix_seconds * 1000000) + footfall.main.duration('read_taobao', 'utc_offset', utc_offset) AS ts
-FROM footfall.main.event_lines(path)
+    make_timestamp(parsed.unix_seconds * 1000000) + footfall.internal.duration('read_taobao', 'utc_offset', utc_offset) AS ts
+FROM footfall.internal.event_lines(path)
 WHERE parsed IS NOT NULL
     AND CASE
         WHEN parsed.problem IS NULL THEN true
         WHEN parsed.problem = 'header' OR skip_malformed THEN false
-        ELSE CAST(error('footfall.read_taobao: a line is no event: ' || parsed.problem || ', in ' || footfall.main.shown(parsed.text)
+        ELSE CAST(error('footfall.read_taobao: a line is no event: ' || parsed.problem || ', in ' || footfall.internal.shown(parsed.text)
             || '; footfall.malformed_lines(path) lists such lines with their numbers, skip_malformed := true leaves them out') AS BOOLEAN)
     END;
 
@@ -87,7 +87,7 @@ FROM footfall.read_taobao('/tmp/footfall_example.csv');$$;
 CREATE MACRO footfall.main.malformed_lines(path) AS TABLE
 WITH lines AS NOT MATERIALIZED (
     SELECT row_number() OVER () AS place, file_name, parsed.problem AS problem, parsed.text AS line_text
-    FROM footfall.main.event_lines(path)
+    FROM footfall.internal.event_lines(path)
 ),
 files AS (SELECT file_name, min(place) AS first_place FROM lines GROUP BY file_name)
 SELECT
@@ -112,33 +112,33 @@ Example:
 COPY (SELECT '1,10,100,pv,1511614800' UNION ALL SELECT '1,10,100,pv') TO '/tmp/footfall_example.csv' (HEADER false, QUOTE '', DELIMITER '|');
 SELECT line, reason, text FROM footfall.malformed_lines('/tmp/footfall_example.csv');$$;
 
-CREATE MACRO footfall.main.check_cleaning(function_name, valid_from, valid_until, actions, duplicates := 'drop', absent := 'error') AS
-(footfall.main.moment_option(function_name, 'valid_from', valid_from) IS NOT NULL OR valid_from IS NULL)
-AND (footfall.main.moment_option(function_name, 'valid_until', valid_until) IS NOT NULL OR valid_until IS NULL)
-AND footfall.main.check_option(
+CREATE MACRO footfall.internal.check_cleaning(function_name, valid_from, valid_until, actions, duplicates := 'drop', absent := 'error') AS
+(footfall.internal.moment_option(function_name, 'valid_from', valid_from) IS NOT NULL OR valid_from IS NULL)
+AND (footfall.internal.moment_option(function_name, 'valid_until', valid_until) IS NOT NULL OR valid_until IS NULL)
+AND footfall.internal.check_option(
     coalesce(
-        footfall.main.moment_option(function_name, 'valid_from', valid_from)
-            <= footfall.main.moment_option(function_name, 'valid_until', valid_until),
+        footfall.internal.moment_option(function_name, 'valid_from', valid_from)
+            <= footfall.internal.moment_option(function_name, 'valid_until', valid_until),
         true
     ),
     function_name, 'valid_from', valid_from, 'not after valid_until (' || coalesce(CAST(valid_until AS VARCHAR), 'NULL') || ')'
-) AND footfall.main.check_option(
-    coalesce(len(footfall.main.name_list(function_name, 'actions', actions)) > 0, true),
+) AND footfall.internal.check_option(
+    coalesce(len(footfall.internal.name_list(function_name, 'actions', actions)) > 0, true),
     function_name, 'actions', actions, 'a list of at least one action, or NULL for pv, cart, fav and buy'
-) AND footfall.main.check_option(
+) AND footfall.internal.check_option(
     duplicates IN ('drop', 'keep'), function_name, 'duplicates', duplicates, '''drop'', ''keep'''
-) AND footfall.main.check_option(
+) AND footfall.internal.check_option(
     absent IN ('error', 'zero'), function_name, 'absent', absent, '''error'', ''zero'''
 );
 
-COMMENT ON MACRO footfall.main.check_cleaning IS $$True, or the error for wrong options of clean_events and cleaning_report.
+COMMENT ON MACRO footfall.internal.check_cleaning IS $$True, or the error for wrong options of clean_events and cleaning_report.
 
 Parameters:
 - function_name: the macro's name.
 - valid_from, valid_until, actions, duplicates, absent: its options.
 
 Example:
-SELECT footfall.check_cleaning('clean_events', DATE '2017-11-25', NULL, ['pv']) AS is_right;$$;
+SELECT footfall.internal.check_cleaning('clean_events', DATE '2017-11-25', NULL, ['pv']) AS is_right;$$;
 
 CREATE MACRO footfall.main.event_reason(
     user_id, item_id, category_id, action, ts, valid_from := NULL, valid_until := NULL, actions := NULL
@@ -198,21 +198,21 @@ ff_kept AS NOT MATERIALIZED (
     SELECT *
     FROM query_table(tbl)
     WHERE footfall.main.event_reason(
-        footfall.main.usable_key('clean_events', 'user_id', user_id),
+        footfall.internal.usable_key('clean_events', 'user_id', user_id),
         item_id,
         category_id,
         action,
-        footfall.main.local_time(
+        footfall.internal.local_time(
             'clean_events', 'ts', ts, time_zone := time_zone,
             default_zone := CASE WHEN valid_from IS NULL AND valid_until IS NULL THEN 'UTC' END
         ),
-        valid_from := footfall.main.moment_option('clean_events', 'valid_from', valid_from),
-        valid_until := footfall.main.moment_option('clean_events', 'valid_until', valid_until),
+        valid_from := footfall.internal.moment_option('clean_events', 'valid_from', valid_from),
+        valid_until := footfall.internal.moment_option('clean_events', 'valid_until', valid_until),
         actions := actions
     ) = 'kept'
-    AND (SELECT footfall.main.check_cleaning('clean_events', valid_from, valid_until, actions, duplicates := duplicates, absent := absent))
-    AND (SELECT footfall.main.check_occurs('clean_events', 'actions', footfall.main.name_list('clean_events', 'actions', actions), ff_names) FROM ff_found)
-    AND (SELECT footfall.main.check_occurs('clean_events', 'actions', ['pv', 'cart', 'fav', 'buy'], ff_names) FROM ff_unknown)
+    AND (SELECT footfall.internal.check_cleaning('clean_events', valid_from, valid_until, actions, duplicates := duplicates, absent := absent))
+    AND (SELECT footfall.internal.check_occurs('clean_events', 'actions', footfall.internal.name_list('clean_events', 'actions', actions), ff_names) FROM ff_found)
+    AND (SELECT footfall.internal.check_occurs('clean_events', 'actions', ['pv', 'cart', 'fav', 'buy'], ff_names) FROM ff_unknown)
 ),
 -- One more column, because COLUMNS must find one.
 ff_events AS NOT MATERIALIZED (
@@ -224,8 +224,8 @@ SELECT * EXCLUDE (ff_nothing)
 FROM (
     SELECT
         user_id AS user_id,
-        footfall.main.column_value('clean_events', 'item_id', item_id, typeof(ff_events)) AS item_id,
-        footfall.main.column_value('clean_events', 'category_id', category_id, typeof(ff_events)) AS category_id,
+        footfall.internal.column_value('clean_events', 'item_id', item_id, typeof(ff_events)) AS item_id,
+        footfall.internal.column_value('clean_events', 'category_id', category_id, typeof(ff_events)) AS category_id,
         action AS action,
         ts AS ts,
         COLUMNS(lambda ff_column: lower(ff_column) NOT IN ('user_id', 'item_id', 'category_id', 'action', 'ts'))
@@ -270,9 +270,9 @@ ff_rows AS MATERIALIZED (FROM query_table(tbl)),
 ff_events AS NOT MATERIALIZED (
     SELECT
         *,
-        footfall.main.usable_key('cleaning_report', 'user_id', user_id) AS ff_user,
+        footfall.internal.usable_key('cleaning_report', 'user_id', user_id) AS ff_user,
         CAST(action AS VARCHAR) AS ff_action,
-        footfall.main.local_time(
+        footfall.internal.local_time(
             'cleaning_report', 'ts', ts, time_zone := time_zone,
             default_zone := CASE WHEN valid_from IS NULL AND valid_until IS NULL THEN 'UTC' END
         ) AS ff_time
@@ -283,8 +283,8 @@ ff_judged AS NOT MATERIALIZED (
         *,
         footfall.main.event_reason(
             ff_user, NULL, NULL, ff_action, ff_time,
-            valid_from := footfall.main.moment_option('cleaning_report', 'valid_from', valid_from),
-            valid_until := footfall.main.moment_option('cleaning_report', 'valid_until', valid_until),
+            valid_from := footfall.internal.moment_option('cleaning_report', 'valid_from', valid_from),
+            valid_until := footfall.internal.moment_option('cleaning_report', 'valid_until', valid_until),
             actions := actions
         ) AS ff_reason
     FROM ff_events
@@ -366,11 +366,11 @@ SELECT
             || ' % of the events share user and time with another'
         WHEN 'null_key' THEN 'without a user ' || ff_n_nobody || ', an action ' || ff_n_actionless || ', a time ' || ff_n_timeless
         WHEN 'unknown_action' THEN array_to_string(
-            [footfall.main.shown(one.name) || ' ' || one.n FOR one IN list_sort(ff_unknown, 'DESC', 'NULLS LAST')[:5]], ', '
+            [footfall.internal.shown(one.name) || ' ' || one.n FOR one IN list_sort(ff_unknown, 'DESC', 'NULLS LAST')[:5]], ', '
         ) || CASE WHEN len(ff_unknown) > 5 THEN ' and ' || len(ff_unknown) - 5 || ' more' ELSE '' END
             || CASE WHEN list_has_any(
                 [lower(trim(one.name, chr(9) || chr(10) || chr(13) || ' ')) FOR one IN ff_unknown],
-                coalesce(footfall.main.name_list('cleaning_report', 'actions', actions), ['pv', 'cart', 'fav', 'buy'])
+                coalesce(footfall.internal.name_list('cleaning_report', 'actions', actions), ['pv', 'cart', 'fav', 'buy'])
             ) THEN '; some differ from a known action by case or spaces only: clean the text first' ELSE '' END
         WHEN 'before_range' THEN 'the earliest ' || ff_first
         WHEN 'after_range' THEN 'the latest ' || ff_last
@@ -384,14 +384,14 @@ FROM ff_reasons
 CROSS JOIN ff_all
 CROSS JOIN ff_tied
 LEFT JOIN ff_counted ON ff_reason = CASE ff_shown_reason WHEN 'duplicate' THEN 'kept' ELSE ff_shown_reason END
-WHERE (SELECT footfall.main.check_cleaning('cleaning_report', valid_from, valid_until, actions, duplicates := duplicates, absent := absent))
+WHERE (SELECT footfall.internal.check_cleaning('cleaning_report', valid_from, valid_until, actions, duplicates := duplicates, absent := absent))
 AND CASE
     WHEN absent = 'zero' THEN true
     WHEN actions IS NOT NULL
-    THEN footfall.main.check_occurs('cleaning_report', 'actions', footfall.main.name_list('cleaning_report', 'actions', actions), ff_found)
+    THEN footfall.internal.check_occurs('cleaning_report', 'actions', footfall.internal.name_list('cleaning_report', 'actions', actions), ff_found)
     -- Of the default actions one is enough: not every shop has favourites.
     ELSE len(list_intersect(ff_found, ['pv', 'cart', 'fav', 'buy'])) > 0
-        OR footfall.main.check_occurs('cleaning_report', 'actions', ['pv', 'cart', 'fav', 'buy'], ff_found)
+        OR footfall.internal.check_occurs('cleaning_report', 'actions', ['pv', 'cart', 'fav', 'buy'], ff_found)
 END
 ORDER BY ff_place ASC;
 

@@ -5,10 +5,10 @@
 --
 -- Infinite times are dropped by comparing, as in 03_reports.sql.
 
-CREATE MACRO footfall.main.funnel_progress(times, marks, steps, within, strict, strict_increase) AS
+CREATE MACRO footfall.internal.funnel_progress(times, marks, steps, within, strict, strict_increase) AS
 system.main.funnel_progress(times, CAST(marks AS UBIGINT[]), steps, within, strict, strict_increase);
 
-COMMENT ON MACRO footfall.main.funnel_progress IS $$How far one user gets along the steps of a funnel, and when.
+COMMENT ON MACRO footfall.internal.funnel_progress IS $$How far one user gets along the steps of a funnel, and when.
 
 Used by `funnel`, which says what a chain is. Gives a STRUCT: `times TIMESTAMP[]`, those of the chain that gets
 furthest, and `occurs BOOLEAN[]`, for each step whether its action occurs at all. The lists of events need no order.
@@ -23,34 +23,34 @@ Parameters:
 - strict_increase: BOOLEAN, whether each step must be later than the one before.
 
 Example:
-SELECT footfall.funnel_progress(
+SELECT footfall.internal.funnel_progress(
     [TIMESTAMP '2017-11-25 21:10:00', TIMESTAMP '2017-11-25 21:00:00'], [2, 1], ['pv', 'cart', 'buy'],
     INTERVAL 1 HOUR, false, false);$$;
 
-CREATE MACRO footfall.main.funnel_steps(given) AS
-CASE WHEN len(footfall.main.name_list('funnel', 'steps', given)) BETWEEN 1 AND 8
-        AND list_position(footfall.main.name_list('funnel', 'steps', given), NULL) IS NULL
-    THEN footfall.main.name_list('funnel', 'steps', given)
-    ELSE error('footfall.funnel: argument ''steps'' is ' || coalesce(footfall.main.shown(given), 'NULL')
+CREATE MACRO footfall.internal.funnel_steps(given) AS
+CASE WHEN len(footfall.internal.name_list('funnel', 'steps', given)) BETWEEN 1 AND 8
+        AND list_position(footfall.internal.name_list('funnel', 'steps', given), NULL) IS NULL
+    THEN footfall.internal.name_list('funnel', 'steps', given)
+    ELSE error('footfall.funnel: argument ''steps'' is ' || coalesce(footfall.internal.shown(given), 'NULL')
         || '; allowed: a list of 1 to 8 actions')
 END;
 
-COMMENT ON MACRO footfall.main.funnel_steps IS $$The actions of a funnel as VARCHAR[], or the error that `funnel` gives.
+COMMENT ON MACRO footfall.internal.funnel_steps IS $$The actions of a funnel as VARCHAR[], or the error that `funnel` gives.
 
 Parameters:
 - given: a list of 1 to 8 actions.
 
 Example:
-SELECT footfall.funnel_steps(['pv', 'cart', 'buy']) AS steps;$$;
+SELECT footfall.internal.funnel_steps(['pv', 'cart', 'buy']) AS steps;$$;
 
-CREATE MACRO footfall.main.funnel_place(event_action, names) AS
+CREATE MACRO footfall.internal.funnel_place(event_action, names) AS
 CAST(CASE event_action
     WHEN names[1] THEN 1 WHEN names[2] THEN 2 WHEN names[3] THEN 3 WHEN names[4] THEN 4
     WHEN names[5] THEN 5 WHEN names[6] THEN 6 WHEN names[7] THEN 7 WHEN names[8] THEN 8
     ELSE 0
 END AS UBIGINT);
 
-COMMENT ON MACRO footfall.main.funnel_place IS $$The step of a funnel that names an action first, from 1; 0 for an action that is no step.
+COMMENT ON MACRO footfall.internal.funnel_place IS $$The step of a funnel that names an action first, from 1; 0 for an action that is no step.
 
 Used by `funnel`. As comparisons with constants it costs less than a search in a list.
 
@@ -59,7 +59,7 @@ Parameters:
 - names: VARCHAR[], the actions of the steps, at most 8.
 
 Example:
-SELECT footfall.funnel_place('buy', ['pv', 'cart', 'buy']) AS place;$$;
+SELECT footfall.internal.funnel_place('buy', ['pv', 'cart', 'buy']) AS place;$$;
 
 CREATE MACRO footfall.main.funnel(
     tbl, user_id, action, ts, steps := ['pv', 'cart', 'buy'], within := NULL, strict_increase := false,
@@ -67,11 +67,11 @@ CREATE MACRO footfall.main.funnel(
 ) AS TABLE
 WITH input_events AS NOT MATERIALIZED (
     SELECT
-        footfall.main.usable_key('funnel', 'user_id', user_id) AS event_user,
+        footfall.internal.usable_key('funnel', 'user_id', user_id) AS event_user,
         CAST(action AS VARCHAR) AS event_action,
-        footfall.main.instant('funnel', 'ts', ts) AS event_time,
-        footfall.main.usable_key('funnel', 'per', per) AS event_part,
-        footfall.main.usable_group('funnel', 'by', "by") AS event_group,
+        footfall.internal.instant('funnel', 'ts', ts) AS event_time,
+        footfall.internal.usable_key('funnel', 'per', per) AS event_part,
+        footfall.internal.usable_group('funnel', 'by', "by") AS event_group,
         -- DuckDB knows types and options when it plans, and drops what they rule out.
         typeof(per) <> typeof(NULL) AS has_part,
         typeof("by") <> typeof(NULL) AS has_group,
@@ -82,7 +82,7 @@ WITH input_events AS NOT MATERIALIZED (
     FROM query_table(tbl)
 ),
 placed AS NOT MATERIALIZED (
-    SELECT *, footfall.main.funnel_place(event_action, TRY_CAST(steps AS VARCHAR[])) AS event_place
+    SELECT *, footfall.internal.funnel_place(event_action, TRY_CAST(steps AS VARCHAR[])) AS event_place
     FROM input_events
 ),
 usable AS NOT MATERIALIZED (
@@ -115,8 +115,8 @@ progress AS MATERIALIZED (
         system.main.funnel_progress(
             CASE WHEN first_time IS NULL THEN listed_times ELSE list_append(listed_times, first_time) END,
             CASE WHEN first_time IS NULL THEN listed_marks ELSE list_append(listed_marks, CAST(1 AS UBIGINT)) END,
-            footfall.main.funnel_steps(steps),
-            coalesce(footfall.main.duration('funnel', 'within', within), INTERVAL '1000000 years'),
+            footfall.internal.funnel_steps(steps),
+            coalesce(footfall.internal.duration('funnel', 'within', within), INTERVAL '1000000 years'),
             coalesce(TRY_CAST(strict AS BOOLEAN), false),
             coalesce(TRY_CAST(strict_increase AS BOOLEAN), false)
         ) AS one_user
@@ -163,16 +163,16 @@ SELECT
     event_group AS group_value
 FROM counted
 WHERE (SELECT
-    len(footfall.main.funnel_steps(steps)) > 0 AND footfall.main.check_option(
-        coalesce(footfall.main.duration('funnel', 'within', within) >= INTERVAL '0 seconds', true),
+    len(footfall.internal.funnel_steps(steps)) > 0 AND footfall.internal.check_option(
+        coalesce(footfall.internal.duration('funnel', 'within', within) >= INTERVAL '0 seconds', true),
         'funnel', 'within', within, 'an INTERVAL that is not negative, or NULL for no limit'
-    ) AND footfall.main.check_option(
+    ) AND footfall.internal.check_option(
         TRY_CAST(strict AS BOOLEAN) IS NOT NULL, 'funnel', 'strict', strict, 'true, false'
-    ) AND footfall.main.check_option(
+    ) AND footfall.internal.check_option(
         TRY_CAST(strict_increase AS BOOLEAN) IS NOT NULL, 'funnel', 'strict_increase', strict_increase, 'true, false'
-    ) AND footfall.main.check_option(
+    ) AND footfall.internal.check_option(
         absent IN ('error', 'zero'), 'funnel', 'absent', absent, '''error'', ''zero'''
-    ) AND footfall.main.check_occurs('funnel', 'steps', TRY_CAST(steps AS VARCHAR[]), names)
+    ) AND footfall.internal.check_occurs('funnel', 'steps', TRY_CAST(steps AS VARCHAR[]), names)
     FROM all_actions
 )
 WINDOW from_start AS (PARTITION BY event_group ORDER BY step_number ASC NULLS LAST)

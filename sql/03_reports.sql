@@ -3,7 +3,7 @@
 -- Infinite times are dropped by comparing, not by isfinite(), because DuckDB can prove a comparison
 -- from a column's smallest and largest value and then leaves it out. Days are numbered from 1 January 1970.
 
-CREATE MACRO footfall.main.whole_day(function_name, argument_name, given) AS
+CREATE MACRO footfall.internal.whole_day(function_name, argument_name, given) AS
 CASE
     WHEN given IS NULL THEN NULL
     WHEN typeof(given) = 'TIMESTAMP WITH TIME ZONE'
@@ -13,11 +13,11 @@ CASE
     WHEN isfinite(TRY_CAST(CAST(given AS VARCHAR) AS TIMESTAMP))
         AND TRY_CAST(CAST(given AS VARCHAR) AS TIMESTAMP) = date_trunc('day', TRY_CAST(CAST(given AS VARCHAR) AS TIMESTAMP))
     THEN CAST(TRY_CAST(CAST(given AS VARCHAR) AS TIMESTAMP) AS DATE)
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is ' || footfall.main.shown(given)
+    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is ' || footfall.internal.shown(given)
         || '; allowed: a DATE, or a TIMESTAMP at midnight, because rates are per day')
 END;
 
-COMMENT ON MACRO footfall.main.whole_day IS $$A day that an option names, as DATE, or an error that names the macro it was given to.
+COMMENT ON MACRO footfall.internal.whole_day IS $$A day that an option names, as DATE, or an error that names the macro it was given to.
 
 NULL stays NULL. A time within a day is refused, because rates are per day, and so is a TIMESTAMP WITH TIME ZONE,
 whose day depends on whose calendar is meant.
@@ -28,9 +28,9 @@ Parameters:
 - given: DATE, or TIMESTAMP at midnight.
 
 Example:
-SELECT footfall.whole_day('activity', 'period_from', TIMESTAMP '2017-11-25 00:00:00') AS day;$$;
+SELECT footfall.internal.whole_day('activity', 'period_from', TIMESTAMP '2017-11-25 00:00:00') AS day;$$;
 
-CREATE MACRO footfall.main.counted_days(function_name, seen, which, first_day, end_day) AS
+CREATE MACRO footfall.internal.counted_days(function_name, seen, which, first_day, end_day) AS
 CASE
     WHEN which = 'open' THEN seen
     WHEN coalesce(end_day, seen[-1] + 1) - coalesce(first_day, seen[1]) > 100000
@@ -48,7 +48,7 @@ CASE
     ELSE range(coalesce(first_day, seen[1]), coalesce(end_day, seen[-1] + 1))
 END;
 
-COMMENT ON MACRO footfall.main.counted_days IS $$The days that rates are divided by, numbered from 1 January 1970, as BIGINT[].
+COMMENT ON MACRO footfall.internal.counted_days IS $$The days that rates are divided by, numbered from 1 January 1970, as BIGINT[].
 
 'calendar' gives every day of the period, with or without events: from the first day to the last, or between the days
 that were given. 'open' gives the days with events. One wrong time, such as a row of the year 2037, would add thousands
@@ -63,9 +63,9 @@ Parameters:
 - end_day: BIGINT, the first day after the period; NULL takes the day after the last one with events.
 
 Example:
-SELECT footfall.counted_days('activity', [17495, 17498], 'calendar', NULL, NULL) AS days;$$;
+SELECT footfall.internal.counted_days('activity', [17495, 17498], 'calendar', NULL, NULL) AS days;$$;
 
-CREATE MACRO footfall.main.calendar_slot(moment, part, week_start) AS
+CREATE MACRO footfall.internal.calendar_slot(moment, part, week_start) AS
 CASE part
     WHEN 'hour' THEN hour(moment)
     WHEN 'weekday' THEN isodow(moment)
@@ -77,7 +77,7 @@ CASE part
     WHEN 'quarter' THEN make_date(year(moment), 3 * quarter(moment) - 2, 1) - DATE '1970-01-01'
 END;
 
-COMMENT ON MACRO footfall.main.calendar_slot IS $$The part of the calendar that a moment falls in, as a number that grows with time.
+COMMENT ON MACRO footfall.internal.calendar_slot IS $$The part of the calendar that a moment falls in, as a number that grows with time.
 
 Parameters:
 - moment: TIMESTAMP, what the shop's clock shows.
@@ -86,7 +86,7 @@ Parameters:
 - week_start: the weekday that 'week' begins with, such as 'monday'.
 
 Example:
-SELECT footfall.calendar_slot(TIMESTAMP '2017-12-03 21:30:00', 'hour_of_week', 'monday') AS slot;$$;
+SELECT footfall.internal.calendar_slot(TIMESTAMP '2017-12-03 21:30:00', 'hour_of_week', 'monday') AS slot;$$;
 
 CREATE MACRO footfall.main.activity(
     tbl, user_id, action, ts, by := 'hour', purchase := 'buy', days := 'calendar', period_from := NULL, period_until := NULL,
@@ -94,21 +94,21 @@ CREATE MACRO footfall.main.activity(
 ) AS TABLE
 WITH input_events AS NOT MATERIALIZED (
     SELECT
-        footfall.main.usable_key('activity', 'user_id', user_id) AS event_user,
+        footfall.internal.usable_key('activity', 'user_id', user_id) AS event_user,
         CAST(action AS VARCHAR) AS event_action,
-        footfall.main.local_time('activity', 'ts', ts, time_zone := time_zone) AS event_time
+        footfall.internal.local_time('activity', 'ts', ts, time_zone := time_zone) AS event_time
     FROM query_table(tbl)
 ),
 placed AS NOT MATERIALIZED (
     SELECT
-        footfall.main.calendar_slot(event_time, "by", week_start) AS slot,
+        footfall.internal.calendar_slot(event_time, "by", week_start) AS slot,
         CAST(event_time AS DATE) AS date_seen,
         event_user,
         event_action = CAST(purchase AS VARCHAR) AS is_purchase
     FROM input_events
     WHERE event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
-        AND (period_from IS NULL OR event_time >= footfall.main.whole_day('activity', 'period_from', period_from))
-        AND (period_until IS NULL OR event_time < footfall.main.whole_day('activity', 'period_until', period_until))
+        AND (period_from IS NULL OR event_time >= footfall.internal.whole_day('activity', 'period_from', period_from))
+        AND (period_until IS NULL OR event_time < footfall.internal.whole_day('activity', 'period_until', period_until))
 ),
 -- Counting per user first makes the distinct count a plain one, and is as fast. Where a slot is a date, or the
 -- calendar is given, the dates need no count of their own; elsewhere one scan of the events gives them too.
@@ -131,17 +131,17 @@ slots AS MATERIALIZED (
 period AS MATERIALIZED (
     SELECT
         list(day_number ORDER BY day_number ASC NULLS LAST) AS seen,
-        footfall.main.whole_day('activity', 'period_from', period_from) - DATE '1970-01-01' AS first_day,
-        footfall.main.whole_day('activity', 'period_until', period_until) - DATE '1970-01-01' AS end_day
+        footfall.internal.whole_day('activity', 'period_from', period_from) - DATE '1970-01-01' AS first_day,
+        footfall.internal.whole_day('activity', 'period_until', period_until) - DATE '1970-01-01' AS end_day
     FROM (SELECT CASE "by" WHEN 'date' THEN slot ELSE date_seen - DATE '1970-01-01' END AS day_number FROM slots)
     WHERE day_number IS NOT NULL
 ),
 calendar AS MATERIALIZED (
-    SELECT unnest(footfall.main.counted_days('activity', seen, "days", first_day, end_day)) AS day_number FROM period
+    SELECT unnest(footfall.internal.counted_days('activity', seen, "days", first_day, end_day)) AS day_number FROM period
 ),
 slot_days AS MATERIALIZED (
     SELECT
-        footfall.main.calendar_slot(CAST(DATE '1970-01-01' + CAST(day_number AS INTEGER) AS TIMESTAMP), "by", week_start) AS day_slot,
+        footfall.internal.calendar_slot(CAST(DATE '1970-01-01' + CAST(day_number AS INTEGER) AS TIMESTAMP), "by", week_start) AS day_slot,
         count(*) AS n_days
     FROM calendar
     GROUP BY day_slot
@@ -203,11 +203,11 @@ SELECT
 FROM rates
 CROSS JOIN (SELECT ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] AS weekday_names)
 WHERE (SELECT
-    footfall.main.check_option(wrong IS NULL, 'activity', wrong['argument'], wrong['given'], wrong['allowed'])
-    AND footfall.main.check_option(
+    footfall.internal.check_option(wrong IS NULL, 'activity', wrong['argument'], wrong['given'], wrong['allowed'])
+    AND footfall.internal.check_option(
         coalesce(first_day < end_day, true), 'activity', 'period_until', period_until,
         'later than period_from (' || CAST(period_from AS VARCHAR) || ')'
-    ) AND footfall.main.check_occurs('activity', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
+    ) AND footfall.internal.check_occurs('activity', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
     FROM period
     CROSS JOIN actions_seen
     CROSS JOIN (SELECT list_filter([
@@ -278,17 +278,17 @@ CREATE MACRO footfall.main.promotion_effect(
 ) AS TABLE
 WITH input_events AS NOT MATERIALIZED (
     SELECT
-        footfall.main.usable_key('promotion_effect', 'user_id', user_id) AS event_user,
+        footfall.internal.usable_key('promotion_effect', 'user_id', user_id) AS event_user,
         action AS event_action,
-        footfall.main.local_time('promotion_effect', 'ts', ts, time_zone := time_zone) AS event_time
+        footfall.internal.local_time('promotion_effect', 'ts', ts, time_zone := time_zone) AS event_time
     FROM query_table(tbl)
 ),
 given AS MATERIALIZED (
     SELECT
-        footfall.main.whole_day('promotion_effect', 'starts', starts) - DATE '1970-01-01' AS start_day,
-        footfall.main.whole_day('promotion_effect', 'ends', ends) - DATE '1970-01-01' AS end_day,
-        footfall.main.whole_day('promotion_effect', 'period_from', period_from) - DATE '1970-01-01' AS from_day,
-        footfall.main.whole_day('promotion_effect', 'period_until', period_until) - DATE '1970-01-01' AS until_day
+        footfall.internal.whole_day('promotion_effect', 'starts', starts) - DATE '1970-01-01' AS start_day,
+        footfall.internal.whole_day('promotion_effect', 'ends', ends) - DATE '1970-01-01' AS end_day,
+        footfall.internal.whole_day('promotion_effect', 'period_from', period_from) - DATE '1970-01-01' AS from_day,
+        footfall.internal.whole_day('promotion_effect', 'period_until', period_until) - DATE '1970-01-01' AS until_day
 ),
 -- Purchases before the period tell who buys for the first time.
 user_dates AS MATERIALIZED (
@@ -297,10 +297,10 @@ user_dates AS MATERIALIZED (
     WHERE event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity' AND event_action IS NOT NULL
         -- DuckDB would take an OR apart and compare every time several times over.
         AND CASE
-            WHEN period_from IS NULL OR event_time >= footfall.main.whole_day('promotion_effect', 'period_from', period_from) THEN true
-            ELSE CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR) AND event_time < footfall.main.whole_day('promotion_effect', 'starts', starts)
+            WHEN period_from IS NULL OR event_time >= footfall.internal.whole_day('promotion_effect', 'period_from', period_from) THEN true
+            ELSE CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR) AND event_time < footfall.internal.whole_day('promotion_effect', 'starts', starts)
         END
-        AND (period_until IS NULL OR event_time < footfall.main.whole_day('promotion_effect', 'period_until', period_until))
+        AND (period_until IS NULL OR event_time < footfall.internal.whole_day('promotion_effect', 'period_until', period_until))
     GROUP BY event_action, day_number, event_user
 ),
 dates AS MATERIALIZED (
@@ -334,7 +334,7 @@ calendar AS MATERIALIZED (
             THEN 1 + (day_number - inside_until) // n_days_long
         END AS span_number
     FROM (
-        SELECT *, unnest(footfall.main.counted_days('promotion_effect', seen, "days", from_day, until_day)) AS day_number
+        SELECT *, unnest(footfall.internal.counted_days('promotion_effect', seen, "days", from_day, until_day)) AS day_number
         FROM promotion
     )
 ),
@@ -546,9 +546,9 @@ CROSS JOIN day_counts
 CROSS JOIN all_users
 CROSS JOIN buyers
 WHERE (SELECT
-    footfall.main.check_option(wrong_day IS NULL, 'promotion_effect', wrong_day['argument'], wrong_day['given'], wrong_day['allowed'])
-    AND footfall.main.check_option(wrong IS NULL, 'promotion_effect', wrong['argument'], wrong['given'], wrong['allowed'])
-    AND footfall.main.check_occurs('promotion_effect', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
+    footfall.internal.check_option(wrong_day IS NULL, 'promotion_effect', wrong_day['argument'], wrong_day['given'], wrong_day['allowed'])
+    AND footfall.internal.check_option(wrong IS NULL, 'promotion_effect', wrong['argument'], wrong['given'], wrong['allowed'])
+    AND footfall.internal.check_occurs('promotion_effect', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
     FROM (SELECT list_filter([
         {'argument': 'starts', 'given': DATE '1970-01-01' + CAST(start_day AS INTEGER), 'is_right': start_day IS NOT NULL, 'allowed': 'a DATE'},
         {
@@ -657,8 +657,8 @@ CREATE MACRO footfall.main.conversion(
 ) AS TABLE
 WITH input_events AS NOT MATERIALIZED (
     SELECT
-        footfall.main.usable_key('conversion', 'user_id', user_id) AS event_user,
-        footfall.main.usable_group('conversion', 'by', "by") AS event_group,
+        footfall.internal.usable_key('conversion', 'user_id', user_id) AS event_user,
+        footfall.internal.usable_group('conversion', 'by', "by") AS event_group,
         CAST(action AS VARCHAR) AS event_action
     FROM query_table(tbl)
 ),
@@ -757,10 +757,10 @@ SELECT
 FROM counted
 CROSS JOIN actions_seen
 WHERE (SELECT
-    footfall.main.check_option(
+    footfall.internal.check_option(
         coalesce(TRY_CAST(top AS DOUBLE) >= 1 AND TRY_CAST(top AS DOUBLE) = TRY_CAST(top AS BIGINT), top IS NULL), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
-    ) AND footfall.main.check_option(wrong IS NULL, 'conversion', wrong['argument'], wrong['given'], wrong['allowed'])
-    AND (absent = 'zero' OR footfall.main.check_occurs(
+    ) AND footfall.internal.check_option(wrong IS NULL, 'conversion', wrong['argument'], wrong['given'], wrong['allowed'])
+    AND (absent = 'zero' OR footfall.internal.check_occurs(
         'conversion', missing['argument'], CASE WHEN missing IS NOT NULL THEN [missing['action']] ELSE [] END, seen
     ))
     FROM (

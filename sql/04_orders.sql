@@ -1,13 +1,13 @@
 -- Orders: what a customer bought at once, made from the lines of a shop's files.
 
-CREATE MACRO footfall.main.rounded(given, size, digits) AS
+CREATE MACRO footfall.internal.rounded(given, size, digits) AS
 -- Outside these bounds the powers of ten are no numbers.
 CASE WHEN size BETWEEN 1e-280 AND 1e280
     THEN round(given * pow(10, digits - ceil(log10(size)))) / pow(10, digits - ceil(log10(size))) + 0
     ELSE given
 END;
 
-COMMENT ON MACRO footfall.main.rounded IS $$A number rounded to so many digits, counted from the first digit of `size`.
+COMMENT ON MACRO footfall.internal.rounded IS $$A number rounded to so many digits, counted from the first digit of `size`.
 
 Sums of decimal fractions are off in the sixteenth digit: 0.1 + 0.2 - 0.3 is 5.6e-17. Rounded to the fifteenth
 digit of what was added, such a sum is the one on paper, and the same in whatever order it was added.
@@ -18,16 +18,16 @@ Parameters:
 - digits: the number of digits.
 
 Example:
-SELECT 0.1::DOUBLE + 0.2::DOUBLE - 0.3::DOUBLE AS added, footfall.rounded(added, 0.6, 15) AS money;$$;
+SELECT 0.1::DOUBLE + 0.2::DOUBLE - 0.3::DOUBLE AS added, footfall.internal.rounded(added, 0.6, 15) AS money;$$;
 
-CREATE MACRO footfall.main.finite_total(function_name, customer, total) AS
+CREATE MACRO footfall.internal.finite_total(function_name, customer, total) AS
 CASE WHEN customer IS NULL OR isfinite(total) IS NOT false
     THEN total
     ELSE error('footfall.' || function_name || ': argument ''amount'' adds up to ' || CASE WHEN isnan(total) THEN 'NaN' ELSE CAST(total AS VARCHAR) END || ' for customer '
         || left(CAST(customer AS VARCHAR), 200) || '; allowed: finite numbers and NULL')
 END;
 
-COMMENT ON MACRO footfall.main.finite_total IS $$A customer's sum of amounts, or an error where it is infinite or NaN.
+COMMENT ON MACRO footfall.internal.finite_total IS $$A customer's sum of amounts, or an error where it is infinite or NaN.
 
 Parameters:
 - function_name: the macro's name, for the message.
@@ -35,20 +35,20 @@ Parameters:
 - total: DOUBLE.
 
 Example:
-SELECT footfall.finite_total('rfm', 1, 12.5) AS total;$$;
+SELECT footfall.internal.finite_total('rfm', 1, 12.5) AS total;$$;
 
-CREATE MACRO footfall.main.order_rows(
+CREATE MACRO footfall.internal.order_rows(
     function_name, tbl, customer_argument, customer_id, order_id, ts, amount,
     action := NULL, action_for := NULL, until_day := NULL, time_zone := NULL, rows_suffice := false
 ) AS TABLE
 WITH input_lines AS NOT MATERIALIZED (
     SELECT
-        footfall.main.usable_key(function_name, customer_argument, customer_id) AS buyer,
-        footfall.main.usable_key(function_name, 'order_id', order_id) AS order_key,
+        footfall.internal.usable_key(function_name, customer_argument, customer_id) AS buyer,
+        footfall.internal.usable_key(function_name, 'order_id', order_id) AS order_key,
         ts AS moment,
-        footfall.main.instant(function_name, 'ts', ts) AS instant_time,
-        footfall.main.local_time(function_name, 'ts', ts, time_zone := time_zone, default_zone := 'UTC') AS local_time,
-        footfall.main.number(function_name, 'amount', amount) AS line_amount,
+        footfall.internal.instant(function_name, 'ts', ts) AS instant_time,
+        footfall.internal.local_time(function_name, 'ts', ts, time_zone := time_zone, default_zone := 'UTC') AS local_time,
+        footfall.internal.number(function_name, 'amount', amount) AS line_amount,
         action AS line_action,
         -- Known when DuckDB plans, so that of the branches below it runs one.
         typeof(order_id) <> typeof(NULL) AS has_orders,
@@ -63,7 +63,7 @@ WITH input_lines AS NOT MATERIALIZED (
             ))
             WHEN action_for IS NOT NULL AND typeof(action) = typeof(NULL)
             THEN error(concat(
-                'footfall.', function_name, ': argument ''action'' is NULL, but ', footfall.main.shown(CAST(action_for AS VARCHAR)),
+                'footfall.', function_name, ': argument ''action'' is NULL, but ', footfall.internal.shown(CAST(action_for AS VARCHAR)),
                 ' names one; allowed: the column of the actions, as in action := event_type'
             ))
             ELSE true
@@ -96,7 +96,7 @@ UNION ALL
 -- A total within its own rounding is 0. Where the caller sums the totals up, it refuses those that are not finite.
 SELECT
     buyer, NULL, moment, moment, NULL, fsum(line_amount), sum(abs(line_amount)), count(*),
-    CASE WHEN rows_suffice THEN footfall.main.finite_total(function_name, buyer, fsum(line_amount)) ELSE fsum(line_amount) END
+    CASE WHEN rows_suffice THEN footfall.internal.finite_total(function_name, buyer, fsum(line_amount)) ELSE fsum(line_amount) END
         > 5e-15 * sum(abs(line_amount))
 FROM usable_lines
 WHERE NOT has_orders AND has_amounts
@@ -109,13 +109,13 @@ GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END
 UNION ALL
 SELECT
     buyer, order_key, min(moment), max(moment), NULL, fsum(line_amount), sum(abs(line_amount)), count(*),
-    CASE WHEN rows_suffice THEN footfall.main.finite_total(function_name, buyer, fsum(line_amount)) ELSE fsum(line_amount) END
+    CASE WHEN rows_suffice THEN footfall.internal.finite_total(function_name, buyer, fsum(line_amount)) ELSE fsum(line_amount) END
         > 5e-15 * sum(abs(line_amount))
 FROM usable_lines
 WHERE has_orders AND has_amounts
 GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END;
 
-COMMENT ON MACRO TABLE footfall.main.order_rows IS $$The orders among the rows of a relation, as `orders`, `rfm`, `repeat_purchase` and `cohorts` count them.
+COMMENT ON MACRO TABLE footfall.internal.order_rows IS $$The orders among the rows of a relation, as `orders`, `rfm`, `repeat_purchase` and `cohorts` count them.
 
 One row per order by the rules of `orders`, those of nobody included: `buyer`, `order_key`, `moment` and `last_moment`
 (the first and last `ts`, of the type that it has), `line_action`, `total` and `gross` (the sums of the amounts and of
@@ -136,17 +136,17 @@ Parameters:
 Example:
 WITH lines(customer, order_id, day, price) AS (VALUES (1, 'A', DATE '2010-12-01', 20.0), (1, 'A', DATE '2010-12-01', 5.0))
 SELECT buyer, order_key, total, n_lines, is_purchase
-FROM footfall.order_rows('rfm', lines, 'customer_id', customer, order_id, day, price);$$;
+FROM footfall.internal.order_rows('rfm', lines, 'customer_id', customer, order_id, day, price);$$;
 
 CREATE MACRO footfall.main.orders(tbl, customer_id, order_id, ts, amount := NULL) AS TABLE
 WITH placed AS NOT MATERIALIZED (
-    FROM footfall.main.order_rows('orders', tbl, 'customer_id', customer_id, order_id, ts, amount)
+    FROM footfall.internal.order_rows('orders', tbl, 'customer_id', customer_id, order_id, ts, amount)
 )
 SELECT
     buyer AS customer_id,
     order_key AS order_id,
     moment AS ts,
-    footfall.main.rounded(footfall.main.finite_total('orders', buyer, total), least(gross, 1e15), 15) AS amount,
+    footfall.internal.rounded(footfall.internal.finite_total('orders', buyer, total), least(gross, 1e15), 15) AS amount,
     n_lines AS lines,
     coalesce(is_purchase, false) AS is_purchase
 FROM placed

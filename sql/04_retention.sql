@@ -7,10 +7,10 @@ CREATE MACRO footfall.main.cohorts(
 WITH input_rows AS NOT MATERIALIZED (
     SELECT
         buyer,
-        footfall.main.instant('cohorts', 'ts', moment) AS instant_time,
-        footfall.main.local_time('cohorts', 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS local_time,
+        footfall.internal.instant('cohorts', 'ts', moment) AS instant_time,
+        footfall.internal.local_time('cohorts', 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS local_time,
         CAST(line_action AS VARCHAR) AS action_name
-    FROM footfall.main.order_rows(
+    FROM footfall.internal.order_rows(
         'cohorts', tbl, 'user_id', user_id, order_id, ts, amount, action := action,
         action_for := CASE WHEN typeof(returns) <> typeof(NULL) THEN 'returns' WHEN typeof(starts) <> typeof(NULL) THEN 'starts' END,
         time_zone := time_zone, rows_suffice := true
@@ -102,14 +102,14 @@ SELECT
 FROM sizes
 LEFT JOIN came_back ON came_back.first_slot = sizes.first_slot AND came_back.distance = sizes.distance
 WHERE (SELECT
-    footfall.main.check_option(
+    footfall.internal.check_option(
         period IN ('day', 'week', 'month', 'quarter', 'year'), 'cohorts', 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
-    ) AND footfall.main.check_option(
+    ) AND footfall.internal.check_option(
         CAST(week_start AS VARCHAR) IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
         'cohorts', 'week_start', CAST(week_start AS VARCHAR), 'a day of the week such as ''monday'' or ''sunday'''
-    ) AND footfall.main.check_option(absent IN ('error', 'zero'), 'cohorts', 'absent', absent, '''error'', ''zero''')
-    AND footfall.main.check_occurs('cohorts', 'starts', [CAST(starts AS VARCHAR)], coalesce(names, []))
-    AND footfall.main.check_occurs('cohorts', 'returns', [CAST(returns AS VARCHAR)], coalesce(names, []))
+    ) AND footfall.internal.check_option(absent IN ('error', 'zero'), 'cohorts', 'absent', absent, '''error'', ''zero''')
+    AND footfall.internal.check_occurs('cohorts', 'starts', [CAST(starts AS VARCHAR)], coalesce(names, []))
+    AND footfall.internal.check_occurs('cohorts', 'returns', [CAST(returns AS VARCHAR)], coalesce(names, []))
     FROM found
 )
 ORDER BY sizes.first_slot ASC NULLS LAST, sizes.distance ASC NULLS LAST;
@@ -149,8 +149,8 @@ CREATE MACRO footfall.main.repeat_purchase(tbl, user_id, ts, amount := NULL, ord
 WITH input_purchases AS NOT MATERIALIZED (
     SELECT
         buyer,
-        footfall.main.local_time('repeat_purchase', 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS purchase_time
-    FROM footfall.main.order_rows(
+        footfall.internal.local_time('repeat_purchase', 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS purchase_time
+    FROM footfall.internal.order_rows(
         'repeat_purchase', tbl, 'user_id', user_id, order_id, ts, amount, time_zone := time_zone, rows_suffice := true
     )
     WHERE buyer IS NOT NULL AND is_purchase

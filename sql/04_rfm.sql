@@ -33,20 +33,20 @@ Parameters:
 Example:
 SELECT footfall.rfm_segment(5, 5) AS best, footfall.rfm_segment(1, 1) AS worst;$$;
 
-CREATE MACRO footfall.main.check_cuts(function_name, argument_name, given, bins) AS
+CREATE MACRO footfall.internal.check_cuts(function_name, argument_name, given, bins) AS
 CASE WHEN typeof(given) = typeof(NULL)
     THEN true
-    ELSE footfall.main.check_option(
+    ELSE footfall.internal.check_option(
         [
             len(cuts) = bins - 1 AND len(list_filter(cuts, lambda cut: cut IS NULL OR isnan(cut))) = 0
                 AND list_sort(cuts, 'ASC', 'NULLS LAST') = cuts
-            FOR cuts IN [footfall.main.number_list(function_name, argument_name, given)]
+            FOR cuts IN [footfall.internal.number_list(function_name, argument_name, given)]
         ][1],
         function_name, argument_name, given, 'as many numbers as bins less one, here ' || (bins - 1) || ', none below the one before'
     )
 END;
 
-COMMENT ON MACRO footfall.main.check_cuts IS $$True, or the error for a list of cut points that is none.
+COMMENT ON MACRO footfall.internal.check_cuts IS $$True, or the error for a list of cut points that is none.
 
 Parameters:
 - function_name: the macro's name, for the message.
@@ -55,9 +55,9 @@ Parameters:
 - bins: the number of scores.
 
 Example:
-SELECT footfall.check_cuts('rfm', 'frequency_cuts', [2, 3, 4, 6], 5) AS is_right;$$;
+SELECT footfall.internal.check_cuts('rfm', 'frequency_cuts', [2, 3, 4, 6], 5) AS is_right;$$;
 
-CREATE MACRO footfall.main.rfm_scored(
+CREATE MACRO footfall.internal.rfm_scored(
     function_name, tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
     recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
 ) AS TABLE
@@ -65,14 +65,14 @@ WITH placed_orders AS NOT MATERIALIZED (
     SELECT
         buyer,
         CASE WHEN is_purchase
-            THEN footfall.main.local_time(function_name, 'ts', moment, time_zone := time_zone, default_zone := 'UTC')
+            THEN footfall.internal.local_time(function_name, 'ts', moment, time_zone := time_zone, default_zone := 'UTC')
         END AS purchase_time,
-        footfall.main.local_time(function_name, 'ts', last_moment, time_zone := time_zone, default_zone := 'UTC') AS last_row_time,
+        footfall.internal.local_time(function_name, 'ts', last_moment, time_zone := time_zone, default_zone := 'UTC') AS last_row_time,
         total,
         gross
-    FROM footfall.main.order_rows(
+    FROM footfall.internal.order_rows(
         function_name, tbl, 'customer_id', customer_id, order_id, ts, amount,
-        until_day := footfall.main.moment_option(function_name, 'as_of', as_of), time_zone := time_zone
+        until_day := footfall.internal.moment_option(function_name, 'as_of', as_of), time_zone := time_zone
     )
 ),
 -- A group of its own for the rows without a customer, since the last day is that of all rows.
@@ -88,7 +88,7 @@ customers AS MATERIALIZED (
     GROUP BY buyer
 ),
 today AS (
-    SELECT coalesce(CAST(footfall.main.moment_option(function_name, 'as_of', as_of) AS DATE), (SELECT CAST(max(last_seen) AS DATE) FROM customers)) AS as_of_day
+    SELECT coalesce(CAST(footfall.internal.moment_option(function_name, 'as_of', as_of) AS DATE), (SELECT CAST(max(last_seen) AS DATE) FROM customers)) AS as_of_day
 ),
 measured AS MATERIALIZED (
     SELECT
@@ -96,13 +96,13 @@ measured AS MATERIALIZED (
         as_of_day,
         as_of_day - CAST(last_time AS DATE) AS days_since,
         n_purchases,
-        footfall.main.rounded(total, least(gross, 1e15), 15) AS spent,
+        footfall.internal.rounded(total, least(gross, 1e15), 15) AS spent,
         -- Sums that differ only by rounding are equal: ten digits hold every cent below a hundred million.
-        footfall.main.rounded(total, abs(total), 10) AS compared_money
+        footfall.internal.rounded(total, abs(total), 10) AS compared_money
     FROM customers
     CROSS JOIN today
     -- An amount that is no number is no purchase either, so the total is looked at first.
-    WHERE buyer IS NOT NULL AND CASE WHEN isfinite(footfall.main.finite_total(function_name, buyer, total)) IS NOT false THEN n_purchases > 0 END
+    WHERE buyer IS NOT NULL AND CASE WHEN isfinite(footfall.internal.finite_total(function_name, buyer, total)) IS NOT false THEN n_purchases > 0 END
 ),
 -- The three measures one below the other, each so that more is better.
 weights AS (
@@ -161,11 +161,11 @@ cut_values AS (
 cut_lists AS MATERIALIZED (
     SELECT
         coalesce(
-            list_transform(list_reverse(footfall.main.number_list(function_name, 'recency_cuts', recency_cuts)), lambda days: -days),
+            list_transform(list_reverse(footfall.internal.number_list(function_name, 'recency_cuts', recency_cuts)), lambda days: -days),
             list(cut_value ORDER BY cut_number ASC) FILTER (measure = 1)
         ) AS recency_list,
         coalesce(
-            footfall.main.number_list(function_name, 'frequency_cuts', frequency_cuts),
+            footfall.internal.number_list(function_name, 'frequency_cuts', frequency_cuts),
             [2.0::DOUBLE] || coalesce(
                 list(cut_value ORDER BY cut_number ASC) FILTER (measure = 2),
                 -- Nobody ordered twice.
@@ -174,8 +174,8 @@ cut_lists AS MATERIALIZED (
         ) AS frequency_list,
         coalesce(
             list_transform(
-                footfall.main.number_list(function_name, 'monetary_cuts', monetary_cuts),
-                lambda money: footfall.main.rounded(money, abs(money), 10)
+                footfall.internal.number_list(function_name, 'monetary_cuts', monetary_cuts),
+                lambda money: footfall.internal.rounded(money, abs(money), 10)
             ),
             list(cut_value ORDER BY cut_number ASC) FILTER (measure = 3)
         ) AS monetary_list
@@ -217,15 +217,15 @@ SELECT
 FROM scored
 JOIN cells ON cells.cell = 10 * r_score + f_score
 WHERE (SELECT
-    footfall.main.check_option(
+    footfall.internal.check_option(
         TRY_CAST(bins AS DOUBLE) BETWEEN 2 AND 9 AND TRY_CAST(bins AS DOUBLE) = TRY_CAST(bins AS INTEGER), function_name, 'bins', bins, 'a whole number from 2 to 9'
-    ) AND (footfall.main.moment_option(function_name, 'as_of', as_of) IS NOT NULL OR as_of IS NULL)
-    AND footfall.main.check_cuts(function_name, 'recency_cuts', recency_cuts, TRY_CAST(bins AS INTEGER))
-    AND footfall.main.check_cuts(function_name, 'frequency_cuts', frequency_cuts, TRY_CAST(bins AS INTEGER))
-    AND footfall.main.check_cuts(function_name, 'monetary_cuts', monetary_cuts, TRY_CAST(bins AS INTEGER))
+    ) AND (footfall.internal.moment_option(function_name, 'as_of', as_of) IS NOT NULL OR as_of IS NULL)
+    AND footfall.internal.check_cuts(function_name, 'recency_cuts', recency_cuts, TRY_CAST(bins AS INTEGER))
+    AND footfall.internal.check_cuts(function_name, 'frequency_cuts', frequency_cuts, TRY_CAST(bins AS INTEGER))
+    AND footfall.internal.check_cuts(function_name, 'monetary_cuts', monetary_cuts, TRY_CAST(bins AS INTEGER))
 );
 
-COMMENT ON MACRO TABLE footfall.main.rfm_scored IS $$The customers of `rfm` with the cut points beside them, for `rfm`, `rfm_summary` and `rfm_thresholds`.
+COMMENT ON MACRO TABLE footfall.internal.rfm_scored IS $$The customers of `rfm` with the cut points beside them, for `rfm`, `rfm_summary` and `rfm_thresholds`.
 
 The columns of `rfm`, and `recency_list`, `frequency_list` and `monetary_list`: the least value of the scores 2 to `bins`,
 where recency is the number of days below zero.
@@ -236,14 +236,14 @@ Parameters:
 
 Example:
 WITH orders(customer, day) AS (VALUES (1, DATE '2017-12-01'), (1, DATE '2017-12-03'), (2, DATE '2017-11-28'))
-SELECT customer_id, frequency, f, frequency_list FROM footfall.rfm_scored('rfm', orders, customer, day);$$;
+SELECT customer_id, frequency, f, frequency_list FROM footfall.internal.rfm_scored('rfm', orders, customer, day);$$;
 
 CREATE MACRO footfall.main.rfm(
     tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
     recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
 ) AS TABLE
 WITH scored AS NOT MATERIALIZED (
-    FROM footfall.main.rfm_scored(
+    FROM footfall.internal.rfm_scored(
         'rfm', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
         frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
     )
@@ -296,7 +296,7 @@ CREATE MACRO footfall.main.rfm_thresholds(
     recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
 ) AS TABLE
 WITH scored AS MATERIALIZED (
-    FROM footfall.main.rfm_scored(
+    FROM footfall.internal.rfm_scored(
         'rfm_thresholds', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
         frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
     )
@@ -357,7 +357,7 @@ WITH orders(customer, day) AS (VALUES
     (1, DATE '2017-12-01'), (1, DATE '2017-12-03'), (2, DATE '2017-11-28'), (3, DATE '2017-11-25'))
 FROM footfall.rfm_thresholds(orders, customer, day, bins := 2);$$;
 
-CREATE MACRO footfall.main.rfm_segments(tbl) AS TABLE
+CREATE MACRO footfall.internal.rfm_segments(tbl) AS TABLE
 WITH named_rows AS NOT MATERIALIZED (
     -- The columns that a relation may lack, and the one that it must have: without it that one has no type.
     SELECT NULL AS segment, NULL::INTEGER AS recency_days, NULL::INTEGER AS frequency, NULL::DOUBLE AS monetary, NULL::DATE AS as_of
@@ -385,7 +385,7 @@ segments AS (
         avg(recency_days) AS mean_recency_days,
         avg(frequency) AS mean_frequency,
         count(monetary) AS n_amounts,
-        footfall.main.rounded(fsum(monetary), least(sum(abs(monetary)), 1e15), 15) AS money,
+        footfall.internal.rounded(fsum(monetary), least(sum(abs(monetary)), 1e15), 15) AS money,
         max(as_of) AS as_of
     FROM scored
     GROUP BY segment_name
@@ -398,7 +398,7 @@ SELECT
     mean_frequency,
     money / n_amounts AS mean_monetary,
     money AS monetary,
-    money / nullif(footfall.main.rounded(fsum(money) OVER (), least(sum(abs(money)) OVER (), 1e15), 15), 0) AS monetary_share,
+    money / nullif(footfall.internal.rounded(fsum(money) OVER (), least(sum(abs(money)) OVER (), 1e15), 15), 0) AS monetary_share,
     as_of
 FROM segments
 ORDER BY list_position(
@@ -407,7 +407,7 @@ ORDER BY list_position(
     segment_name
 ) ASC NULLS LAST;
 
-COMMENT ON MACRO TABLE footfall.main.rfm_segments IS $$The segments of customers that `rfm` has scored; `rfm_summary` with one argument.
+COMMENT ON MACRO TABLE footfall.internal.rfm_segments IS $$The segments of customers that `rfm` has scored; `rfm_summary` with one argument.
 
 The columns are those of `rfm_summary`.
 
@@ -417,21 +417,21 @@ Parameters:
 Example:
 WITH customers(customer_id, recency_days, frequency, monetary, segment) AS (VALUES
     (1, 3, 1, 20.0, 'New'), (2, 5, 1, 40.0, 'New'), (3, 2, 9, 540.0, 'Champions'))
-FROM footfall.rfm_segments(customers);$$;
+FROM footfall.internal.rfm_segments(customers);$$;
 
 CREATE MACRO footfall.main.rfm_summary(tbl) AS TABLE (
-    FROM footfall.main.rfm_segments(tbl)
+    FROM footfall.internal.rfm_segments(tbl)
 ), (
     tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
     recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
 ) AS TABLE (
     WITH scored_customers AS NOT MATERIALIZED (
-        FROM footfall.main.rfm_scored(
+        FROM footfall.internal.rfm_scored(
             'rfm_summary', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
             frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
         )
     )
-    FROM footfall.main.rfm_segments(scored_customers)
+    FROM footfall.internal.rfm_segments(scored_customers)
 );
 
 COMMENT ON MACRO TABLE footfall.main.rfm_summary IS $$The RFM segments: how many customers, what they are like, and how much of the money is theirs.

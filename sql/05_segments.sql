@@ -135,25 +135,25 @@ WITH learned AS (SELECT gmm([[1], [2], [3], [2], [10], [30]], 2) AS mixture)
 SELECT x, a.segment, round(a.probability, 3) AS probability
 FROM (SELECT x, gmm_assign(mixture, [x]) AS a FROM learned, (VALUES (2), (5), (20)) v(x));$$;
 
-CREATE MACRO footfall.main.check_seed(function_name, seed) AS
-CASE WHEN footfall.main.check_option(
+CREATE MACRO footfall.internal.check_seed(function_name, seed) AS
+CASE WHEN footfall.internal.check_option(
     seed IS NULL OR TRY_CAST(seed AS DOUBLE) = TRY_CAST(seed AS BIGINT), function_name, 'seed', seed, 'a whole number'
 ) THEN TRY_CAST(seed AS BIGINT) END;
 
-COMMENT ON MACRO footfall.main.check_seed IS $$The seed of random numbers as a BIGINT, or the error that a macro gives for a wrong one.
+COMMENT ON MACRO footfall.internal.check_seed IS $$The seed of random numbers as a BIGINT, or the error that a macro gives for a wrong one.
 
 Parameters:
 - function_name: the macro's name, for the message.
 - seed: a whole number; NULL stays NULL, which is the default.
 
 Example:
-SELECT footfall.check_seed('segment', 42) AS seed;$$;
+SELECT footfall.internal.check_seed('segment', 42) AS seed;$$;
 
 CREATE MACRO footfall.main.segment(tbl, id, features, k := 4, seed := 42, standardise := true, log := false) AS TABLE
 WITH customers AS NOT MATERIALIZED (
     SELECT
-        footfall.main.usable_key('segment', 'id', id) AS customer,
-        footfall.main.number_list('segment', 'features', features) AS place
+        footfall.internal.usable_key('segment', 'id', id) AS customer,
+        footfall.internal.number_list('segment', 'features', features) AS place
     FROM query_table(tbl)
 ),
 known AS NOT MATERIALIZED (
@@ -162,12 +162,12 @@ known AS NOT MATERIALIZED (
 learned AS MATERIALIZED (
     SELECT system.main.kmeans(
         list(place),
-        (SELECT CASE WHEN footfall.main.check_option(
+        (SELECT CASE WHEN footfall.internal.check_option(
             TRY_CAST(k AS BIGINT) BETWEEN 1 AND 10000 AND TRY_CAST(k AS DOUBLE) = TRY_CAST(k AS BIGINT),
             'segment', 'k', k, 'a whole number from 1 to 10000'
         ) THEN TRY_CAST(k AS BIGINT) END),
         {
-            'seed': (SELECT footfall.main.check_seed('segment', seed)),
+            'seed': (SELECT footfall.internal.check_seed('segment', seed)),
             'standardise': standardise,
             'log': log,
             'threads': current_setting('threads'),
@@ -212,22 +212,22 @@ CREATE MACRO footfall.main.choose_k(
     tbl, features, k_from := 2, k_to := 10, seed := 42, standardise := true, log := false
 ) AS TABLE
 WITH customers AS NOT MATERIALIZED (
-    SELECT footfall.main.number_list('choose_k', 'features', features) AS place FROM query_table(tbl)
+    SELECT footfall.internal.number_list('choose_k', 'features', features) AS place FROM query_table(tbl)
 ),
 choices AS (
     SELECT unnest(system.main.kmeans_choose(
         list(place),
-        (SELECT CASE WHEN footfall.main.check_option(
+        (SELECT CASE WHEN footfall.internal.check_option(
             TRY_CAST(k_from AS BIGINT) BETWEEN 1 AND 10000 AND TRY_CAST(k_from AS DOUBLE) = TRY_CAST(k_from AS BIGINT),
             'choose_k', 'k_from', k_from, 'a whole number from 1 to 10000'
         ) THEN TRY_CAST(k_from AS BIGINT) END),
-        (SELECT CASE WHEN footfall.main.check_option(
+        (SELECT CASE WHEN footfall.internal.check_option(
             TRY_CAST(k_to AS BIGINT) BETWEEN TRY_CAST(k_from AS BIGINT) AND 10000
                 AND TRY_CAST(k_to AS DOUBLE) = TRY_CAST(k_to AS BIGINT),
             'choose_k', 'k_to', k_to, 'a whole number from k_from to 10000'
         ) THEN TRY_CAST(k_to AS BIGINT) END),
         {
-            'seed': (SELECT footfall.main.check_seed('choose_k', seed)),
+            'seed': (SELECT footfall.internal.check_seed('choose_k', seed)),
             'standardise': standardise,
             'log': log,
             'threads': current_setting('threads'),
@@ -326,14 +326,14 @@ Parameters:
 Example:
 SELECT footfall.segment_label(0.46, 0.88) AS first, footfall.segment_label(0.4, 3.35, 4.1) AS second, footfall.segment_label(2.18, 0.62) AS third;$$;
 
-CREATE MACRO footfall.main.times_typical(own, typical) AS
+CREATE MACRO footfall.internal.times_typical(own, typical) AS
 CASE
     WHEN own = typical THEN 1.0
     WHEN typical > 0 THEN own / typical
     WHEN typical = 0 THEN sign(own) * CAST('infinity' AS DOUBLE)
 END;
 
-COMMENT ON MACRO footfall.main.times_typical IS $$How many times the typical number another one is.
+COMMENT ON MACRO footfall.internal.times_typical IS $$How many times the typical number another one is.
 
 Beside 0 everything above it is infinitely much, everything below it is minus infinity, and 0 is 1: the same.
 A typical number below 0 has no multiples that could be read, so the answer is NULL unless both are the same.
@@ -343,15 +343,15 @@ Parameters:
 - typical: the number that it is compared with, for example the median of all.
 
 Example:
-SELECT footfall.times_typical(3, 2) AS more, footfall.times_typical(4, 0) AS beside_none, footfall.times_typical(0, 0) AS same;$$;
+SELECT footfall.internal.times_typical(3, 2) AS more, footfall.internal.times_typical(4, 0) AS beside_none, footfall.internal.times_typical(0, 0) AS same;$$;
 
 CREATE MACRO footfall.main.segment_profile(tbl, segment, recency, frequency, monetary := NULL) AS TABLE
 WITH members AS NOT MATERIALIZED (
     SELECT
-        footfall.main.usable_key('segment_profile', 'segment', segment) AS member_of,
-        footfall.main.number('segment_profile', 'recency', recency) AS member_recency,
-        footfall.main.number('segment_profile', 'frequency', frequency) AS member_frequency,
-        footfall.main.number('segment_profile', 'monetary', monetary) AS member_monetary
+        footfall.internal.usable_key('segment_profile', 'segment', segment) AS member_of,
+        footfall.internal.number('segment_profile', 'recency', recency) AS member_recency,
+        footfall.internal.number('segment_profile', 'frequency', frequency) AS member_frequency,
+        footfall.internal.number('segment_profile', 'monetary', monetary) AS member_monetary
     FROM query_table(tbl)
 ),
 -- NaN and infinity say nothing of a customer.
@@ -384,9 +384,9 @@ beside AS (
         one.r_mean / nullif(everyone.r_mean, 0) AS r_index,
         one.f_mean / nullif(everyone.f_mean, 0) AS f_index,
         one.m_mean / nullif(everyone.m_mean, 0) AS m_index,
-        footfall.main.times_typical(one.r_median, everyone.r_median) AS r_times,
-        footfall.main.times_typical(one.f_median, everyone.f_median) AS f_times,
-        footfall.main.times_typical(one.m_median, everyone.m_median) AS m_times
+        footfall.internal.times_typical(one.r_median, everyone.r_median) AS r_times,
+        footfall.internal.times_typical(one.f_median, everyone.f_median) AS f_times,
+        footfall.internal.times_typical(one.m_median, everyone.m_median) AS m_times
     FROM figures AS one
     CROSS JOIN (FROM figures WHERE is_all) AS everyone
     WHERE NOT one.is_all

@@ -27,11 +27,11 @@ FROM (SELECT footfall.order_events([512000000 + 2, 256000000 + 2, 512000000 + 1]
 CREATE MACRO footfall.main.sequences(tbl, user_id, action, ts, tie_break := NULL, time_zone := NULL) AS TABLE
 WITH input_events AS NOT MATERIALIZED (
     SELECT
-        footfall.main.usable_key('sequences', 'user_id', user_id) AS event_user,
-        CAST(footfall.main.column_value('sequences', 'action', action, typeof(ff_row)) AS VARCHAR) COLLATE "binary" AS event_action,
+        footfall.internal.usable_key('sequences', 'user_id', user_id) AS event_user,
+        CAST(footfall.internal.column_value('sequences', 'action', action, typeof(ff_row)) AS VARCHAR) COLLATE "binary" AS event_action,
         CASE WHEN typeof(ts) = 'TIMESTAMP WITH TIME ZONE'
-            THEN footfall.main.instant('sequences', 'ts', ts)
-            ELSE footfall.main.local_time('sequences', 'ts', ts, time_zone := time_zone)
+            THEN footfall.internal.instant('sequences', 'ts', ts)
+            ELSE footfall.internal.local_time('sequences', 'ts', ts, time_zone := time_zone)
         END AS event_time,
         -- Not the value but its name, so that a window function stands here once.
         CASE WHEN starts_with(alias(tie_break), '''')

@@ -3,7 +3,7 @@
 -- What a model has learned from and what was held back is decided here alone: training and every report on a
 -- model pack their histories with packed_histories, and compare_models asks the same n_train.
 
-CREATE MACRO footfall.main.action_list(function_name, argument_name, given) AS
+CREATE MACRO footfall.internal.action_list(function_name, argument_name, given) AS
 CASE
     WHEN regexp_matches(typeof(given), '\[[0-9]*\]$') OR typeof(given) = typeof(NULL)
     THEN TRY_CAST(given AS VARCHAR[])
@@ -12,7 +12,7 @@ CASE
         || '; allowed: VARCHAR[], one history per user: FROM footfall.sequences(events, user_id, action, ts)')
 END;
 
-COMMENT ON MACRO footfall.main.action_list IS $$A history as VARCHAR[], or an error that names the macro it was given to.
+COMMENT ON MACRO footfall.internal.action_list IS $$A history as VARCHAR[], or an error that names the macro it was given to.
 
 Parameters:
 - function_name: the macro's name, for the message.
@@ -20,9 +20,9 @@ Parameters:
 - given: a LIST or ARRAY of what casts to text.
 
 Example:
-SELECT footfall.action_list('train', 'actions', ['pv', 'buy']) AS actions;$$;
+SELECT footfall.internal.action_list('train', 'actions', ['pv', 'buy']) AS actions;$$;
 
-CREATE MACRO footfall.main.moment_list(function_name, argument_name, given) AS
+CREATE MACRO footfall.internal.moment_list(function_name, argument_name, given) AS
 CASE
     WHEN typeof(given) = typeof(NULL)
     THEN TRY_CAST(given AS TIMESTAMP[])
@@ -40,7 +40,7 @@ CASE
         || '; allowed: TIMESTAMP[], DATE[] or TIMESTAMP WITH TIME ZONE[], the times of the actions, as footfall.sequences gives them')
 END;
 
-COMMENT ON MACRO footfall.main.moment_list IS $$The times of a history as something that can be put in order, TIMESTAMP[], or an error that names the macro.
+COMMENT ON MACRO footfall.internal.moment_list IS $$The times of a history as something that can be put in order, TIMESTAMP[], or an error that names the macro.
 
 A TIMESTAMP WITH TIME ZONE becomes its time in UTC; other times stay as they are.
 
@@ -50,9 +50,9 @@ Parameters:
 - given: TIMESTAMP[], DATE[] or TIMESTAMP WITH TIME ZONE[].
 
 Example:
-SELECT footfall.moment_list('train', 'times', [DATE '2017-11-25']) AS times;$$;
+SELECT footfall.internal.moment_list('train', 'times', [DATE '2017-11-25']) AS times;$$;
 
-CREATE MACRO footfall.main.model_blob(function_name, argument_name, given) AS
+CREATE MACRO footfall.internal.model_blob(function_name, argument_name, given) AS
 CASE
     WHEN typeof(given) IN ('BLOB', typeof(NULL))
     THEN TRY_CAST(given AS BLOB)
@@ -60,7 +60,7 @@ CASE
         || '; allowed: a BLOB, a model of footfall.train, such as (FROM footfall.best_model(run))')
 END;
 
-COMMENT ON MACRO footfall.main.model_blob IS $$A model as BLOB, or an error that names the macro it was given to.
+COMMENT ON MACRO footfall.internal.model_blob IS $$A model as BLOB, or an error that names the macro it was given to.
 
 Parameters:
 - function_name: the macro's name, for the message.
@@ -68,16 +68,16 @@ Parameters:
 - given: a BLOB; NULL gives NULL.
 
 Example:
-SELECT footfall.model_blob('evaluate', 'model', ''::BLOB) AS model;$$;
+SELECT footfall.internal.model_blob('evaluate', 'model', ''::BLOB) AS model;$$;
 
-CREATE MACRO footfall.main.split_key(function_name, given) AS
+CREATE MACRO footfall.internal.split_key(function_name, given) AS
 CASE
     WHEN typeof(given) IN ('FLOAT', 'DOUBLE') OR starts_with(typeof(given), 'DECIMAL')
-    THEN regexp_replace(CAST(footfall.main.usable_key(function_name, 'user_id', given) AS VARCHAR), '\.0*$', '')
-    ELSE CAST(footfall.main.usable_key(function_name, 'user_id', given) AS VARCHAR)
+    THEN regexp_replace(CAST(footfall.internal.usable_key(function_name, 'user_id', given) AS VARCHAR), '\.0*$', '')
+    ELSE CAST(footfall.internal.usable_key(function_name, 'user_id', given) AS VARCHAR)
 END;
 
-COMMENT ON MACRO footfall.main.split_key IS $$What `held_out` hashes of a user: the id as text, NULL for nobody.
+COMMENT ON MACRO footfall.internal.split_key IS $$What `held_out` hashes of a user: the id as text, NULL for nobody.
 
 7, 7.0 and '7' are one user, so that a file which turned ids into floating-point numbers splits as the table did
 that a model was trained on.
@@ -87,17 +87,17 @@ Parameters:
 - given: a column or expression of any type.
 
 Example:
-SELECT footfall.split_key('train', 7.0) AS key_;$$;
+SELECT footfall.internal.split_key('train', 7.0) AS key_;$$;
 
-CREATE MACRO footfall.main.split_rule(function_name, known_split, share, seed, moment, moment_has_zone) AS
+CREATE MACRO footfall.internal.split_rule(function_name, known_split, share, seed, moment, moment_has_zone) AS
 CASE
     WHEN known_split IS NULL
     THEN {
         'by': CASE WHEN moment IS NOT NULL THEN 'time' WHEN share = 0 THEN 'none' ELSE 'hash' END,
-        'share': CASE WHEN footfall.main.check_option(
+        'share': CASE WHEN footfall.internal.check_option(
             share BETWEEN 0 AND 1, function_name, 'validation', share, '0 to 1'
         ) THEN share END,
-        'seed': CASE WHEN footfall.main.check_option(
+        'seed': CASE WHEN footfall.internal.check_option(
             seed >= 0, function_name, 'seed', seed, 'a whole number from 0 on'
         ) THEN seed END,
         'moment': CAST(moment AS TIMESTAMP),
@@ -110,7 +110,7 @@ CASE
         || '; allowed: that moment or a later one, or leave it out')
     ELSE {
         'by': CASE
-            WHEN footfall.main.check_option(
+            WHEN footfall.internal.check_option(
                 known_split['by'] IN ('user', 'history', 'time', 'none', 'unknown', 'all'), function_name, 'split', known_split['by'],
                 'the split of model_info'
             )
@@ -124,7 +124,7 @@ CASE
     }
 END;
 
-COMMENT ON MACRO footfall.main.split_rule IS $$How histories are to be split: as asked, or as a model says that it was.
+COMMENT ON MACRO footfall.internal.split_rule IS $$How histories are to be split: as asked, or as a model says that it was.
 
 A STRUCT for `n_train`: `by`, `share`, `seed`, `moment`, `has_zone` and `is_of_model`.
 
@@ -137,9 +137,9 @@ Parameters:
 - moment_has_zone: BOOLEAN, whether the moment is an instant.
 
 Example:
-SELECT footfall.split_rule('train', NULL, 0.1, 42, NULL, false).by AS by_;$$;
+SELECT footfall.internal.split_rule('train', NULL, 0.1, 42, NULL, false).by AS by_;$$;
 
-CREATE MACRO footfall.main.n_train(
+CREATE MACRO footfall.internal.n_train(
     function_name, rule, vocabulary, history, has_user, user_key, has_times, times_have_zone, moments
 ) AS
 CASE
@@ -180,7 +180,7 @@ CASE
     ELSE len(history)
 END;
 
-COMMENT ON MACRO footfall.main.n_train IS $$How many actions of a history train a model: all, none, or those before a moment.
+COMMENT ON MACRO footfall.internal.n_train IS $$How many actions of a history train a model: all, none, or those before a moment.
 
 NULL says that the history itself decides, together with the number of equal ones: `pack_sequences` does that. A call
 that cannot be the split of the model is an error.
@@ -197,7 +197,7 @@ Parameters:
 - moments: TIMESTAMP[], of `moment_list`.
 
 Example:
-SELECT footfall.n_train('train', footfall.split_rule('train', NULL, 0, 42, NULL, false), ['buy', 'pv'], ['pv', 'buy'], false, NULL, false, false, NULL) AS n_train;$$;
+SELECT footfall.internal.n_train('train', footfall.internal.split_rule('train', NULL, 0, 42, NULL, false), ['buy', 'pv'], ['pv', 'buy'], false, NULL, false, false, NULL) AS n_train;$$;
 
 CREATE MACRO footfall.main.encode_actions(vocabulary, actions, unknown := 'error', called_as := NULL) AS
 CASE WHEN called_as IS NULL
@@ -297,7 +297,7 @@ Example:
 WITH packed AS (SELECT pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy', 'pv']), n_train: 3}], ['buy', 'pv']) AS dataset)
 SELECT train_epoch(train_start(dataset, {hidden: 4}).state, dataset, 1).epoch AS epoch FROM packed;$$;
 
-CREATE MACRO footfall.main.packed_histories(
+CREATE MACRO footfall.internal.packed_histories(
     tbl,
     actions,
     vocabulary := NULL,
@@ -313,12 +313,12 @@ CREATE MACRO footfall.main.packed_histories(
 WITH
 ff_rows AS NOT MATERIALIZED (
     SELECT
-        footfall.main.action_list(called_as, 'actions', actions) AS ff_actions,
+        footfall.internal.action_list(called_as, 'actions', actions) AS ff_actions,
         typeof(user_id) <> typeof(NULL) AS ff_has_user,
-        footfall.main.split_key(called_as, user_id) AS ff_user,
+        footfall.internal.split_key(called_as, user_id) AS ff_user,
         typeof(times) <> typeof(NULL) AS ff_has_times,
         starts_with(typeof(times), 'TIMESTAMP WITH TIME ZONE') AS ff_times_have_zone,
-        footfall.main.moment_list(called_as, 'times', times) AS ff_times
+        footfall.internal.moment_list(called_as, 'times', times) AS ff_times
     FROM query_table(tbl)
 ),
 ff_asked AS MATERIALIZED (
@@ -326,17 +326,17 @@ ff_asked AS MATERIALIZED (
         CAST(split AS STRUCT(
             "by" VARCHAR, share DOUBLE, seed BIGINT, validation_from VARCHAR, n_held_out BIGINT, fingerprint VARCHAR
         )) AS ff_split,
-        footfall.main.number(called_as, 'validation', validation) AS ff_share,
+        footfall.internal.number(called_as, 'validation', validation) AS ff_share,
         CAST(seed AS BIGINT) AS ff_seed,
         CASE WHEN typeof(validation_from) <> typeof(NULL)
-            THEN footfall.main.instant(called_as, 'validation_from', validation_from)
+            THEN footfall.internal.instant(called_as, 'validation_from', validation_from)
         END AS ff_moment,
         typeof(validation_from) = 'TIMESTAMP WITH TIME ZONE' AS ff_moment_has_zone,
-        footfall.main.name_list(called_as, 'vocabulary', vocabulary) AS ff_names
+        footfall.internal.name_list(called_as, 'vocabulary', vocabulary) AS ff_names
 ),
 ff_known AS MATERIALIZED (
     SELECT
-        footfall.main.split_rule(called_as, ff_split, ff_share, ff_seed, ff_moment, ff_moment_has_zone) AS ff_rule,
+        footfall.internal.split_rule(called_as, ff_split, ff_share, ff_seed, ff_moment, ff_moment_has_zone) AS ff_rule,
         coalesce(
             ff_names,
             (
@@ -358,7 +358,7 @@ ff_encoded AS NOT MATERIALIZED (
             THEN system.main.encode_actions(ff_vocabulary, ff_actions, unknown, called_as)
         END AS ff_tokens,
         list_count(ff_actions) AS ff_n_actions,
-        footfall.main.n_train(
+        footfall.internal.n_train(
             called_as, ff_rule, ff_vocabulary, ff_actions, ff_has_user, ff_user, ff_has_times, ff_times_have_zone, ff_times
         ) AS ff_n_train,
         ff_rule['by'] = 'time' AND ff_times IS NULL AS ff_has_no_place
@@ -385,7 +385,7 @@ SELECT
     any_value(CAST(ff_rule['moment'] AS VARCHAR) || CASE WHEN ff_rule['has_zone'] THEN '+00' ELSE '' END) AS split_from
 FROM ff_encoded;
 
-COMMENT ON MACRO TABLE footfall.main.packed_histories IS $$Packs a table of histories into one value and tells how they were split: what training and every report read a table with.
+COMMENT ON MACRO TABLE footfall.internal.packed_histories IS $$Packs a table of histories into one value and tells how they were split: what training and every report read a table with.
 
 One row: the BLOB `dataset`; `n_unknown`, the actions that were left out because the vocabulary does not hold them; and
 `split_by` ('user', 'history', 'time', 'none') and `split_from`, for the settings of `train_start`.
@@ -398,7 +398,7 @@ Parameters:
 
 Example:
 WITH histories(user_id, actions) AS (VALUES (1, ['pv', 'pv', 'buy']), (2, ['pv', 'cart']))
-SELECT n_unknown, split_by FROM footfall.packed_histories(histories, actions, vocabulary := ['pv', 'buy'], unknown := 'skip');$$;
+SELECT n_unknown, split_by FROM footfall.internal.packed_histories(histories, actions, vocabulary := ['pv', 'buy'], unknown := 'skip');$$;
 
 CREATE MACRO footfall.main.training_set(
     tbl,
@@ -411,7 +411,7 @@ CREATE MACRO footfall.main.training_set(
     seed := 42
 ) AS TABLE
 SELECT ff_set.dataset AS dataset
-FROM footfall.main.packed_histories(
+FROM footfall.internal.packed_histories(
     tbl,
     actions,
     vocabulary := vocabulary,
@@ -472,11 +472,11 @@ CREATE MACRO footfall.main.train(
 ) AS TABLE
 WITH RECURSIVE
 ff_init AS MATERIALIZED (
-    SELECT footfall.main.model_blob('train', 'init', ff_given) AS ff_model FROM (SELECT (init) AS ff_given)
+    SELECT footfall.internal.model_blob('train', 'init', ff_given) AS ff_model FROM (SELECT (init) AS ff_given)
 ),
 ff_packed AS MATERIALIZED (
     SELECT ff_set.dataset AS ff_dataset, ff_set.n_unknown AS ff_n_unknown, ff_set.split_by AS ff_by, ff_set.split_from AS ff_from
-    FROM footfall.main.packed_histories(
+    FROM footfall.internal.packed_histories(
         tbl,
         actions,
         vocabulary := (SELECT system.main.model_info(ff_model, 'train', 'init')['vocabulary'] FROM ff_init),

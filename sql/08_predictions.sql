@@ -130,14 +130,14 @@ WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'p
 SELECT len(evaluate_model(model, dataset, [evaluate_piece(model, dataset, 0, 1).piece], 1)) AS n_predictors
 FROM run, footfall.training_set(histories, actions, validation := 1);$$;
 
-CREATE MACRO footfall.main.scored_split(function_name, argument_name, part, info) AS
+CREATE MACRO footfall.internal.scored_split(function_name, argument_name, part, info) AS
 CASE
     WHEN CAST(part AS VARCHAR) = 'all'
     THEN {
         'by': 'all', 'share': CAST(1 AS DOUBLE), 'seed': CAST(0 AS BIGINT), 'validation_from': CAST(NULL AS VARCHAR),
         'n_held_out': CAST(NULL AS BIGINT), 'fingerprint': CAST(NULL AS VARCHAR)
     }
-    WHEN NOT footfall.main.check_option(
+    WHEN NOT footfall.internal.check_option(
         CAST(part AS VARCHAR) IN ('held_out', 'validation'), function_name, 'part', part, '''held_out'', ''all'''
     )
     THEN NULL
@@ -147,7 +147,7 @@ CASE
     ELSE info['split']
 END;
 
-COMMENT ON MACRO footfall.main.scored_split IS $$The split under which a report on a model packs histories, or the error of a model that has no held-back part.
+COMMENT ON MACRO footfall.internal.scored_split IS $$The split under which a report on a model packs histories, or the error of a model that has no held-back part.
 
 Parameters:
 - function_name: the macro's name, for the message.
@@ -156,7 +156,7 @@ Parameters:
 - info: the value of `model_info`.
 
 Example:
-SELECT footfall.scored_split('evaluate', 'model', 'all', model_info(NULL)).by AS by_;$$;
+SELECT footfall.internal.scored_split('evaluate', 'model', 'all', model_info(NULL)).by AS by_;$$;
 
 CREATE MACRO footfall.main.evaluation(
     tbl,
@@ -172,23 +172,23 @@ CREATE MACRO footfall.main.evaluation(
 WITH RECURSIVE
 ff_model AS MATERIALIZED (
     SELECT
-        CASE WHEN footfall.main.check_option(
+        CASE WHEN footfall.internal.check_option(
             ff_blob IS NOT NULL, called_as, 'model', NULL, 'a model of footfall.train'
         ) THEN ff_blob END AS ff_blob,
         system.main.model_info(ff_blob, called_as, 'model') AS ff_info,
         coalesce((threads)::BIGINT, current_setting('threads')::BIGINT) AS ff_threads
     FROM (
-        SELECT footfall.main.model_blob(called_as, 'model', ff_given) AS ff_blob
+        SELECT footfall.internal.model_blob(called_as, 'model', ff_given) AS ff_blob
         FROM (SELECT (model) AS ff_given)
     )
 ),
 ff_part AS MATERIALIZED (
-    SELECT footfall.main.scored_split(called_as, 'model', part, ff_info) AS ff_scored_split
+    SELECT footfall.internal.scored_split(called_as, 'model', part, ff_info) AS ff_scored_split
     FROM ff_model
 ),
 ff_packed AS MATERIALIZED (
     SELECT ff_set.dataset AS ff_dataset, ff_set.n_unknown AS ff_n_unknown
-    FROM footfall.main.packed_histories(
+    FROM footfall.internal.packed_histories(
         tbl,
         actions,
         vocabulary := (SELECT ff_info['vocabulary'] FROM ff_model),
@@ -327,7 +327,7 @@ WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambd
 SELECT predictor, round(log_loss, 2) AS log_loss, n, part
 FROM footfall.evaluate(histories, actions, (FROM footfall.best_model(run)), user_id := u) WHERE predictor <> 'model';$$;
 
-CREATE MACRO footfall.main.report_rows(
+CREATE MACRO footfall.internal.report_rows(
     tbl, actions, model, field, predictor, part, user_id, times, validation_from, threads, called_as
 ) AS TABLE
 WITH ff_scored AS (
@@ -350,12 +350,12 @@ WITH ff_scored AS (
 SELECT ff_predictor AS predictor, * EXCLUDE (ff_predictor, ff_part), ff_part AS part
 FROM ff_scored
 WHERE ff_predictor = coalesce(predictor, ff_predictor)
-AND (SELECT footfall.main.check_option(
+AND (SELECT footfall.internal.check_option(
     predictor IS NULL OR predictor IN ('model', 'majority', 'repeat_last', 'markov_1', 'markov_3'),
     called_as, 'predictor', predictor, '''model'', ''majority'', ''repeat_last'', ''markov_1'', ''markov_3'', NULL for all'
 ));
 
-COMMENT ON MACRO TABLE footfall.main.report_rows IS $$The rows of one list of `footfall.evaluation`: what `class_report`, `confusion` and `reliability` have in common.
+COMMENT ON MACRO TABLE footfall.internal.report_rows IS $$The rows of one list of `footfall.evaluation`: what `class_report`, `confusion` and `reliability` have in common.
 
 Parameters:
 - tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`
@@ -367,7 +367,7 @@ Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
 SELECT action, support
-FROM footfall.report_rows(histories, actions, (SELECT model FROM run), 'actions', 'majority', 'all', NULL, NULL, NULL, NULL, 'class_report');$$;
+FROM footfall.internal.report_rows(histories, actions, (SELECT model FROM run), 'actions', 'majority', 'all', NULL, NULL, NULL, NULL, 'class_report');$$;
 
 CREATE MACRO footfall.main.class_report(
     tbl,
@@ -380,7 +380,7 @@ CREATE MACRO footfall.main.class_report(
     validation_from := NULL,
     threads := NULL
 ) AS TABLE
-FROM footfall.main.report_rows(
+FROM footfall.internal.report_rows(
     tbl, actions, model, 'actions', predictor, part, user_id, times, validation_from, threads, 'class_report'
 );
 
@@ -409,7 +409,7 @@ CREATE MACRO footfall.main.confusion(
     validation_from := NULL,
     threads := NULL
 ) AS TABLE
-FROM footfall.main.report_rows(
+FROM footfall.internal.report_rows(
     tbl, actions, model, 'confusion', predictor, part, user_id, times, validation_from, threads, 'confusion'
 );
 
@@ -439,7 +439,7 @@ CREATE MACRO footfall.main.reliability(
     action := NULL
 ) AS TABLE
 WITH ff_bins AS MATERIALIZED (
-    FROM footfall.main.report_rows(
+    FROM footfall.internal.report_rows(
         tbl, actions, model, 'reliability', predictor, part, user_id, times, validation_from, threads, 'reliability'
     )
 )
@@ -447,7 +447,7 @@ SELECT ff_bins.* EXCLUDE (action), ff_bins.action AS action
 FROM ff_bins
 WHERE ff_bins.action IS NOT DISTINCT FROM CAST((action) AS VARCHAR)
 AND (
-    SELECT footfall.main.check_option(
+    SELECT footfall.internal.check_option(
         CAST((action) AS VARCHAR) IS NULL OR count(*) = 0 OR bool_or(ff_known.action = CAST((action) AS VARCHAR)),
         'reliability', 'action', (action), string_agg(DISTINCT ff_known.action, ', ' ORDER BY ff_known.action ASC NULLS LAST)
     )
@@ -485,32 +485,32 @@ CREATE MACRO footfall.main.compare_models(
 WITH
 ff_rows AS NOT MATERIALIZED (
     SELECT
-        footfall.main.action_list('compare_models', 'actions', actions) AS ff_actions,
+        footfall.internal.action_list('compare_models', 'actions', actions) AS ff_actions,
         typeof(user_id) <> typeof(NULL) AS ff_has_user,
-        footfall.main.split_key('compare_models', user_id) AS ff_user,
+        footfall.internal.split_key('compare_models', user_id) AS ff_user,
         typeof(times) <> typeof(NULL) AS ff_has_times,
         starts_with(typeof(times), 'TIMESTAMP WITH TIME ZONE') AS ff_times_have_zone,
-        footfall.main.moment_list('compare_models', 'times', times) AS ff_times
+        footfall.internal.moment_list('compare_models', 'times', times) AS ff_times
     FROM query_table(tbl)
 ),
 ff_models AS MATERIALIZED (
     SELECT
-        CASE WHEN footfall.main.check_option(
+        CASE WHEN footfall.internal.check_option(
             ff_blob_a IS NOT NULL, 'compare_models', 'model_a', NULL, 'a model of footfall.train'
         ) THEN ff_blob_a END AS ff_a,
-        CASE WHEN footfall.main.check_option(
+        CASE WHEN footfall.internal.check_option(
             ff_blob_b IS NOT NULL, 'compare_models', 'model_b', NULL, 'a model of footfall.train'
         ) THEN ff_blob_b END AS ff_b,
         system.main.model_info(ff_blob_a, 'compare_models', 'model_a') AS ff_info_a,
         system.main.model_info(ff_blob_b, 'compare_models', 'model_b') AS ff_info_b,
         CASE WHEN typeof(validation_from) <> typeof(NULL)
-            THEN footfall.main.instant('compare_models', 'validation_from', validation_from)
+            THEN footfall.internal.instant('compare_models', 'validation_from', validation_from)
         END AS ff_moment,
         typeof(validation_from) = 'TIMESTAMP WITH TIME ZONE' AS ff_moment_has_zone
     FROM (
         SELECT
-            footfall.main.model_blob('compare_models', 'model_a', ff_given_a) AS ff_blob_a,
-            footfall.main.model_blob('compare_models', 'model_b', ff_given_b) AS ff_blob_b
+            footfall.internal.model_blob('compare_models', 'model_a', ff_given_a) AS ff_blob_a,
+            footfall.internal.model_blob('compare_models', 'model_b', ff_given_b) AS ff_blob_b
         FROM (SELECT (model_a) AS ff_given_a, (model_b) AS ff_given_b)
     )
 ),
@@ -518,12 +518,12 @@ ff_rules AS MATERIALIZED (
     SELECT
         ff_a,
         ff_b,
-        footfall.main.split_rule(
-            'compare_models', footfall.main.scored_split('compare_models', 'model_a', part, ff_info_a),
+        footfall.internal.split_rule(
+            'compare_models', footfall.internal.scored_split('compare_models', 'model_a', part, ff_info_a),
             1, 0, ff_moment, ff_moment_has_zone
         ) AS ff_rule_a,
-        footfall.main.split_rule(
-            'compare_models', footfall.main.scored_split('compare_models', 'model_b', part, ff_info_b),
+        footfall.internal.split_rule(
+            'compare_models', footfall.internal.scored_split('compare_models', 'model_b', part, ff_info_b),
             1, 0, ff_moment, ff_moment_has_zone
         ) AS ff_rule_b,
         -- What one of the models does not know is left out for both: they are judged on the same targets.
@@ -534,10 +534,10 @@ ff_histories AS MATERIALIZED (
     SELECT
         *,
         list_filter(ff_actions, lambda ff_action: list_contains(ff_vocabulary, ff_action)) AS ff_known,
-        footfall.main.n_train(
+        footfall.internal.n_train(
             'compare_models', ff_rule_a, ff_vocabulary, ff_actions, ff_has_user, ff_user, ff_has_times, ff_times_have_zone, ff_times
         ) AS ff_train_a,
-        footfall.main.n_train(
+        footfall.internal.n_train(
             'compare_models', ff_rule_b, ff_vocabulary, ff_actions, ff_has_user, ff_user, ff_has_times, ff_times_have_zone, ff_times
         ) AS ff_train_b
     FROM ff_rows, ff_rules

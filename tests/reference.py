@@ -43,7 +43,7 @@ def main():
 
 
 def functions_by_file(connection):
-    """Each file of sql/ with its title and the functions it creates, in order."""
+    """Each file of sql/ with its title and the functions it creates for users, in order."""
     files = []
     for path in sorted((ROOT / "sql").glob("0*.sql")):
         sql = path.read_text()
@@ -55,7 +55,7 @@ def functions_by_file(connection):
 
 def reference(connection, problems):
     rows = connection.execute(
-        "SELECT function_name, any_value(function_type), arg_max(parameters, len(parameters)), any_value(comment)"
+        "SELECT function_name, any_value(if(schema_name = 'main', '', 'internal ') || function_type), arg_max(parameters, len(parameters)), any_value(comment)"
         " FROM duckdb_functions() WHERE database_name = 'footfall' GROUP BY ALL"
     ).fetchall()
     catalogue = {name: (kind, parameters, comment or "") for name, kind, parameters, comment in rows}
@@ -65,6 +65,8 @@ def reference(connection, problems):
     tests = "\n".join(path.read_text() for path in (ROOT / "tests" / "sql").rglob("*.test"))
     index, sections = [], []
     for file, title, names in functions_by_file(connection):
+        if not names:
+            continue
         index.append(f"\n**{title}** ([`{file}`]({file}))\n\n| function | |\n| --- | --- |")
         for name in names:
             if name not in catalogue:
@@ -80,6 +82,13 @@ def reference(connection, problems):
             full = name if kind == "macro" and name in globals_ else f"footfall.{name}"
             index.append(f"| [`{full}`](#{name}) | {shape['summary']} |")
             sections.append(section(connection, name, full, parameters, shape, problems))
+    index.append("\n**What the others are made of**: not for users, and may change\n\n| function | |\n| --- | --- |")
+    for name, (kind, parameters, comment) in sorted(catalogue.items()):
+        if (shape := SHAPE.fullmatch(comment)) and kind.startswith("internal "):
+            index.append(f"| `footfall.internal.{name}` | {shape['summary']} |")
+            section(connection, name, name, parameters, shape, problems)
+        elif kind.startswith("internal "):
+            problems.append(f"{name}: its comment lacks a summary, 'Parameters:' or 'Example:'")
     head = (
         "# Reference\n\nEvery function of the extension. Written by `make reference` from the comments in `sql/`, which "
         "`duckdb_functions()` shows too; the output under each example is what it printed.\n\n"

@@ -89,9 +89,14 @@ impl Name {
     /// # Errors
     /// When a statement of the embedded SQL fails on this DuckDB.
     pub fn create(&self, connection: &Connection) -> Result<(), Box<dyn Error>> {
+        // What only the macros call is out of the way of those who look through `footfall.` for what they may call.
+        connection.execute_batch(&format!("CREATE SCHEMA {}.internal", self.0))?;
         for (file, sql) in FILES {
+            let own = ["main", "internal"].iter().fold((*sql).to_owned(), |sql, schema| {
+                sql.replace(&format!("footfall.{schema}."), &format!("{}.{schema}.", self.0))
+            });
             connection
-                .execute_batch(&sql.replace("footfall.main.", &format!("{}.main.", self.0)))
+                .execute_batch(&own)
                 .map_err(|error| format!("sql/{file}: {error}"))?;
         }
         Ok(())
