@@ -266,6 +266,7 @@ CREATE MACRO footfall.main.cleaning_report(
     valid_from := NULL, valid_until := NULL, actions := NULL, duplicates := 'drop', absent := 'error', time_zone := NULL
 ) AS TABLE
 WITH
+-- Read once: a view may be slow, and a sample gives other rows each time.
 ff_rows AS MATERIALIZED (FROM query_table(tbl)),
 ff_events AS NOT MATERIALIZED (
     SELECT
