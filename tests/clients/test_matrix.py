@@ -208,8 +208,10 @@ CALLS = {
 # These hand most arguments on to a function that gets all bad values, and are slow to plan; they get one
 # in so many, each argument different ones.
 SAMPLED = {
-    "class_report": 5, "cohorts": 2, "compare_models": 3, "confusion": 5, "evaluate": 5, "reliability": 5,
-    "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "train": 3, "training_set": 3,
+    "activity": 3, "choose_k": 2, "class_report": 5, "clean_events": 3, "cleaning_report": 3, "cohorts": 3, "compare_models": 3,
+    "confusion": 5, "conversion": 3, "evaluate": 5, "evaluation": 3, "funnel": 3, "orders": 2, "promotion_effect": 4,
+    "reliability": 5, "repeat_purchase": 2, "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "segment": 2, "sequences": 2, "train": 3,
+    "training_set": 3,
 }  # fmt: skip
 RELATIONS = ("shop", "histories", "runs")
 
