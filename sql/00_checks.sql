@@ -335,7 +335,8 @@ CASE
     THEN TRY_CAST(given AS DOUBLE[])
     ELSE error(concat(
         'footfall.', function_name, ': argument ''', argument_name, ''' is a ', left(typeof(given), 200),
-        '; allowed: a list of numbers such as [recency_days, frequency], in square brackets and without quotes'
+        '; allowed: a list of numbers such as ', CASE argument_name WHEN 'features' THEN '[recency_days, frequency]' ELSE '[7, 30, 90]' END,
+        ', in square brackets and without quotes'
     ))
 END;
 

@@ -147,7 +147,7 @@ all_actions AS (
     FROM input_events
     CROSS JOIN (
         SELECT 1
-        WHERE absent IS NOT DISTINCT FROM 'error'
+        WHERE CAST(absent AS VARCHAR) IS NOT DISTINCT FROM 'error'
             AND EXISTS (FROM numbers WHERE step_number NOT IN (SELECT step_number FROM counted WHERE n_action_users > 0))
     ) AS is_wanted
     WHERE event_action IS NOT NULL
@@ -171,7 +171,7 @@ WHERE (SELECT
     ) AND footfall.internal.check_option(
         TRY_CAST(strict_increase AS BOOLEAN) IS NOT NULL, 'funnel', 'strict_increase', strict_increase, 'true, false'
     ) AND footfall.internal.check_option(
-        absent IN ('error', 'zero'), 'funnel', 'absent', absent, '''error'', ''zero'''
+        CAST(absent AS VARCHAR) IN ('error', 'zero'), 'funnel', 'absent', absent, '''error'', ''zero'''
     ) AND footfall.internal.check_occurs('funnel', 'steps', TRY_CAST(steps AS VARCHAR[]), names)
     FROM all_actions
 )

@@ -32,7 +32,7 @@ SELECT footfall.internal.whole_day('activity', 'period_from', TIMESTAMP '2017-11
 
 CREATE MACRO footfall.internal.counted_days(function_name, seen, which, first_day, end_day) AS
 CASE
-    WHEN which = 'open' THEN seen
+    WHEN CAST(which AS VARCHAR) = 'open' THEN seen
     WHEN coalesce(end_day, seen[-1] + 1) - coalesce(first_day, seen[1]) > 100000
     THEN error('footfall.' || function_name || ': argument ''ts'' spans ' || (coalesce(end_day, seen[-1] + 1) - coalesce(first_day, seen[1]))
         || ' days; allowed: 100000, so clean the times first, or give period_from and period_until')
@@ -66,7 +66,7 @@ Example:
 SELECT footfall.internal.counted_days('activity', [17495, 17498], 'calendar', NULL, NULL) AS days;$$;
 
 CREATE MACRO footfall.internal.calendar_slot(moment, part, week_start) AS
-CASE part
+CASE CAST(part AS VARCHAR)
     WHEN 'hour' THEN hour(moment)
     WHEN 'weekday' THEN isodow(moment)
     WHEN 'hour_of_week' THEN 24 * isodow(moment) - 24 + hour(moment)
@@ -115,12 +115,12 @@ placed AS NOT MATERIALIZED (
 slot_users AS NOT MATERIALIZED (
     SELECT slot, NULL AS date_seen, event_user, count(*) AS n_events, count(*) FILTER (is_purchase) AS n_purchases
     FROM placed
-    WHERE "by" = 'date' OR ("days" = 'calendar' AND period_from IS NOT NULL AND period_until IS NOT NULL)
+    WHERE CAST("by" AS VARCHAR) = 'date' OR (CAST("days" AS VARCHAR) = 'calendar' AND period_from IS NOT NULL AND period_until IS NOT NULL)
     GROUP BY slot, event_user
     UNION ALL
     SELECT slot, date_seen, event_user, count(*), count(*) FILTER (is_purchase)
     FROM placed
-    WHERE "by" <> 'date' AND ("days" = 'open' OR period_from IS NULL OR period_until IS NULL)
+    WHERE CAST("by" AS VARCHAR) <> 'date' AND (CAST("days" AS VARCHAR) = 'open' OR period_from IS NULL OR period_until IS NULL)
     GROUP BY GROUPING SETS ((slot, event_user), (date_seen))
 ),
 slots AS MATERIALIZED (
@@ -133,7 +133,7 @@ period AS MATERIALIZED (
         list(day_number ORDER BY day_number ASC NULLS LAST) AS seen,
         footfall.internal.whole_day('activity', 'period_from', period_from) - DATE '1970-01-01' AS first_day,
         footfall.internal.whole_day('activity', 'period_until', period_until) - DATE '1970-01-01' AS end_day
-    FROM (SELECT CASE "by" WHEN 'date' THEN slot ELSE date_seen - DATE '1970-01-01' END AS day_number FROM slots)
+    FROM (SELECT CASE CAST("by" AS VARCHAR) WHEN 'date' THEN slot ELSE date_seen - DATE '1970-01-01' END AS day_number FROM slots)
     WHERE day_number IS NOT NULL
 ),
 calendar AS MATERIALIZED (
@@ -148,9 +148,9 @@ slot_days AS MATERIALIZED (
 ),
 -- Every hour and weekday is a row, whether the shop knows it or not.
 all_slots AS (
-    SELECT day_slot AS slot FROM slot_days WHERE "by" NOT IN ('hour', 'weekday', 'hour_of_week')
+    SELECT day_slot AS slot FROM slot_days WHERE CAST("by" AS VARCHAR) NOT IN ('hour', 'weekday', 'hour_of_week')
     UNION ALL
-    SELECT unnest(CASE "by" WHEN 'hour' THEN range(24) WHEN 'weekday' THEN range(1, 8) WHEN 'hour_of_week' THEN range(168) END)
+    SELECT unnest(CASE CAST("by" AS VARCHAR) WHEN 'hour' THEN range(24) WHEN 'weekday' THEN range(1, 8) WHEN 'hour_of_week' THEN range(168) END)
     WHERE (SELECT count(*) FROM slot_days) > 0
 ),
 rates AS (
@@ -165,23 +165,23 @@ rates AS (
         coalesce(slots.n_purchases, 0) / slot_days.n_days AS purchase_rate
     FROM all_slots
     LEFT JOIN slot_days
-        ON slot_days.day_slot = all_slots.slot - CASE WHEN "by" IN ('hour', 'hour_of_week') THEN all_slots.slot % 24 ELSE 0 END
+        ON slot_days.day_slot = all_slots.slot - CASE WHEN CAST("by" AS VARCHAR) IN ('hour', 'hour_of_week') THEN all_slots.slot % 24 ELSE 0 END
     LEFT JOIN slots ON slots.slot = all_slots.slot
 ),
 -- Read only where there is no purchase to report.
 actions_seen AS MATERIALIZED (
     SELECT list(DISTINCT event_action) FILTER (event_action IS NOT NULL) AS found
     FROM input_events
-    CROSS JOIN (SELECT 1 FROM slots HAVING coalesce(sum(n_purchases), 0) = 0 AND absent = 'error')
+    CROSS JOIN (SELECT 1 FROM slots HAVING coalesce(sum(n_purchases), 0) = 0 AND CAST(absent AS VARCHAR) = 'error')
 )
 SELECT
     TRY_CAST(CASE
-        WHEN "by" IN ('hour', 'weekday', 'hour_of_week') THEN CAST(slot AS VARCHAR)
-        WHEN "by" = 'month' THEN strftime(first_date, '%Y%m')
-        WHEN "by" = 'quarter' THEN strftime(first_date, '%Y') || quarter(first_date)
+        WHEN CAST("by" AS VARCHAR) IN ('hour', 'weekday', 'hour_of_week') THEN CAST(slot AS VARCHAR)
+        WHEN CAST("by" AS VARCHAR) = 'month' THEN strftime(first_date, '%Y%m')
+        WHEN CAST("by" AS VARCHAR) = 'quarter' THEN strftime(first_date, '%Y') || quarter(first_date)
         ELSE strftime(first_date, '%Y%m%d')
     END AS INTEGER) AS bucket,
-    CASE "by"
+    CASE CAST("by" AS VARCHAR)
         WHEN 'hour' THEN printf('%02d:00', slot)
         WHEN 'weekday' THEN weekday_names[slot]
         WHEN 'hour_of_week' THEN weekday_names[slot // 24 + 1] || printf(' %02d:00', slot % 24)
@@ -199,7 +199,7 @@ SELECT
     -- Wider bars are cut in the shell of DuckDB 1.4.
     bar(event_rate, 0, max(event_rate) OVER (), 26) AS chart,
     bar(purchase_rate, 0, max(purchase_rate) OVER (), 26) AS purchase_chart,
-    "days" AS days_counted
+    CAST("days" AS VARCHAR) AS days_counted
 FROM rates
 CROSS JOIN (SELECT ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] AS weekday_names)
 WHERE (SELECT
@@ -212,21 +212,21 @@ WHERE (SELECT
     CROSS JOIN actions_seen
     CROSS JOIN (SELECT list_filter([
         {
-            'argument': 'by', 'given': "by", 'is_right': "by" IN ('hour', 'weekday', 'hour_of_week', 'date', 'week', 'month', 'quarter'),
+            'argument': 'by', 'given': CAST("by" AS VARCHAR), 'is_right': CAST("by" AS VARCHAR) IN ('hour', 'weekday', 'hour_of_week', 'date', 'week', 'month', 'quarter'),
             'allowed': '''hour'', ''weekday'', ''hour_of_week'', ''date'', ''week'', ''month'', ''quarter'''
         },
-        {'argument': 'days', 'given': "days", 'is_right': "days" IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
+        {'argument': 'days', 'given': CAST("days" AS VARCHAR), 'is_right': CAST("days" AS VARCHAR) IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
         {
             'argument': 'week_start', 'given': CAST(week_start AS VARCHAR),
             'is_right': CAST(week_start AS VARCHAR) IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
             'allowed': '''monday'' to ''sunday'''
         },
         {'argument': 'purchase', 'given': CAST(purchase AS VARCHAR), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
-        {'argument': 'absent', 'given': absent, 'is_right': absent IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
+        {'argument': 'absent', 'given': CAST(absent AS VARCHAR), 'is_right': CAST(absent AS VARCHAR) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY
-    CASE "by"
+    CASE CAST("by" AS VARCHAR)
         WHEN 'weekday' THEN (slot + 7 - list_position([lower(name) FOR name IN weekday_names], CAST(week_start AS VARCHAR))) % 7
         WHEN 'hour_of_week' THEN (slot + 192 - 24 * list_position([lower(name) FOR name IN weekday_names], CAST(week_start AS VARCHAR))) % 168
         ELSE slot
@@ -491,7 +491,7 @@ buyers AS (
 actions_seen AS MATERIALIZED (
     SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
     FROM input_events
-    CROSS JOIN (SELECT 1 FROM user_dates HAVING count_if(CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR)) = 0 AND absent = 'error')
+    CROSS JOIN (SELECT 1 FROM user_dates HAVING count_if(CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR)) = 0 AND CAST(absent AS VARCHAR) = 'error')
 )
 SELECT
     actions.event_action AS action,
@@ -519,7 +519,7 @@ SELECT
     n_first_time AS first_time_buyers_inside,
     share_inside AS share_active_inside,
     share_outside AS share_active_outside,
-    "days" AS days_counted,
+    CAST("days" AS VARCHAR) AS days_counted,
     nullif(concat_ws('; ',
         CASE WHEN day_counts.n_inside = 0
             THEN 'no weekday of the promotion is outside it as well, so there is nothing to compare with'
@@ -570,9 +570,9 @@ WHERE (SELECT
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong_day FROM promotion)
     CROSS JOIN actions_seen
     CROSS JOIN (SELECT list_filter([
-        {'argument': 'days', 'given': "days", 'is_right': "days" IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
+        {'argument': 'days', 'given': CAST("days" AS VARCHAR), 'is_right': CAST("days" AS VARCHAR) IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
         {'argument': 'purchase', 'given': CAST(purchase AS VARCHAR), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
-        {'argument': 'absent', 'given': absent, 'is_right': absent IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
+        {'argument': 'absent', 'given': CAST(absent AS VARCHAR), 'is_right': CAST(absent AS VARCHAR) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY actions.all_inside + actions.all_outside DESC NULLS LAST, actions.event_action ASC NULLS LAST;
@@ -760,7 +760,7 @@ WHERE (SELECT
     footfall.internal.check_option(
         coalesce(TRY_CAST(top AS DOUBLE) >= 1 AND TRY_CAST(top AS DOUBLE) = TRY_CAST(top AS BIGINT), top IS NULL), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
     ) AND footfall.internal.check_option(wrong IS NULL, 'conversion', wrong['argument'], wrong['given'], wrong['allowed'])
-    AND (absent = 'zero' OR footfall.internal.check_occurs(
+    AND (CAST(absent AS VARCHAR) = 'zero' OR footfall.internal.check_occurs(
         'conversion', missing['argument'], CASE WHEN missing IS NOT NULL THEN [missing['action']] ELSE [] END, seen
     ))
     FROM (
@@ -778,7 +778,7 @@ WHERE (SELECT
     CROSS JOIN (SELECT list_filter([
         {'argument': 'view', 'given': CAST(view AS VARCHAR), 'is_right': view IS NOT NULL, 'allowed': 'the name of an action'},
         {'argument': 'purchase', 'given': CAST(purchase AS VARCHAR), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
-        {'argument': 'absent', 'given': absent, 'is_right': absent IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
+        {'argument': 'absent', 'given': CAST(absent AS VARCHAR), 'is_right': CAST(absent AS VARCHAR) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, group_value ASC NULLS LAST;

@@ -31,7 +31,7 @@ numbered AS NOT MATERIALIZED (
     SELECT
         buyer,
         instant_time,
-        CASE period
+        CASE CAST(period AS VARCHAR)
             WHEN 'day' THEN CAST(local_time AS DATE) - DATE '1970-01-01'
             WHEN 'week' THEN (week_day - (week_day % 7 + 7) % 7) // 7
             WHEN 'month' THEN 12 * year(local_time) + month(local_time) - 1
@@ -78,11 +78,11 @@ totals AS (SELECT count(*) FILTER (is_start) AS n_starts, count(last_return) AS 
 missing AS (
     SELECT true
     FROM totals
-    WHERE absent <> 'zero' AND ((typeof(starts) <> typeof(NULL) AND n_starts = 0) OR (typeof(returns) <> typeof(NULL) AND n_returns = 0))
+    WHERE CAST(absent AS VARCHAR) <> 'zero' AND ((typeof(starts) <> typeof(NULL) AND n_starts = 0) OR (typeof(returns) <> typeof(NULL) AND n_returns = 0))
 ),
 found AS (SELECT list(DISTINCT action_name) FILTER (action_name IS NOT NULL) AS names FROM input_rows CROSS JOIN missing)
 SELECT
-    CASE period
+    CASE CAST(period AS VARCHAR)
         WHEN 'day' THEN DATE '1970-01-01' + CAST(sizes.first_slot AS INTEGER)
         WHEN 'week' THEN DATE '1970-01-04' + CAST(7 * sizes.first_slot AS INTEGER) + list_position(
             ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], CAST(week_start AS VARCHAR)
@@ -103,11 +103,11 @@ FROM sizes
 LEFT JOIN came_back ON came_back.first_slot = sizes.first_slot AND came_back.distance = sizes.distance
 WHERE (SELECT
     footfall.internal.check_option(
-        period IN ('day', 'week', 'month', 'quarter', 'year'), 'cohorts', 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
+        CAST(period AS VARCHAR) IN ('day', 'week', 'month', 'quarter', 'year'), 'cohorts', 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
     ) AND footfall.internal.check_option(
         CAST(week_start AS VARCHAR) IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
         'cohorts', 'week_start', CAST(week_start AS VARCHAR), 'a day of the week such as ''monday'' or ''sunday'''
-    ) AND footfall.internal.check_option(absent IN ('error', 'zero'), 'cohorts', 'absent', absent, '''error'', ''zero''')
+    ) AND footfall.internal.check_option(CAST(absent AS VARCHAR) IN ('error', 'zero'), 'cohorts', 'absent', absent, '''error'', ''zero''')
     AND footfall.internal.check_occurs('cohorts', 'starts', [CAST(starts AS VARCHAR)], coalesce(names, []))
     AND footfall.internal.check_occurs('cohorts', 'returns', [CAST(returns AS VARCHAR)], coalesce(names, []))
     FROM found
