@@ -207,6 +207,12 @@ WHERE (SELECT
     AND footfall.internal.check_option(
         coalesce(first_day < end_day, true), 'activity', 'period_until', period_until,
         'later than period_from (' || CAST(period_from AS VARCHAR) || ')'
+    ) AND footfall.internal.check_option(
+        -- One end alone asks the data for the other.
+        seen IS NOT NULL OR (first_day IS NULL) = (end_day IS NULL),
+        'activity', CASE WHEN first_day IS NULL THEN 'period_until' ELSE 'period_from' END,
+        DATE '1970-01-01' + CAST(coalesce(first_day, end_day) AS INTEGER),
+        'a day with events on its side of it; period_from and period_until together give rows of zeros'
     ) AND footfall.internal.check_occurs('activity', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
     FROM period
     CROSS JOIN actions_seen
