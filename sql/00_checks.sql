@@ -98,6 +98,27 @@ Parameters:
 Example:
 SELECT zone_time(TIMESTAMPTZ '2026-10-25 00:50:00+00', 'Europe/Berlin', 'activity') AS berlin;$$;
 
+CREATE MACRO footfall.internal.refuse_text(function_name, argument_name, text_name, reason) AS
+error(concat(
+    'footfall.', function_name, ': argument ''', argument_name, ''' is the text ',
+    replace(replace(left(text_name, 100), chr(10), '\n'), chr(13), '\r'), ', ', reason,
+    '; allowed: a column or an expression, without quotes'
+));
+
+COMMENT ON MACRO footfall.internal.refuse_text IS $$The error for a text in quotes where a column is meant.
+
+DuckDB names an expression when it plans, and the name of a text in quotes, `alias(given)`, begins with the quote.
+
+Parameters:
+- function_name: the macro's name.
+- argument_name: the argument's name.
+- text_name: the name of the expression, `alias(given)`.
+- reason: what is wrong with it, in words.
+
+Example:
+SELECT CASE WHEN starts_with(alias(c), '''') THEN footfall.internal.refuse_text('rfm', 'customer_id', alias(c), 'the same for every row') ELSE c END AS customer
+FROM (VALUES ('Ada')) customers(c);$$;
+
 CREATE MACRO footfall.internal.usable_key(function_name, argument_name, given) AS
 -- The plain types come first: DuckDB then knows when it plans that the key is the column itself, and keeps what it knows of that.
 CASE
@@ -108,10 +129,7 @@ CASE
     THEN given
     -- The name of a text in quotes begins with the quote.
     WHEN starts_with(alias(given), '''')
-    THEN error(concat(
-        'footfall.', function_name, ': argument ''', argument_name, ''' is the text ', replace(left(alias(given), 100), chr(10), '\n'),
-        ', the same for every row; allowed: a column or an expression, without quotes'
-    ))
+    THEN footfall.internal.refuse_text(function_name, argument_name, alias(given), 'the same for every row')
     WHEN starts_with(typeof(given), 'ENUM')
     THEN CASE WHEN trim(CAST(given AS VARCHAR)) <> '' THEN given END
     ELSE CASE system.main.key_kind(given)
@@ -148,8 +166,7 @@ CASE WHEN starts_with(alias(given), '''') AND (
         OR contains(lower(row_type), lower(', ' || CAST(given AS VARCHAR) || ' '))
         OR contains(lower(row_type), lower('"' || replace(CAST(given AS VARCHAR), '"', '""') || '" '))
     )
-    THEN error('footfall.' || function_name || ': argument ''' || argument_name || ''' is the text '
-        || replace(left(alias(given), 100), chr(10), '\n') || ', a column''s name in quotes; allowed: a column or an expression, without quotes')
+    THEN footfall.internal.refuse_text(function_name, argument_name, alias(given), 'a column''s name in quotes')
     ELSE given
 END;
 
@@ -170,8 +187,7 @@ SELECT footfall.internal.column_value('sequences', 'action', 'buy', typeof(t)) A
 CREATE MACRO footfall.internal.usable_group(function_name, argument_name, given) AS
 CASE
     WHEN starts_with(alias(given), '''')
-    THEN error('footfall.' || function_name || ': argument ''' || argument_name || ''' is the text '
-        || replace(left(alias(given), 100), chr(10), '\n') || ', the same for every row; allowed: a column or an expression, without quotes')
+    THEN footfall.internal.refuse_text(function_name, argument_name, alias(given), 'the same for every row')
     WHEN typeof(given) = 'VARCHAR' THEN CASE WHEN trim(CAST(given AS VARCHAR)) <> '' THEN given END
     WHEN typeof(given) IN ('FLOAT', 'DOUBLE') THEN CASE WHEN CAST(given AS VARCHAR) <> 'nan' THEN given END
     ELSE given

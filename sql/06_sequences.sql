@@ -35,9 +35,7 @@ WITH input_events AS NOT MATERIALIZED (
         END AS event_time,
         -- Not the value but its name, so that a window function stands here once.
         CASE WHEN starts_with(alias(tie_break), '''')
-            THEN error('footfall.sequences: argument ''tie_break'' is the text '
-                || regexp_replace(left(alias(tie_break), 100), '[\n\r]+', ' ', 'g')
-                || ', the same for every row; allowed: a column or an expression, without quotes')
+            THEN footfall.internal.refuse_text('sequences', 'tie_break', alias(tie_break), 'the same for every row')
             ELSE tie_break
         END AS event_tie,
         CASE
