@@ -30,8 +30,10 @@ EARLIEST_S = 0.01
 # A try that comes too late, when the short operation is done or in its last call, does not count; so many may for each
 # one that does.
 N_LATE = 10
-# What the allocators keep for the next query, over the level after the undisturbed runs.
+# What the allocators keep for the next query, over the level after the undisturbed runs. DuckDB keeps more of some queries
+# (a quarter of a gigabyte after an aggregation of many rows), but once: what leaks grows with every round.
 SLACK_MB = 100
+N_ROUNDS = 4
 SETUP = """
     SET enable_progress_bar = false;
     CREATE TABLE events AS FROM footfall.generate_events(users := 4000);
@@ -105,35 +107,43 @@ class Interrupts(unittest.TestCase):
             timer.join()
         return None
 
+    def interrupt_often(self, short, long, seconds, undisturbed):
+        """The waits after N_TRIES interrupts; every tenth time the query is run to its end and gives what it gave."""
+        waits, n_late = [], 0
+        while len(waits) < N_TRIES and n_late < N_LATE * N_TRIES:
+            is_long = long is not None and len(waits) % 2 == 0
+            moment = random.uniform(EARLIEST_S, 0.5 if is_long else max(seconds, 2 * EARLIEST_S))
+            waited = self.interrupted(long if is_long else short, moment)
+            self.assertEqual(one(self.connection, "SELECT 42"), 42)
+            if waited is None:
+                self.assertFalse(is_long, "the interrupt was not seen")
+                n_late += 1
+                continue
+            waits.append(waited)
+            self.assertLess(waited, PATIENCE_S)
+            if len(waits) % 10 == 0 or len(waits) == N_TRIES:
+                self.assertEqual(self.run_once(short)[0], undisturbed)
+        self.assertEqual(len(waits), N_TRIES, "too many interrupts came too late")
+        return waits
+
     def test_every_long_operation(self):
-        generator = random.Random(time.time_ns())
         n_interrupts, longest = 0, 0.0
         for name, (short, long) in OPERATIONS.items():
             with self.subTest(operation=name):
                 undisturbed, _ = self.run_once(short)
                 again, seconds = self.run_once(short)
                 self.assertEqual(again, undisturbed)
-                buffers, resident = self.buffers(), resident_mb()
-                waits, n_late = [], 0
-                while len(waits) < N_TRIES and n_late < N_LATE * N_TRIES:
-                    is_long = long is not None and len(waits) % 2 == 0
-                    moment = generator.uniform(EARLIEST_S, 0.5 if is_long else max(seconds, 2 * EARLIEST_S))
-                    waited = self.interrupted(long if is_long else short, moment)
-                    self.assertEqual(one(self.connection, "SELECT 42"), 42)
-                    if waited is None:
-                        self.assertFalse(is_long, "the interrupt was not seen")
-                        n_late += 1
-                        continue
-                    waits.append(waited)
-                    self.assertLess(waited, PATIENCE_S)
-                    if len(waits) % 10 == 0 or len(waits) == N_TRIES:
-                        self.assertEqual(self.run_once(short)[0], undisturbed)
-                self.assertEqual(len(waits), N_TRIES, "too many interrupts came too late")
-                self.assertLessEqual(self.buffers(), buffers + 1_000_000)
-                grown = resident_mb() - resident
-                print(f"{name}: {len(waits)} interrupts of {seconds:.2f} s, waited {max(waits):.2f} s, memory {grown:+.0f} MB", flush=True)
-                self.assertLess(grown, SLACK_MB)
-                n_interrupts, longest = n_interrupts + len(waits), max(longest, max(waits))
+                buffers = self.buffers()
+                for _ in range(N_ROUNDS):
+                    resident = resident_mb()
+                    waits = self.interrupt_often(short, long, seconds, undisturbed)
+                    n_interrupts, longest = n_interrupts + len(waits), max(longest, max(waits))
+                    self.assertLessEqual(self.buffers(), buffers + 1_000_000)
+                    grown = resident_mb() - resident
+                    print(f"{name}: {len(waits)} interrupts of {seconds:.2f} s, waited {max(waits):.2f} s, memory {grown:+.0f} MB", flush=True)
+                    if grown < SLACK_MB:
+                        break
+                self.assertLess(grown, SLACK_MB, "memory grew in every round")
         print(f"interrupts: {n_interrupts}, the longest wait {longest:.2f} s")
 
 
