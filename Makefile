@@ -19,7 +19,7 @@ EVENTS ?= build/demo_events.csv
 BENCH_USERS := 1m=10150 10m=100000 100m=1000000
 SCALE ?= 10m
 
-.PHONY: release demo test lint unit sql clients reference check-reference fuzz faults soak valgrind deny test-peers bench bench-data clean
+.PHONY: release demo test lint unit sql clients pages check-pages fuzz faults soak valgrind deny test-peers bench bench-data clean
 
 release: ; cargo build --release --workspace --locked && mkdir -p build && $(TARGET)/release/package-extension $(TARGET)/release/libfootfall_extension.so $(EXTENSION)
 
@@ -29,7 +29,7 @@ demo: release $(DUCKDB_SHELL) $(filter build/demo_events.csv,$(EVENTS))
 	$(DUCKDB_SHELL) $(DEMO) -unsigned -bail -box -cmd "LOAD '$(EXTENSION)'" -cmd "SET VARIABLE events = '$(EVENTS)'" -cmd ".maxwidth 160" -cmd ".echo on" < sql/pipeline.sql
 	@echo "The tables are in $(DEMO). Go on with them: $(DUCKDB_SHELL) $(DEMO) -unsigned -cmd \"LOAD '$(EXTENSION)'\""
 
-test: lint unit sql clients check-reference
+test: lint unit sql clients check-pages
 lint:
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
@@ -37,8 +37,8 @@ lint:
 unit: ; cargo test --release --workspace --locked
 sql: release $(DUCKDBS) ; $(VENV)/bin/python tests/run_sql.py $(RUN_ON_ALL)
 clients: release $(PANICS) $(DUCKDBS) $(DUCKDB_SHELL) ; FOOTFALL_SHELL=$(DUCKDB_SHELL) FOOTFALL_PANICS=$(abspath $(PANICS)) $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL)
-reference: release $(DUCKDBS) ; $(VENV)/bin/python tests/reference.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
-check-reference: release $(DUCKDBS) ; $(VENV)/bin/python tests/reference.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION) --check
+pages: release $(DUCKDBS) ; $(VENV)/bin/python tests/pages.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
+check-pages: release $(DUCKDBS) ; $(VENV)/bin/python tests/pages.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION) --check
 
 # Longer than a test may take: a million damaged values.
 fuzz: ; FOOTFALL_FUZZ_CASES=1000000 cargo test --release --workspace --locked --test fuzz -- --nocapture

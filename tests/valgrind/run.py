@@ -65,7 +65,7 @@ def steps(arguments):
     files = sorted(str(path) for pattern in SQL_TESTS for path in (TESTS / "sql").glob(pattern))
     loaded = ["--duckdb", arguments.duckdb, "--extension", arguments.extension]
     return {
-        "reference": [sys.executable, TESTS / "reference.py", *loaded, "--check"],
+        "pages": [sys.executable, TESTS / "pages.py", *loaded, "--check"],
         "sql": [sys.executable, TESTS / "run_sql.py", *loaded, "--timeout", "600", *files],
         "panics": [sys.executable, HERE / "panics.py"],
         "cells": [sys.executable, HERE / "cells.py", str(CELLS_STEP)],

@@ -1,0 +1,252 @@
+"""Writes the pages that hold what the extension prints, or checks them.
+
+    python3 tests/pages.py --duckdb DIR --extension PATH [--check]
+
+- sql/reference.md: every function, from the comments in sql/*.sql: summary, explanation, parameters, example. Each
+  example is executed, and its output printed under it.
+- sql/pipeline.md: sql/pipeline.sql run on a synthetic shop, statement by statement.
+- README.md: in its blocks of SQL that are followed by a block of text, the text is what the last statement printed.
+
+`--check` fails when a function lacks one of its parts or a SQL test that names it, when an example fails, or when a
+page is not what would be written. Networks differ between processors in the last digits of their weights, so their
+numbers in the pipeline are compared to within a tenth.
+"""
+
+import argparse
+import datetime
+import pathlib
+import re
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SQL = ROOT / "sql"
+SHAPE = re.compile(r"(?P<summary>[^\n]+\.)\n\n(?:(?P<text>.*?)\n\n)?Parameters:\n(?P<parameters>.*?)\n\nExample:\n(?P<example>.*)", re.S)
+# A block of SQL and the block of text under it.
+PRINTED = re.compile(r"```sql\n(?P<sql>.*?)```\n\n```text\n.*?```", re.S)
+# A stage of the pipeline: its number and title, what else its comment says, and its statements.
+STAGE = re.compile(r"^-- (?P<number>\d+)\. (?P<title>.*?[.?]) ?(?P<text>.*\n(?:--.*\n)*)(?P<sql>(?:.*\n)*?)(?=-- \d+\. |\Z)", re.M)
+# From this stage on networks are at work.
+FIRST_NETWORK = 7
+N_ROWS_SHOWN = 24
+HOUR, MINUTE = datetime.timedelta(hours=1), datetime.timedelta(minutes=1)
+# A synthetic shop as a file in the Taobao format, as `make demo` writes it.
+SHOP = """
+    COPY (
+        SELECT user_id, item_id, category_id, action, epoch(ts - INTERVAL 8 HOURS)::BIGINT
+        FROM footfall.generate_events(users := 1000, seed := 42) ORDER BY ALL
+    ) TO '{path}' (HEADER false)
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--duckdb", required=True, help="folder with an installed duckdb wheel")
+    parser.add_argument("--extension", required=True)
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    sys.path.insert(0, arguments.duckdb)
+    problems = []
+    pages = {
+        SQL / "reference.md": (reference(connect(arguments.extension), problems), str.__eq__),
+        SQL / "pipeline.md": (pipeline(connect(arguments.extension)), is_the_same_run),
+        ROOT / "README.md": (readme(connect(arguments.extension)), str.__eq__),
+    }
+    for path, (page, is_same) in pages.items():
+        if not arguments.check:
+            path.write_text(page)
+        elif not path.exists() or not is_same(path.read_text(), page):
+            problems.append(f"{path.relative_to(ROOT)} is not up to date: run `make pages`")
+    for problem in problems:
+        print(f"pages: {problem}", file=sys.stderr)
+    print(f"pages: {len(pages)}, {len(problems)} problems")
+    sys.exit(bool(problems))
+
+
+def connect(extension):
+    import duckdb
+
+    connection = duckdb.connect(config={"allow_unsigned_extensions": True})
+    # One thread: the rows of an example without ORDER BY come in one order.
+    connection.execute("SET threads = 1")
+    connection.execute(f"LOAD '{extension}'")
+    return connection
+
+
+def readme(connection):
+    """README.md with the output of its examples, which follow one another in one session."""
+
+    def run(match):
+        result = last_result(connection, match["sql"])
+        return "\n".join([f"```sql\n{match['sql']}```", "", "```text", *table(*result), "```"])
+
+    return PRINTED.sub(run, (ROOT / "README.md").read_text())
+
+
+def last_result(connection, sql):
+    """Columns and rows of the last of some statements. LOAD is done already."""
+    statements = [statement for statement in connection.extract_statements(sql) if not statement.query.lstrip().startswith("LOAD")]
+    for statement in statements[:-1]:
+        connection.execute(statement)
+    return printed(connection, statements[-1].query)
+
+
+def printed(connection, query):
+    """Columns and rows of a query, read to the end."""
+    result = connection.execute(query)
+    return [column[0] for column in result.description], result.fetchall()
+
+
+def pipeline(connection):
+    """The page of sql/pipeline.sql: each stage with its statements and what they print."""
+    text = (SQL / "pipeline.sql").read_text()
+    lines = [
+        "# The pipeline on a synthetic shop",
+        "",
+        "What [pipeline.sql](pipeline.sql) prints, written by `make pages`: 1,000 users of the generator, as `make demo` has them. Each",
+        "stage ends with a sentence made from its numbers. With your file the same stages run by `make demo EVENTS=FILE`.",
+        "",
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "events.csv"
+        connection.execute(SHOP.format(path=path))
+        connection.execute(f"SET VARIABLE events = '{path}'")
+        for stage in STAGE.finditer(text):
+            lines += [f"## {stage['number']}. {stage['title']}", ""]
+            if said := " ".join(line.removeprefix("--").strip() for line in stage["text"].splitlines()).strip():
+                lines += [said, ""]
+            lines += stage_lines(connection, stage["sql"])
+    return "\n".join(lines)
+
+
+def stage_lines(connection, sql):
+    """Statements up to one that prints stand in one block, with its output under it; a sentence stands as a quotation."""
+    lines, block = [], []
+    # In this file a line that ends in a semicolon ends a statement.
+    for query in re.findall(r"\S.*?;$", sql, re.M | re.S):
+        block.append(query)
+        columns, rows = printed(connection, query)
+        if re.match(r"(--.*\n)*CREATE ", query):
+            continue
+        if columns == ["found"]:
+            lines += ["> " + " ".join(row[0].strip() for row in rows), ""]
+        else:
+            lines += ["```sql", "\n\n".join(block), "```", "", "```text", *table(columns, rows[:N_ROWS_SHOWN])]
+            lines += [f"({len(rows)} rows)"] if len(rows) > N_ROWS_SHOWN else []
+            lines += ["```", ""]
+        block = []
+    return lines
+
+
+def is_the_same_run(page, other):
+    """Whether two pages of the pipeline agree, from the first network on to within the differences between processors."""
+    start = f"\n## {FIRST_NETWORK}. "
+    exact, networks = (list(part) for part in zip(*((text.partition(start)[0], text.partition(start)[2]) for text in (page, other))))
+    words = [re.findall(r"[\w.%-]+", text) for text in networks]
+    return exact[0] == exact[1] and len(words[0]) == len(words[1]) and all(map(is_near, *words))
+
+
+def is_near(word, other):
+    try:
+        a, b = (float(text.rstrip(".%")) for text in (word, other))
+    except ValueError:
+        return word == other
+    return abs(a - b) <= 0.1 * abs(a) + 0.05
+
+
+def functions_by_file(connection):
+    """Each file of sql/ with its title and the functions it creates for users, in order."""
+    files = []
+    for path in sorted((SQL).glob("0*.sql")):
+        sql = path.read_text()
+        title = sql.split("\n", 1)[0].removeprefix("--").strip()
+        names = list(dict.fromkeys(re.findall(r"^CREATE MACRO footfall\.main\.(\w+)", sql, re.M)))
+        files.append((path.name, title, names))
+    return files
+
+
+def reference(connection, problems):
+    rows = connection.execute(
+        "SELECT function_name, any_value(if(schema_name = 'main', '', 'internal ') || function_type), arg_max(parameters, len(parameters)), any_value(comment)"
+        " FROM duckdb_functions() WHERE database_name = 'footfall' GROUP BY ALL"
+    ).fetchall()
+    catalogue = {name: (kind, parameters, comment or "") for name, kind, parameters, comment in rows}
+    globals_ = {name for (name,) in connection.execute(
+        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE database_name = 'system'"
+    ).fetchall()}
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests" / "sql").rglob("*.test"))
+    index, sections = [], []
+    for file, title, names in functions_by_file(connection):
+        if not names:
+            continue
+        index.append(f"\n**{title}** ([`{file}`]({file}))\n\n| function | |\n| --- | --- |")
+        for name in names:
+            if name not in catalogue:
+                problems.append(f"{name} of {file} is not in duckdb_functions()")
+                continue
+            kind, parameters, comment = catalogue[name]
+            shape = SHAPE.fullmatch(comment)
+            if not shape:
+                problems.append(f"{name}: its comment lacks a summary, 'Parameters:' or 'Example:'")
+                continue
+            if not re.search(rf"\b{name}\b", tests):
+                problems.append(f"{name}: no file of tests/sql names it")
+            full = name if kind == "macro" and name in globals_ else f"footfall.{name}"
+            index.append(f"| [`{full}`](#{name}) | {shape['summary']} |")
+            sections.append(section(connection, name, full, parameters, shape, problems))
+    index.append("\n**What the others are made of**: not for users, and may change\n\n| function | |\n| --- | --- |")
+    for name, (kind, parameters, comment) in sorted(catalogue.items()):
+        if (shape := SHAPE.fullmatch(comment)) and kind.startswith("internal "):
+            index.append(f"| `footfall.internal.{name}` | {shape['summary']} |")
+            section(connection, name, name, parameters, shape, problems)
+        elif kind.startswith("internal "):
+            problems.append(f"{name}: its comment lacks a summary, 'Parameters:' or 'Example:'")
+    head = (
+        "# Reference\n\nEvery function of the extension. Written by `make pages` from the comments in `sql/`, which "
+        "`duckdb_functions()` shows too; the output under each example is what it printed.\n\n"
+        "Functions without a schema are scalars for everywhere; the others are macros in the database `footfall`, which "
+        "`LOAD` attaches in memory. A table argument is a bare name: a table, view, CTE, or a file in quotes.\n"
+    )
+    return head + "\n".join(index) + "\n\n" + "\n".join(sections)
+
+
+def section(connection, name, full, parameters, shape, problems):
+    lines = [f'<a id="{name}"></a>', f"## {full}({', '.join(parameters)})", "", shape["summary"], ""]
+    if shape["text"]:
+        lines += [shape["text"], ""]
+    if shape["parameters"] != "none":
+        lines += [shape["parameters"], ""]
+    lines += ["```sql", shape["example"], "```", ""]
+    try:
+        output = table(*printed(connection, shape["example"]))
+    except Exception as error:  # whatever DuckDB raises is the finding
+        problems.append(f"{name}: its example fails: {str(error).splitlines()[0]}")
+        return "\n".join(lines)
+    return "\n".join(lines + ["```text", *output, "```", ""])
+
+
+def table(columns, rows):
+    cells = [list(columns)] + [["NULL" if value is None else text(value) for value in row] for row in rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(columns))]
+    lines = [" │ ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in cells]
+    return [lines[0], "─┼─".join("─" * width for width in widths), *lines[1:]]
+
+
+def text(value):
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, datetime.timedelta):
+        return f"{value // HOUR:02}:{value % HOUR // MINUTE:02}:{(value % MINUTE).total_seconds():02g}"
+    if isinstance(value, bytes):
+        return "".join(f"\\x{byte:02X}" for byte in value)
+    if isinstance(value, list):
+        return "[" + ", ".join(text(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {text(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
+if __name__ == "__main__":
+    main()
