@@ -5,6 +5,8 @@ PYTHON ?= python3
 
 # Where cargo builds: cargo itself obeys the variable, so what comes after it must look there too.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# What cargo calls a shared library here.
+SHARED := $(if $(filter Windows_NT,$(OS)),%.dll,$(if $(filter Darwin,$(shell uname)),lib%.dylib,lib%.so))
 EXTENSION := build/footfall.duckdb_extension
 PANICS := build/panics.duckdb_extension
 VENV := build/venv
@@ -19,9 +21,12 @@ EVENTS ?= build/demo_events.csv
 BENCH_USERS := 1m=10150 10m=100000 100m=1000000
 SCALE ?= 10m
 
-.PHONY: release demo test lint unit sql clients pages check-pages fuzz faults soak valgrind deny test-peers bench bench-data clean
+.PHONY: release demo test quick lint unit sql clients pages check-pages fuzz faults soak valgrind deny test-peers bench bench-data clean
 
-release: ; cargo build --release --workspace --locked && mkdir -p build && $(TARGET)/release/package-extension $(TARGET)/release/libfootfall_extension.so $(EXTENSION)
+release:
+	cargo build --release --workspace --locked
+	mkdir -p build
+	$(TARGET)/release/package-extension $(TARGET)/release/$(subst %,footfall_extension,$(SHARED)) $(EXTENSION)
 
 DEMO := build/demo.duckdb
 demo: release $(DUCKDB_SHELL) $(filter build/demo_events.csv,$(EVENTS))
@@ -30,23 +35,46 @@ demo: release $(DUCKDB_SHELL) $(filter build/demo_events.csv,$(EVENTS))
 	@echo "The tables are in $(DEMO). Go on with them: $(DUCKDB_SHELL) $(DEMO) -unsigned -cmd \"LOAD '$(EXTENSION)'\""
 
 test: lint unit sql clients check-pages
+
+# The loop of a day's work: under a minute after a change of one line.
+QUICK_DUCKDB := build/duckdb/1.5.6
+quick: release $(QUICK_DUCKDB)
+	cargo fmt --all --check
+	cargo clippy --release --workspace --locked -- -D warnings
+	cargo test --release --locked --lib
+	$(VENV)/bin/python tests/run_sql.py --extension $(EXTENSION) --duckdb $(QUICK_DUCKDB)
+
 lint:
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --workspace --no-deps --locked
-unit: ; cargo test --release --workspace --locked
-sql: release $(DUCKDBS) ; $(VENV)/bin/python tests/run_sql.py $(RUN_ON_ALL)
-clients: release $(PANICS) $(DUCKDBS) $(DUCKDB_SHELL) ; FOOTFALL_SHELL=$(DUCKDB_SHELL) FOOTFALL_PANICS=$(abspath $(PANICS)) $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL)
-pages: release $(DUCKDBS) ; $(VENV)/bin/python tests/pages.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
-check-pages: release $(DUCKDBS) ; $(VENV)/bin/python tests/pages.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION) --check
+
+unit:
+	cargo test --release --workspace --locked
+
+sql: release $(DUCKDBS)
+	$(VENV)/bin/python tests/run_sql.py $(RUN_ON_ALL)
+
+clients: release $(PANICS) $(DUCKDBS) $(DUCKDB_SHELL)
+	FOOTFALL_SHELL=$(DUCKDB_SHELL) FOOTFALL_PANICS=$(abspath $(PANICS)) $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL)
+
+pages: release $(DUCKDBS)
+	$(VENV)/bin/python tests/pages.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
+
+check-pages: release $(DUCKDBS)
+	$(VENV)/bin/python tests/pages.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION) --check
 
 # Longer than a test may take: a million damaged values.
-fuzz: ; FOOTFALL_FUZZ_CASES=1000000 cargo test --release --workspace --locked --test fuzz -- --nocapture
+fuzz:
+	FOOTFALL_FUZZ_CASES=1000000 cargo test --release --workspace --locked --test fuzz -- --nocapture
 
 # 200 interrupts of each long operation and 20 killed processes; 10 minutes of eight connections at once.
 SOAK_SECONDS ?= 600
-faults: release $(DUCKDBS) ; FOOTFALL_FAULTS=200 $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL) tests/clients/test_faults.py
-soak: release $(DUCKDBS) ; SOAK_SECONDS=$(SOAK_SECONDS) $(VENV)/bin/python tests/clients/run.py --extension $(EXTENSION) --duckdb $(lastword $(DUCKDBS)) tests/clients/test_soak.py
+faults: release $(DUCKDBS)
+	FOOTFALL_FAULTS=200 $(VENV)/bin/python tests/clients/run.py $(RUN_ON_ALL) tests/clients/test_faults.py
+
+soak: release $(DUCKDBS)
+	SOAK_SECONDS=$(SOAK_SECONDS) $(VENV)/bin/python tests/clients/run.py --extension $(EXTENSION) --duckdb $(lastword $(DUCKDBS)) tests/clients/test_soak.py
 
 # The boundary and the decoders under Valgrind inside the real DuckDB, compiled with the names and lines of our functions.
 WITH_LINES := -C strip=none -C debuginfo=line-tables-only
@@ -54,18 +82,23 @@ VALGRIND := build/valgrind
 valgrind: release $(DUCKDBS)
 	mkdir -p $(VALGRIND)
 	cargo rustc --release --locked -p footfall-extension --lib -- $(WITH_LINES)
-	$(TARGET)/release/package-extension $(TARGET)/release/libfootfall_extension.so $(VALGRIND)/footfall.duckdb_extension
+	$(TARGET)/release/package-extension $(TARGET)/release/$(subst %,footfall_extension,$(SHARED)) $(VALGRIND)/footfall.duckdb_extension
 	cargo rustc --release --locked -p footfall-extension --features panics --example panics -- $(WITH_LINES)
-	$(TARGET)/release/package-extension $(TARGET)/release/examples/libpanics.so $(VALGRIND)/panics.duckdb_extension
+	$(TARGET)/release/package-extension $(TARGET)/release/examples/$(subst %,panics,$(SHARED)) $(VALGRIND)/panics.duckdb_extension
 	cargo rustc --release --locked --test fuzz --message-format=json -- $(WITH_LINES) | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | xargs -I FUZZ cp FUZZ $(VALGRIND)/fuzz
 	$(VENV)/bin/python tests/valgrind/run.py --duckdb $(lastword $(DUCKDBS)) --extension $(VALGRIND)/footfall.duckdb_extension --panics $(VALGRIND)/panics.duckdb_extension --fuzz $(VALGRIND)/fuzz
 
 # Licences and sources of what is linked in; what cargo-deny needs is installed into build/.
-deny: build/tools/bin/cargo-deny ; build/tools/bin/cargo-deny --locked check licenses bans sources
-build/tools/bin/cargo-deny: ; cargo install --locked --root build/tools cargo-deny@0.20.2
+deny: build/tools/bin/cargo-deny
+	build/tools/bin/cargo-deny --locked check licenses bans sources
+
+build/tools/bin/cargo-deny:
+	cargo install --locked --root build/tools cargo-deny@0.20.2
 
 # What needs PyTorch, scikit-learn, pandas and Polars (gigabytes): not part of `make test`.
-test-peers: release build/peers/installed ; FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python tests/peers/test_torch.py
+test-peers: release build/peers/installed
+	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python tests/peers/test_torch.py
+
 bench: release build/peers/installed $(DUCKDBS)
 	cargo build --release --benches --locked
 	build/peers/bin/python benches/engine.py
@@ -74,19 +107,38 @@ bench: release build/peers/installed $(DUCKDBS)
 	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python benches/quality.py
 	build/peers/bin/python benches/kmeans.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/relational.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
-build/peers/installed: tests/peers/requirements.txt ; $(PYTHON) -m venv build/peers && build/peers/bin/pip --quiet install -r $< && touch $@
+build/peers/installed: tests/peers/requirements.txt
+	$(PYTHON) -m venv build/peers
+	build/peers/bin/pip --quiet install -r $<
+	touch $@
 
 # Events to measure on: `make bench-data SCALE=1m`, 10m or 100m.
 bench-data: $(if $(filter $(SCALE)=%,$(BENCH_USERS)),build/events_$(SCALE).parquet,$(error SCALE is '$(SCALE)'; allowed: 1m, 10m, 100m))
-build/events_%.parquet: release $(DUCKDB_SHELL) ; $(DUCKDB_SHELL) -unsigned -bail -c "LOAD '$(EXTENSION)'; SET preserve_insertion_order = false; COPY (FROM footfall.generate_events(users := $(patsubst $*=%,%,$(filter $*=%,$(BENCH_USERS))))) TO '$@'"
+build/events_%.parquet: release $(DUCKDB_SHELL)
+	$(DUCKDB_SHELL) -unsigned -bail -c "LOAD '$(EXTENSION)'; SET preserve_insertion_order = false; COPY (FROM footfall.generate_events(users := $(patsubst $*=%,%,$(filter $*=%,$(BENCH_USERS))))) TO '$@'"
 
-build/demo_events.csv: release $(DUCKDB_SHELL) ; $(DUCKDB_SHELL) -unsigned -c "LOAD '$(EXTENSION)'" -c "COPY (SELECT user_id, item_id, category_id, action, epoch(ts - INTERVAL 8 HOURS)::BIGINT FROM footfall.generate_events(users := 1000, seed := 42) ORDER BY ALL) TO '$@' (HEADER false)"
+build/demo_events.csv: release $(DUCKDB_SHELL)
+	$(DUCKDB_SHELL) -unsigned -c "LOAD '$(EXTENSION)'" -c "COPY (SELECT user_id, item_id, category_id, action, epoch(ts - INTERVAL 8 HOURS)::BIGINT FROM footfall.generate_events(users := 1000, seed := 42) ORDER BY ALL) TO '$@' (HEADER false)"
 
 # Our own crate alone is compiled again: the gates of the extension around functions that panic.
-$(PANICS): release ; cargo build --release --locked -p footfall-extension --features panics --example panics && $(TARGET)/release/package-extension $(TARGET)/release/examples/libpanics.so $@
+$(PANICS): release
+	cargo build --release --locked -p footfall-extension --features panics --example panics
+	$(TARGET)/release/package-extension $(TARGET)/release/examples/$(subst %,panics,$(SHARED)) $@
 
-$(VENV)/installed: tests/requirements.txt ; $(PYTHON) -m venv $(VENV) && $(PIP) install -r $< && touch $@
-build/duckdb/%: $(VENV)/installed ; rm -rf $@ && $(PIP) install --no-deps --target $@ duckdb==$*
-$(DUCKDB_SHELL): $(VENV)/installed ; rm -rf build/shell && $(PIP) install --no-deps --target build/shell duckdb-cli==$(SHELL_VERSION) && chmod +x $@ && touch $@
+$(VENV)/installed: tests/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -r $<
+	touch $@
 
-clean: ; rm -rf build target
+build/duckdb/%: $(VENV)/installed
+	rm -rf $@
+	$(PIP) install --no-deps --target $@ duckdb==$*
+
+$(DUCKDB_SHELL): $(VENV)/installed
+	rm -rf build/shell
+	$(PIP) install --no-deps --target build/shell duckdb-cli==$(SHELL_VERSION)
+	chmod +x $@
+	touch $@
+
+clean:
+	rm -rf build target

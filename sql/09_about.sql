@@ -1,19 +1,82 @@
 -- About the extension itself.
 
 CREATE MACRO footfall.main.footfall_version() AS system.main.footfall_version();
-COMMENT ON MACRO footfall.main.footfall_version IS 'Gives the version of the extension.
+COMMENT ON MACRO footfall.main.footfall_version IS $$Gives the version of the extension.
 
 Parameters:
 none
 
 Example:
-SELECT footfall_version() SIMILAR TO ''[0-9]+\.[0-9]+\.[0-9]+'' AS is_a_version;';
+SELECT footfall_version() SIMILAR TO '[0-9]+\.[0-9]+\.[0-9]+' AS is_a_version;$$;
 
 CREATE MACRO footfall.main.footfall_devices() AS system.main.footfall_devices();
-COMMENT ON MACRO footfall.main.footfall_devices IS 'Lists where networks can run here: ''cpu'', and ''cuda'' in a binary built for it on a machine with a GPU.
+COMMENT ON MACRO footfall.main.footfall_devices IS $$Lists where networks can run here: 'cpu', and 'cuda' in a binary built for it on a machine with a GPU.
 
 Parameters:
 none
 
 Example:
-SELECT footfall_devices()[1] AS first;';
+SELECT footfall_devices()[1] AS first;$$;
+
+CREATE MACRO footfall.internal.documented() AS TABLE
+SELECT
+    function_name AS name,
+    -- Some are known without the schema as well.
+    CASE
+        WHEN EXISTS (FROM duckdb_functions() AS ff_global WHERE ff_global.database_name = 'system' AND ff_global.function_name = ff_ours.function_name)
+        AND any_value(function_type) = 'macro'
+        THEN ''
+        ELSE any_value(database_name) || '.'
+    END || function_name || '(' || coalesce(array_to_string(arg_max(parameters, len(parameters)), ', '), '') || ')' AS call,
+    regexp_extract(any_value(comment), '^[^' || chr(10) || ']*') AS summary,
+    any_value(comment) AS text,
+    min(function_oid) AS place
+FROM duckdb_functions() AS ff_ours
+WHERE schema_name = 'main'
+AND database_name = (
+    SELECT any_value(ff_version.database_name)
+    FROM duckdb_functions() AS ff_version
+    WHERE ff_version.function_name = 'footfall_version' AND ff_version.database_name <> 'system'
+)
+GROUP BY function_name;
+
+COMMENT ON MACRO TABLE footfall.internal.documented IS $$The functions for users, each with how it is called, its summary, its whole text and its place in the order of the data's way.
+
+Parameters:
+none
+
+Example:
+SELECT call FROM footfall.internal.documented() WHERE name = 'footfall_version';$$;
+
+CREATE MACRO footfall.main.help() AS TABLE (
+    SELECT ff_functions.call AS function, ff_functions.summary AS summary
+    FROM footfall.internal.documented() AS ff_functions
+    ORDER BY ff_functions.place ASC NULLS LAST
+), (name) AS TABLE (
+    WITH
+    ff_asked AS (SELECT CAST((name) AS VARCHAR) AS ff_name),
+    ff_found AS (
+        SELECT ff_functions.call || chr(10) || ff_functions.text AS ff_text
+        FROM footfall.internal.documented() AS ff_functions, ff_asked
+        WHERE ff_functions.name = lower(regexp_replace(ff_asked.ff_name, '^footfall\.|\(.*$', '', 'g'))
+    )
+    SELECT unnest(CASE
+        WHEN count(*) > 0
+        THEN string_split(any_value(ff_found.ff_text), chr(10))
+        ELSE error('footfall.help: argument ''name'' is ' || coalesce('''' || (SELECT left(ff_name, 200) FROM ff_asked) || '''', 'NULL')
+            || '; allowed: the name of a function, such as ''rfm''; FROM footfall.help() lists them')
+    END) AS help
+    FROM ff_found
+);
+
+COMMENT ON MACRO TABLE footfall.main.help IS $$Lists the functions, one line each, or shows the whole text of one.
+
+`FROM footfall.help()` has the columns `function`, how it is called, and `summary`; `FROM footfall.help('rfm')` one column
+`help` with a row for each line of the text: what the function does, its columns, its parameters, and an example. A shell that shows
+only so many rows shows them all after `.maxrows 200`.
+
+Parameters:
+- name: VARCHAR, the name of a function, with or without `footfall.` before it
+
+Example:
+FROM footfall.help('footfall_version');$$;

@@ -142,6 +142,7 @@ CALLS = {
     "generate_events": ([], {"users": "2", "days": "2", "seed": "1", "start": "DATE '2017-11-25'"}),
     "gmm": (["[[1, 2], [3, 4], [9, 9], [8, 8]]", "2"], OPTIONS),
     "gmm_assign": (["getvariable('mixture')", "[1, 2]"], {}),
+    "help": ([], {"name": "'rfm'"}),
     "held_out": (["'user'", "0.1", "42"], {}),
     "history_loss": ([MODEL, "['pv', 'buy']"], {"unknown": "'skip'", "n_train": "1"}),
     "key_kind": (["'Ada'"], {}),
