@@ -98,6 +98,67 @@ Parameters:
 Example:
 SELECT zone_time(TIMESTAMPTZ '2026-10-25 00:50:00+00', 'Europe/Berlin', 'activity') AS berlin;$$;
 
+CREATE MACRO footfall.internal.bytewise_typed(text_value VARCHAR, given, kind VARCHAR[], nothing BIGINT) AS text_value COLLATE "binary",
+    -- Nothing but an ENUM becomes an ENUM, and text is only taken for one where nothing fits better.
+    (enum_value ENUM('x'), given, kind ENUM('x')[], nothing TINYINT) AS given,
+    (any_value_given, given, kind, nothing TINYINT) AS given;
+
+COMMENT ON MACRO footfall.internal.bytewise_typed IS $$What `bytewise` gives, chosen by the type of its argument.
+
+Parameters:
+- text_value, given: the value, twice: only as VARCHAR can it have a collation.
+- kind: the value in a list; it tells JSON from VARCHAR.
+- nothing: 1 as TINYINT; it makes an ENUM, which DuckDB would take for text, prefer its own case.
+
+Example:
+SELECT footfall.internal.bytewise_typed('Ada', 'Ada', ['Ada'], CAST(1 AS TINYINT)) = 'ada' AS is_equal;$$;
+
+CREATE MACRO footfall.internal.bytewise(given) AS
+footfall.internal.bytewise_typed(given, given, [given], CAST(1 AS TINYINT));
+
+COMMENT ON MACRO footfall.internal.bytewise IS $$The value, where it is text to be compared byte by byte, whatever the collation of its column and of the session.
+
+'Ada' and 'ada' are two customers in every session. Values of other types are themselves.
+
+Parameters:
+- given: a value of any type.
+
+Example:
+SELECT footfall.internal.bytewise('Ada') = 'ada' AS is_equal;$$;
+
+CREATE MACRO footfall.internal.unmarked_typed(text_value VARCHAR, given, kind VARCHAR[], nothing BIGINT) AS decode(encode(text_value)),
+    (enum_value ENUM('x'), given, kind ENUM('x')[], nothing TINYINT) AS given,
+    (any_value_given, given, kind, nothing TINYINT) AS given;
+
+COMMENT ON MACRO footfall.internal.unmarked_typed IS $$What `unmarked` gives, chosen by the type of its argument.
+
+Parameters:
+- text_value, given, kind, nothing: as in `bytewise_typed`.
+
+Example:
+SELECT footfall.internal.unmarked_typed('Ada', 'Ada', ['Ada'], CAST(1 AS TINYINT)) AS name;$$;
+
+CREATE MACRO footfall.internal.unmarked(given) AS
+footfall.internal.unmarked_typed(given, given, [given], CAST(1 AS TINYINT));
+
+COMMENT ON MACRO footfall.internal.unmarked IS $$A value of `bytewise` for a result: DuckDB refuses to join text that is marked as bytewise with a column of another collation.
+
+Parameters:
+- given: a value of any type.
+
+Example:
+SELECT footfall.internal.unmarked(footfall.internal.bytewise('Ada')) AS name;$$;
+
+CREATE MACRO footfall.internal.action_name(given) AS CAST(given AS VARCHAR) COLLATE "binary";
+
+COMMENT ON MACRO footfall.internal.action_name IS $$The name of an action as text that is compared byte by byte: 'pv' and 'PV' are two actions in every session.
+
+Parameters:
+- given: an action, of any type.
+
+Example:
+SELECT footfall.internal.action_name('pv') = 'PV' AS is_equal;$$;
+
 CREATE MACRO footfall.internal.refuse_text(function_name, argument_name, text_name, reason) AS
 error(concat(
     'footfall.', function_name, ': argument ''', argument_name, ''' is the text ',
@@ -126,14 +187,14 @@ CASE
         'TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'UHUGEINT',
         'UUID', 'DATE', 'TIMESTAMP', 'BOOLEAN'
     ) OR starts_with(typeof(given), 'DECIMAL')
-    THEN given
+    THEN footfall.internal.bytewise(given)
     -- The name of a text in quotes begins with the quote.
     WHEN starts_with(alias(given), '''')
     THEN footfall.internal.refuse_text(function_name, argument_name, alias(given), 'the same for every row')
     WHEN starts_with(typeof(given), 'ENUM')
-    THEN CASE WHEN trim(CAST(given AS VARCHAR)) <> '' THEN given END
+    THEN CASE WHEN trim(CAST(given AS VARCHAR)) <> '' THEN footfall.internal.bytewise(given) END
     ELSE CASE system.main.key_kind(given)
-        WHEN 1 THEN given
+        WHEN 1 THEN footfall.internal.bytewise(given)
         WHEN 2 THEN error(concat(
             'footfall.', function_name, ': argument ''', argument_name, ''' holds ', left(CAST(given AS VARCHAR), 200), ', a ', left(typeof(given), 200),
             ' that rounding may have made of several; allowed: whole numbers below 2^53 (2^24 as FLOAT), ',
@@ -188,9 +249,9 @@ CREATE MACRO footfall.internal.usable_group(function_name, argument_name, given)
 CASE
     WHEN starts_with(alias(given), '''')
     THEN footfall.internal.refuse_text(function_name, argument_name, alias(given), 'the same for every row')
-    WHEN typeof(given) = 'VARCHAR' THEN CASE WHEN trim(CAST(given AS VARCHAR)) <> '' THEN given END
-    WHEN typeof(given) IN ('FLOAT', 'DOUBLE') THEN CASE WHEN CAST(given AS VARCHAR) <> 'nan' THEN given END
-    ELSE given
+    WHEN typeof(given) = 'VARCHAR' THEN CASE WHEN trim(CAST(given AS VARCHAR)) <> '' THEN footfall.internal.bytewise(given) END
+    WHEN typeof(given) IN ('FLOAT', 'DOUBLE') THEN CASE WHEN CAST(given AS VARCHAR) <> 'nan' THEN footfall.internal.bytewise(given) END
+    ELSE footfall.internal.bytewise(given)
 END;
 
 COMMENT ON MACRO footfall.internal.usable_group IS $$A value that rows are grouped by, NULL where it is missing, or an error.

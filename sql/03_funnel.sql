@@ -65,10 +65,10 @@ CREATE MACRO footfall.main.funnel(
     tbl, user_id, action, ts, steps := ['pv', 'cart', 'buy'], within := NULL, strict_increase := false,
     strict := false, per := NULL, by := NULL, absent := 'error'
 ) AS TABLE
-WITH input_events AS NOT MATERIALIZED (
+WITH ff_events AS NOT MATERIALIZED (
     SELECT
         footfall.internal.usable_key('funnel', 'user_id', user_id) AS event_user,
-        CAST(action AS VARCHAR) AS event_action,
+        footfall.internal.action_name(action) AS event_action,
         footfall.internal.instant('funnel', 'ts', ts) AS event_time,
         footfall.internal.usable_key('funnel', 'per', per) AS event_part,
         footfall.internal.usable_group('funnel', 'by', "by") AS event_group,
@@ -83,7 +83,7 @@ WITH input_events AS NOT MATERIALIZED (
 ),
 placed AS NOT MATERIALIZED (
     SELECT *, footfall.internal.funnel_place(event_action, TRY_CAST(steps AS VARCHAR[])) AS event_place
-    FROM input_events
+    FROM ff_events
 ),
 usable AS NOT MATERIALIZED (
     SELECT
@@ -144,7 +144,7 @@ counted AS MATERIALIZED (
 -- The actions of the table are looked for only where a step was done by nobody: else there is nothing to join to.
 all_actions AS (
     SELECT coalesce(list(DISTINCT event_action), []) AS names
-    FROM input_events
+    FROM ff_events
     CROSS JOIN (
         SELECT 1
         WHERE CAST(absent AS VARCHAR) IS NOT DISTINCT FROM 'error'
@@ -160,7 +160,7 @@ SELECT
     n_users / nullif(lag(n_users) OVER from_start, 0) AS rate_from_previous,
     to_microseconds(CAST(median_us AS BIGINT)) AS median_time_from_previous,
     n_action_users AS users_in_any_order,
-    event_group AS group_value
+    footfall.internal.unmarked(event_group) AS group_value
 FROM counted
 WHERE (SELECT
     len(footfall.internal.funnel_steps(steps)) > 0 AND footfall.internal.check_option(

@@ -92,10 +92,10 @@ CREATE MACRO footfall.main.activity(
     tbl, user_id, action, ts, by := 'hour', purchase := 'buy', days := 'calendar', period_from := NULL, period_until := NULL,
     week_start := 'monday', time_zone := NULL, absent := 'error'
 ) AS TABLE
-WITH input_events AS NOT MATERIALIZED (
+WITH ff_events AS NOT MATERIALIZED (
     SELECT
         footfall.internal.usable_key('activity', 'user_id', user_id) AS event_user,
-        CAST(action AS VARCHAR) AS event_action,
+        footfall.internal.action_name(action) AS event_action,
         footfall.internal.local_time('activity', 'ts', ts, time_zone := time_zone) AS event_time
     FROM query_table(tbl)
 ),
@@ -105,7 +105,7 @@ placed AS NOT MATERIALIZED (
         CAST(event_time AS DATE) AS date_seen,
         event_user,
         event_action = CAST(purchase AS VARCHAR) AS is_purchase
-    FROM input_events
+    FROM ff_events
     WHERE event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
         AND (period_from IS NULL OR event_time >= footfall.internal.whole_day('activity', 'period_from', period_from))
         AND (period_until IS NULL OR event_time < footfall.internal.whole_day('activity', 'period_until', period_until))
@@ -171,7 +171,7 @@ rates AS MATERIALIZED (
 -- Read only where there is no purchase to report.
 actions_seen AS MATERIALIZED (
     SELECT list(DISTINCT event_action) FILTER (event_action IS NOT NULL) AS found
-    FROM input_events
+    FROM ff_events
     CROSS JOIN (SELECT 1 FROM slots HAVING coalesce(sum(n_purchases), 0) = 0 AND CAST(absent AS VARCHAR) = 'error')
 )
 SELECT
@@ -284,10 +284,10 @@ CREATE MACRO footfall.main.promotion_effect(
     tbl, user_id, action, ts, starts, ends, purchase := 'buy', days := 'calendar', period_from := NULL, period_until := NULL,
     time_zone := NULL, absent := 'error'
 ) AS TABLE
-WITH input_events AS NOT MATERIALIZED (
+WITH ff_events AS NOT MATERIALIZED (
     SELECT
         footfall.internal.usable_key('promotion_effect', 'user_id', user_id) AS event_user,
-        action AS event_action,
+        footfall.internal.bytewise(action) AS event_action,
         footfall.internal.local_time('promotion_effect', 'ts', ts, time_zone := time_zone) AS event_time
     FROM query_table(tbl)
 ),
@@ -301,7 +301,7 @@ given AS MATERIALIZED (
 -- Purchases before the period tell who buys for the first time.
 user_dates AS MATERIALIZED (
     SELECT event_action, CAST(event_time AS DATE) - DATE '1970-01-01' AS day_number, event_user, count(*) AS n_events
-    FROM input_events
+    FROM ff_events
     WHERE event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity' AND event_action IS NOT NULL
         -- DuckDB would take an OR apart and compare every time several times over.
         AND CASE
@@ -498,11 +498,11 @@ buyers AS (
 -- Read only where there is no purchase to report.
 actions_seen AS MATERIALIZED (
     SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
-    FROM input_events
+    FROM ff_events
     CROSS JOIN (SELECT 1 FROM user_dates HAVING count_if(CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR)) = 0 AND CAST(absent AS VARCHAR) = 'error')
 )
 SELECT
-    actions.event_action AS action,
+    footfall.internal.unmarked(actions.event_action) AS action,
     day_counts.n_inside AS days_inside,
     day_counts.n_outside AS days_outside,
     CAST(events_inside AS BIGINT) AS events_inside,
@@ -663,11 +663,11 @@ SELECT w.low, w.high FROM (SELECT footfall.wilson_interval(23, 145) AS w);$$;
 CREATE MACRO footfall.main.conversion(
     tbl, user_id, by, action, view := 'pv', purchase := 'buy', top := 20, cart := NULL, favourite := NULL, absent := 'error'
 ) AS TABLE
-WITH input_events AS NOT MATERIALIZED (
+WITH ff_events AS NOT MATERIALIZED (
     SELECT
         footfall.internal.usable_key('conversion', 'user_id', user_id) AS event_user,
         footfall.internal.usable_group('conversion', 'by', "by") AS event_group,
-        CAST(action AS VARCHAR) AS event_action
+        footfall.internal.action_name(action) AS event_action
     FROM query_table(tbl)
 ),
 best_groups AS MATERIALIZED (
@@ -677,7 +677,7 @@ best_groups AS MATERIALIZED (
         count(*) FILTER (event_action = coalesce(CAST(cart AS VARCHAR), 'cart')) AS n_carts,
         count(*) FILTER (event_action = coalesce(CAST(favourite AS VARCHAR), 'fav')) AS n_favourites,
         count(*) FILTER (event_action = CAST(purchase AS VARCHAR)) AS n_purchases
-    FROM input_events
+    FROM ff_events
     WHERE event_group IS NOT NULL AND top IS NOT NULL
     GROUP BY event_group
     ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST
@@ -690,7 +690,7 @@ group_users AS NOT MATERIALIZED (
         event_user,
         bool_or(event_action = CAST(view AS VARCHAR)) AS has_viewed,
         bool_or(event_action = CAST(purchase AS VARCHAR)) AS has_bought
-    FROM input_events
+    FROM ff_events
     WHERE (event_action = CAST(view AS VARCHAR) OR event_action = CAST(purchase AS VARCHAR))
         AND event_user IS NOT NULL
         AND event_group IN (SELECT event_group FROM best_groups)
@@ -714,7 +714,7 @@ all_group_users AS NOT MATERIALIZED (
         count(*) FILTER (event_action = coalesce(CAST(cart AS VARCHAR), 'cart')) AS n_carts,
         count(*) FILTER (event_action = coalesce(CAST(favourite AS VARCHAR), 'fav')) AS n_favourites,
         count(*) FILTER (event_action = CAST(purchase AS VARCHAR)) AS n_purchases
-    FROM input_events
+    FROM ff_events
     WHERE event_group IS NOT NULL AND top IS NULL
     GROUP BY event_group, event_user
 ),
@@ -742,14 +742,14 @@ counted AS MATERIALIZED (
 -- Read only where an action does not occur in the groups that are shown.
 actions_seen AS MATERIALIZED (
     SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
-    FROM input_events
+    FROM ff_events
     CROSS JOIN (
         SELECT 1 FROM counted
         HAVING coalesce(least(sum(n_views), sum(n_carts), sum(n_favourites), sum(n_purchases)), 0) = 0
     )
 )
 SELECT
-    event_group AS group_value,
+    footfall.internal.unmarked(event_group) AS group_value,
     n_views AS views,
     CASE WHEN cart IS NOT NULL OR found IS NULL OR list_contains(found, 'cart') THEN n_carts END AS carts,
     CASE WHEN favourite IS NOT NULL OR found IS NULL OR list_contains(found, 'fav') THEN n_favourites END AS favourites,
@@ -789,7 +789,7 @@ WHERE (SELECT
         {'argument': 'absent', 'given': CAST(absent AS VARCHAR), 'is_right': CAST(absent AS VARCHAR) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
-ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, group_value ASC NULLS LAST;
+ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST;
 
 COMMENT ON MACRO TABLE footfall.main.conversion IS $$What turns views into purchases, per category or any other group.
 

@@ -41,7 +41,7 @@ CREATE MACRO footfall.internal.order_rows(
     function_name, tbl, customer_argument, customer_id, order_id, ts, amount,
     action := NULL, action_for := NULL, until_day := NULL, time_zone := NULL, rows_suffice := false
 ) AS TABLE
-WITH input_lines AS NOT MATERIALIZED (
+WITH ff_lines AS NOT MATERIALIZED (
     SELECT
         footfall.internal.usable_key(function_name, customer_argument, customer_id) AS buyer,
         footfall.internal.usable_key(function_name, 'order_id', order_id) AS order_key,
@@ -71,7 +71,7 @@ WITH input_lines AS NOT MATERIALIZED (
     FROM query_table(tbl)
 ),
 usable_lines AS NOT MATERIALIZED (
-    FROM input_lines
+    FROM ff_lines
     WHERE has_right_action AND instant_time > TIMESTAMP '-infinity' AND instant_time < TIMESTAMP 'infinity'
         AND (until_day IS NULL OR local_time < CAST(until_day AS DATE) + INTERVAL 1 DAY)
 )
@@ -139,17 +139,17 @@ SELECT buyer, order_key, total, n_lines, is_purchase
 FROM footfall.internal.order_rows('rfm', lines, 'customer_id', customer, order_id, day, price);$$;
 
 CREATE MACRO footfall.main.orders(tbl, customer_id, order_id, ts, amount := NULL) AS TABLE
-WITH placed AS NOT MATERIALIZED (
+WITH ff_orders AS NOT MATERIALIZED (
     FROM footfall.internal.order_rows('orders', tbl, 'customer_id', customer_id, order_id, ts, amount)
 )
 SELECT
-    buyer AS customer_id,
-    order_key AS order_id,
+    footfall.internal.unmarked(buyer) AS customer_id,
+    footfall.internal.unmarked(order_key) AS order_id,
     moment AS ts,
     footfall.internal.rounded(footfall.internal.finite_total('orders', buyer, total), least(gross, 1e15), 15) AS amount,
     n_lines AS lines,
     coalesce(is_purchase, false) AS is_purchase
-FROM placed
+FROM ff_orders
 WHERE buyer IS NOT NULL;
 
 COMMENT ON MACRO TABLE footfall.main.orders IS $$The orders in a file of order lines: one row for what a customer bought at once.

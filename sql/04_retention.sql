@@ -4,12 +4,12 @@ CREATE MACRO footfall.main.cohorts(
     tbl, user_id, ts, period := 'week', week_start := 'monday', action := NULL, starts := NULL, returns := NULL,
     amount := NULL, order_id := NULL, time_zone := NULL, absent := 'error'
 ) AS TABLE
-WITH input_rows AS NOT MATERIALIZED (
+WITH ff_rows AS NOT MATERIALIZED (
     SELECT
         buyer,
         footfall.internal.instant('cohorts', 'ts', moment) AS instant_time,
         footfall.internal.local_time('cohorts', 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS local_time,
-        CAST(line_action AS VARCHAR) AS action_name
+        footfall.internal.action_name(line_action) AS action_name
     FROM footfall.internal.order_rows(
         'cohorts', tbl, 'user_id', user_id, order_id, ts, amount, action := action,
         action_for := CASE WHEN typeof(returns) <> typeof(NULL) THEN 'returns' WHEN typeof(starts) <> typeof(NULL) THEN 'starts' END,
@@ -24,7 +24,7 @@ dated AS NOT MATERIALIZED (
         CAST(local_time AS DATE) - DATE '1970-01-04' - list_position(
             ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], CAST(week_start AS VARCHAR)
         ) AS week_day
-    FROM input_rows
+    FROM ff_rows
 ),
 -- Periods are numbered, so that their distance is a subtraction.
 numbered AS NOT MATERIALIZED (
@@ -80,7 +80,7 @@ missing AS (
     FROM totals
     WHERE CAST(absent AS VARCHAR) <> 'zero' AND ((typeof(starts) <> typeof(NULL) AND n_starts = 0) OR (typeof(returns) <> typeof(NULL) AND n_returns = 0))
 ),
-found AS (SELECT list(DISTINCT action_name) FILTER (action_name IS NOT NULL) AS names FROM input_rows CROSS JOIN missing)
+found AS (SELECT list(DISTINCT action_name) FILTER (action_name IS NOT NULL) AS names FROM ff_rows CROSS JOIN missing)
 SELECT
     CASE CAST(period AS VARCHAR)
         WHEN 'day' THEN DATE '1970-01-01' + CAST(sizes.first_slot AS INTEGER)
@@ -146,7 +146,7 @@ WITH events(user_id, action, day) AS (VALUES
 FROM footfall.cohorts(events, user_id, day, action := action, starts := 'install', returns := 'buy');$$;
 
 CREATE MACRO footfall.main.repeat_purchase(tbl, user_id, ts, amount := NULL, order_id := NULL, time_zone := NULL) AS TABLE
-WITH input_purchases AS NOT MATERIALIZED (
+WITH ff_purchases AS NOT MATERIALIZED (
     SELECT
         buyer,
         footfall.internal.local_time('repeat_purchase', 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS purchase_time
@@ -156,7 +156,7 @@ WITH input_purchases AS NOT MATERIALIZED (
     WHERE buyer IS NOT NULL AND is_purchase
 ),
 purchase_days AS NOT MATERIALIZED (
-    SELECT DISTINCT buyer, CAST(purchase_time AS DATE) AS day FROM input_purchases
+    SELECT DISTINCT buyer, CAST(purchase_time AS DATE) AS day FROM ff_purchases
 ),
 -- Each buyer has one first day and at most one second, so buyers are counted without another look at who they are.
 gaps AS NOT MATERIALIZED (

@@ -61,7 +61,7 @@ CREATE MACRO footfall.internal.rfm_scored(
     function_name, tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
     recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
 ) AS TABLE
-WITH placed_orders AS NOT MATERIALIZED (
+WITH ff_orders AS NOT MATERIALIZED (
     SELECT
         buyer,
         CASE WHEN is_purchase
@@ -84,7 +84,7 @@ customers AS MATERIALIZED (
         fsum(total) AS total,
         sum(gross) AS gross,
         max(last_row_time) AS last_seen
-    FROM placed_orders
+    FROM ff_orders
     GROUP BY buyer
 ),
 today AS (
@@ -201,7 +201,7 @@ cells AS (
         unnest(range(1, least(TRY_CAST(bins AS INTEGER), 9) + 1)) AS frequencies(f_score)
 )
 SELECT
-    buyer AS customer_id,
+    footfall.internal.unmarked(buyer) AS customer_id,
     days_since AS recency_days,
     n_purchases AS frequency,
     spent AS monetary,
@@ -242,13 +242,13 @@ CREATE MACRO footfall.main.rfm(
     tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
     recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
 ) AS TABLE
-WITH scored AS NOT MATERIALIZED (
+WITH ff_scored AS NOT MATERIALIZED (
     FROM footfall.internal.rfm_scored(
         'rfm', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
         frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
     )
 )
-SELECT * EXCLUDE (recency_list, frequency_list, monetary_list) FROM scored;
+SELECT * EXCLUDE (recency_list, frequency_list, monetary_list) FROM ff_scored;
 
 COMMENT ON MACRO TABLE footfall.main.rfm IS $$Recency, frequency and money of every customer, scored and named.
 
@@ -295,7 +295,7 @@ CREATE MACRO footfall.main.rfm_thresholds(
     tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
     recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
 ) AS TABLE
-WITH scored AS MATERIALIZED (
+WITH ff_scored AS MATERIALIZED (
     FROM footfall.internal.rfm_scored(
         'rfm_thresholds', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
         frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
@@ -307,12 +307,12 @@ cut_lists AS (
         list_transform(any_value(recency_list), lambda days: 0 - days) AS recency_list,
         any_value(frequency_list) AS frequency_list,
         any_value(monetary_list) AS monetary_list
-    FROM scored
+    FROM ff_scored
 ),
 measures AS (
-    SELECT 'recency' AS measure_name, r AS measure_score, recency_days AS measured_value FROM scored
-    UNION ALL SELECT 'frequency', f, frequency FROM scored
-    UNION ALL SELECT 'monetary', m, monetary FROM scored WHERE m IS NOT NULL
+    SELECT 'recency' AS measure_name, r AS measure_score, recency_days AS measured_value FROM ff_scored
+    UNION ALL SELECT 'frequency', f, frequency FROM ff_scored
+    UNION ALL SELECT 'monetary', m, monetary FROM ff_scored WHERE m IS NOT NULL
 ),
 bounds AS (
     SELECT measure_name, measure_score, min(measured_value) AS lowest, max(measured_value) AS highest, count(*) AS n_customers
@@ -358,7 +358,7 @@ WITH orders(customer, day) AS (VALUES
 FROM footfall.rfm_thresholds(orders, customer, day, bins := 2);$$;
 
 CREATE MACRO footfall.internal.rfm_segments(tbl) AS TABLE
-WITH named_rows AS NOT MATERIALIZED (
+WITH ff_rows AS NOT MATERIALIZED (
     -- The columns that a relation may lack, and the one that it must have: without it that one has no type.
     SELECT NULL AS segment, NULL::INTEGER AS recency_days, NULL::INTEGER AS frequency, NULL::DOUBLE AS monetary, NULL::DATE AS as_of
     WHERE false
@@ -376,7 +376,7 @@ scored AS NOT MATERIALIZED (
         frequency,
         monetary,
         as_of
-    FROM named_rows
+    FROM ff_rows
 ),
 segments AS (
     SELECT
@@ -425,13 +425,13 @@ CREATE MACRO footfall.main.rfm_summary(tbl) AS TABLE (
     tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
     recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
 ) AS TABLE (
-    WITH scored_customers AS NOT MATERIALIZED (
+    WITH ff_scored AS NOT MATERIALIZED (
         FROM footfall.internal.rfm_scored(
             'rfm_summary', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
             frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
         )
     )
-    FROM footfall.internal.rfm_segments(scored_customers)
+    FROM footfall.internal.rfm_segments(ff_scored)
 );
 
 COMMENT ON MACRO TABLE footfall.main.rfm_summary IS $$The RFM segments: how many customers, what they are like, and how much of the money is theirs.

@@ -150,14 +150,14 @@ Example:
 SELECT footfall.internal.check_seed('segment', 42) AS seed;$$;
 
 CREATE MACRO footfall.main.segment(tbl, id, features, k := 4, seed := 42, standardise := true, log := false) AS TABLE
-WITH customers AS NOT MATERIALIZED (
+WITH ff_customers AS NOT MATERIALIZED (
     SELECT
         footfall.internal.usable_key('segment', 'id', id) AS customer,
         footfall.internal.number_list('segment', 'features', features) AS place
     FROM query_table(tbl)
 ),
 known AS NOT MATERIALIZED (
-    SELECT customer, CASE WHEN customer IS NOT NULL THEN place END AS place FROM customers
+    SELECT customer, CASE WHEN customer IS NOT NULL THEN place END AS place FROM ff_customers
 ),
 learned AS MATERIALIZED (
     SELECT system.main.kmeans(
@@ -177,7 +177,7 @@ learned AS MATERIALIZED (
     FROM known
 )
 SELECT
-    customer AS id,
+    footfall.internal.unmarked(customer) AS id,
     system.main.kmeans_assign(clustering, place) AS segment,
     system.main.kmeans_distance(clustering, place) AS distance
 FROM known
@@ -211,7 +211,7 @@ FROM footfall.segment(customers, name, [days, orders], k := 2) ORDER BY id;$$;
 CREATE MACRO footfall.main.choose_k(
     tbl, features, k_from := 2, k_to := 10, seed := 42, standardise := true, log := false
 ) AS TABLE
-WITH customers AS NOT MATERIALIZED (
+WITH ff_customers AS NOT MATERIALIZED (
     SELECT footfall.internal.number_list('choose_k', 'features', features) AS place FROM query_table(tbl)
 ),
 choices AS (
@@ -234,7 +234,7 @@ choices AS (
             'called_as': 'choose_k'
         }
     )) AS choice
-    FROM customers
+    FROM ff_customers
 ),
 sized AS (
     SELECT choice, list_min(choice.model.sizes) AS n_smallest, list_sum(choice.model.sizes) AS n_customers
@@ -346,7 +346,7 @@ Example:
 SELECT footfall.internal.times_typical(3, 2) AS more, footfall.internal.times_typical(4, 0) AS beside_none, footfall.internal.times_typical(0, 0) AS same;$$;
 
 CREATE MACRO footfall.main.segment_profile(tbl, segment, recency, frequency, monetary := NULL) AS TABLE
-WITH members AS NOT MATERIALIZED (
+WITH ff_members AS NOT MATERIALIZED (
     SELECT
         footfall.internal.usable_key('segment_profile', 'segment', segment) AS member_of,
         footfall.internal.number('segment_profile', 'recency', recency) AS member_recency,
@@ -361,7 +361,7 @@ sound AS NOT MATERIALIZED (
         CASE WHEN isfinite(member_recency) THEN member_recency END AS member_recency,
         CASE WHEN isfinite(member_frequency) THEN member_frequency END AS member_frequency,
         CASE WHEN isfinite(member_monetary) THEN member_monetary END AS member_monetary
-    FROM members
+    FROM ff_members
 ),
 figures AS MATERIALIZED (
     SELECT
@@ -392,7 +392,7 @@ beside AS (
     WHERE NOT one.is_all
 )
 SELECT
-    member_of AS segment,
+    footfall.internal.unmarked(member_of) AS segment,
     n_members AS customers,
     share_of_all AS share,
     r_mean AS mean_recency,

@@ -25,10 +25,10 @@ SELECT o.actions, o.times, o.ties
 FROM (SELECT footfall.order_events([512000000 + 2, 256000000 + 2, 512000000 + 1], ['buy', 'pv'], 0, user_id := 7) AS o);$$;
 
 CREATE MACRO footfall.main.sequences(tbl, user_id, action, ts, tie_break := NULL, time_zone := NULL) AS TABLE
-WITH input_events AS NOT MATERIALIZED (
+WITH ff_events AS NOT MATERIALIZED (
     SELECT
         footfall.internal.usable_key('sequences', 'user_id', user_id) AS event_user,
-        CAST(footfall.internal.column_value('sequences', 'action', action, typeof(ff_row)) AS VARCHAR) COLLATE "binary" AS event_action,
+        footfall.internal.action_name(footfall.internal.column_value('sequences', 'action', action, typeof(ff_row))) AS event_action,
         CASE WHEN typeof(ts) = 'TIMESTAMP WITH TIME ZONE'
             THEN footfall.internal.instant('sequences', 'ts', ts)
             ELSE footfall.internal.local_time('sequences', 'ts', ts, time_zone := time_zone)
@@ -50,7 +50,7 @@ WITH input_events AS NOT MATERIALIZED (
 ),
 usable AS NOT MATERIALIZED (
     SELECT *
-    FROM input_events
+    FROM ff_events
     WHERE event_user IS NOT NULL AND event_action IS NOT NULL
         AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
 ),
@@ -117,7 +117,7 @@ ordered AS NOT MATERIALIZED (
     CROSS JOIN dictionary
 )
 SELECT
-    event_user AS user_id,
+    footfall.internal.unmarked(event_user) AS user_id,
     history.actions AS actions,
     CASE WHEN time_zone IS NULL
         THEN history.times
