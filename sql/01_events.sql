@@ -145,7 +145,7 @@ CREATE MACRO footfall.main.event_reason(
 ) AS
 CASE
     WHEN coalesce(system.main.key_kind(user_id), 0) = 0 OR action IS NULL OR ts IS NULL THEN 'null_key'
-    WHEN NOT list_contains(coalesce(TRY_CAST(actions AS VARCHAR[]), ['pv', 'cart', 'fav', 'buy']), CAST(action AS VARCHAR))
+    WHEN NOT list_contains(coalesce(TRY_CAST(actions AS VARCHAR[]), ['pv', 'cart', 'fav', 'buy']), footfall.internal.action_name(action))
     THEN 'unknown_action'
     -- Without a bound only the infinity lies outside.
     WHEN ts < coalesce(CAST(valid_from AS TIMESTAMP), TIMESTAMP '290309-12-22 (BC) 00:00:00') THEN 'before_range'
@@ -177,26 +177,28 @@ CREATE MACRO footfall.main.clean_events(
     valid_from := NULL, valid_until := NULL, actions := NULL, duplicates := 'drop', absent := 'error', time_zone := NULL
 ) AS TABLE
 WITH
+ff_rows AS NOT MATERIALIZED (FROM query_table(tbl)),
 -- A named action that occurs nowhere is looked for only where actions are named; otherwise the first known one is enough.
 ff_found AS (
-    SELECT list(DISTINCT CAST(action AS VARCHAR)) AS ff_names FROM query_table(tbl)
+    SELECT list(DISTINCT footfall.internal.action_name(action)) AS ff_names FROM ff_rows
     WHERE actions IS NOT NULL AND action IS NOT NULL AND CAST(absent AS VARCHAR) <> 'zero'
 ),
 ff_known AS (
-    SELECT 1 AS ff_one FROM query_table(tbl)
-    WHERE actions IS NULL AND CAST(absent AS VARCHAR) <> 'zero' AND list_contains(['pv', 'cart', 'fav', 'buy'], CAST(action AS VARCHAR))
+    SELECT 1 AS ff_one FROM ff_rows
+    WHERE actions IS NULL AND CAST(absent AS VARCHAR) <> 'zero'
+        AND list_contains(['pv', 'cart', 'fav', 'buy'], footfall.internal.action_name(action))
     LIMIT 1
 ),
 ff_unknown AS (
     SELECT list(DISTINCT ff_name) AS ff_names
     FROM (
-        SELECT CAST(action AS VARCHAR) AS ff_name FROM query_table(tbl)
+        SELECT footfall.internal.action_name(action) AS ff_name FROM ff_rows
         WHERE actions IS NULL AND CAST(absent AS VARCHAR) <> 'zero' AND action IS NOT NULL AND NOT EXISTS (FROM ff_known)
     )
 ),
 ff_kept AS NOT MATERIALIZED (
     SELECT *
-    FROM query_table(tbl)
+    FROM ff_rows
     WHERE footfall.main.event_reason(
         footfall.internal.usable_key('clean_events', 'user_id', user_id),
         item_id,
@@ -216,7 +218,8 @@ ff_kept AS NOT MATERIALIZED (
 ),
 -- One more column, because COLUMNS must find one.
 ff_events AS NOT MATERIALIZED (
-    SELECT *, 0 AS ff_nothing FROM (SELECT DISTINCT * FROM ff_kept WHERE CAST(duplicates AS VARCHAR) <> 'keep')
+    SELECT footfall.internal.unmarked(COLUMNS(*)), 0 AS ff_nothing
+    FROM (SELECT DISTINCT footfall.internal.bytewise(COLUMNS(*)) FROM ff_kept WHERE CAST(duplicates AS VARCHAR) <> 'keep')
     UNION ALL
     SELECT *, 0 FROM ff_kept WHERE CAST(duplicates AS VARCHAR) = 'keep'
 )
@@ -267,12 +270,12 @@ CREATE MACRO footfall.main.cleaning_report(
 ) AS TABLE
 WITH
 -- Read once: a view may be slow, and a sample gives other rows each time.
-ff_rows AS MATERIALIZED (FROM query_table(tbl)),
+ff_rows AS MATERIALIZED (SELECT footfall.internal.bytewise(COLUMNS(*)) FROM query_table(tbl)),
 ff_events AS NOT MATERIALIZED (
     SELECT
         *,
         footfall.internal.usable_key('cleaning_report', 'user_id', user_id) AS ff_user,
-        CAST(action AS VARCHAR) AS ff_action,
+        footfall.internal.action_name(action) AS ff_action,
         footfall.internal.local_time(
             'cleaning_report', 'ts', ts, time_zone := time_zone,
             default_zone := CASE WHEN valid_from IS NULL AND valid_until IS NULL THEN 'UTC' END

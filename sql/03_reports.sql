@@ -226,7 +226,7 @@ WHERE (SELECT
         {'argument': 'days', 'given': CAST("days" AS VARCHAR), 'is_right': CAST("days" AS VARCHAR) IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
         {
             'argument': 'week_start', 'given': CAST(week_start AS VARCHAR),
-            'is_right': CAST(week_start AS VARCHAR) IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
+            'is_right': CAST(week_start AS VARCHAR) COLLATE "binary" IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
             'allowed': '''monday'' to ''sunday'''
         },
         {'argument': 'purchase', 'given': CAST(purchase AS VARCHAR), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
@@ -670,74 +670,33 @@ WITH ff_events AS NOT MATERIALIZED (
         footfall.internal.action_name(action) AS event_action
     FROM query_table(tbl)
 ),
-best_groups AS MATERIALIZED (
-    SELECT
-        event_group,
-        count(*) FILTER (event_action = CAST(view AS VARCHAR)) AS n_views,
-        count(*) FILTER (event_action = coalesce(CAST(cart AS VARCHAR), 'cart')) AS n_carts,
-        count(*) FILTER (event_action = coalesce(CAST(favourite AS VARCHAR), 'fav')) AS n_favourites,
-        count(*) FILTER (event_action = CAST(purchase AS VARCHAR)) AS n_purchases
-    FROM ff_events
-    WHERE event_group IS NOT NULL AND top IS NOT NULL
-    GROUP BY event_group
-    ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST
-    LIMIT CASE WHEN TRY_CAST(top AS BIGINT) >= 1 THEN TRY_CAST(top AS BIGINT) END
-),
--- Different users are the costly part, and are counted in the groups that are shown.
+-- One pass for events and users: a relation that gives other rows each time, such as a sample, is read once.
 group_users AS NOT MATERIALIZED (
     SELECT
         event_group,
         event_user,
-        bool_or(event_action = CAST(view AS VARCHAR)) AS has_viewed,
-        bool_or(event_action = CAST(purchase AS VARCHAR)) AS has_bought
-    FROM ff_events
-    WHERE (event_action = CAST(view AS VARCHAR) OR event_action = CAST(purchase AS VARCHAR))
-        AND event_user IS NOT NULL
-        AND event_group IN (SELECT event_group FROM best_groups)
-    GROUP BY event_group, event_user
-),
-user_counts AS (
-    SELECT
-        event_group,
-        count(*) FILTER (has_viewed) AS n_viewers,
-        count(*) FILTER (has_bought) AS n_buyers,
-        count(*) FILTER (has_viewed AND has_bought) AS n_both
-    FROM group_users
-    GROUP BY event_group
-),
--- Where all groups are shown, events and users are counted in one pass.
-all_group_users AS NOT MATERIALIZED (
-    SELECT
-        event_group,
-        event_user,
         count(*) FILTER (event_action = CAST(view AS VARCHAR)) AS n_views,
         count(*) FILTER (event_action = coalesce(CAST(cart AS VARCHAR), 'cart')) AS n_carts,
         count(*) FILTER (event_action = coalesce(CAST(favourite AS VARCHAR), 'fav')) AS n_favourites,
         count(*) FILTER (event_action = CAST(purchase AS VARCHAR)) AS n_purchases
     FROM ff_events
-    WHERE event_group IS NOT NULL AND top IS NULL
+    WHERE event_group IS NOT NULL
     GROUP BY event_group, event_user
 ),
 counted AS MATERIALIZED (
     SELECT
-        best_groups.*,
-        coalesce(n_viewers, 0) AS n_viewers,
-        coalesce(n_buyers, 0) AS n_buyers,
-        coalesce(n_both, 0) AS n_both
-    FROM best_groups
-    LEFT JOIN user_counts ON user_counts.event_group = best_groups.event_group
-    UNION ALL
-    SELECT
         event_group,
-        CAST(sum(n_views) AS BIGINT),
-        CAST(sum(n_carts) AS BIGINT),
-        CAST(sum(n_favourites) AS BIGINT),
-        CAST(sum(n_purchases) AS BIGINT),
-        count(event_user) FILTER (n_views > 0),
-        count(event_user) FILTER (n_purchases > 0),
-        count(event_user) FILTER (n_views > 0 AND n_purchases > 0)
-    FROM all_group_users
+        CAST(sum(n_views) AS BIGINT) AS n_views,
+        CAST(sum(n_carts) AS BIGINT) AS n_carts,
+        CAST(sum(n_favourites) AS BIGINT) AS n_favourites,
+        CAST(sum(n_purchases) AS BIGINT) AS n_purchases,
+        count(event_user) FILTER (n_views > 0) AS n_viewers,
+        count(event_user) FILTER (n_purchases > 0) AS n_buyers,
+        count(event_user) FILTER (n_views > 0 AND n_purchases > 0) AS n_both
+    FROM group_users
     GROUP BY event_group
+    ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST
+    LIMIT CASE WHEN TRY_CAST(top AS BIGINT) >= 1 THEN TRY_CAST(top AS BIGINT) END
 ),
 -- Read only where an action does not occur in the groups that are shown.
 actions_seen AS MATERIALIZED (

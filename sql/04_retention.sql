@@ -105,7 +105,7 @@ WHERE (SELECT
     footfall.internal.check_option(
         CAST(period AS VARCHAR) IN ('day', 'week', 'month', 'quarter', 'year'), 'cohorts', 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
     ) AND footfall.internal.check_option(
-        CAST(week_start AS VARCHAR) IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
+        CAST(week_start AS VARCHAR) COLLATE "binary" IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
         'cohorts', 'week_start', CAST(week_start AS VARCHAR), 'a day of the week such as ''monday'' or ''sunday'''
     ) AND footfall.internal.check_option(CAST(absent AS VARCHAR) IN ('error', 'zero'), 'cohorts', 'absent', absent, '''error'', ''zero''')
     AND footfall.internal.check_occurs('cohorts', 'starts', [CAST(starts AS VARCHAR)], coalesce(names, []))

@@ -156,7 +156,8 @@ WITH ff_customers AS NOT MATERIALIZED (
         footfall.internal.number_list('segment', 'features', features) AS place
     FROM query_table(tbl)
 ),
-known AS NOT MATERIALIZED (
+-- Read once: what the clusters are made of is what is put into them.
+known AS MATERIALIZED (
     SELECT customer, CASE WHEN customer IS NOT NULL THEN place END AS place FROM ff_customers
 ),
 learned AS MATERIALIZED (

@@ -7,6 +7,9 @@ CREATE MACRO footfall.internal.action_list(function_name, argument_name, given) 
 CASE
     WHEN regexp_matches(typeof(given), '\[[0-9]*\]$') OR typeof(given) = typeof(NULL)
     THEN TRY_CAST(given AS VARCHAR[])
+    -- Never so: the last branch gives all of them its collation, as action_name does a name, and no row is touched.
+    WHEN typeof(given) = ''
+    THEN [footfall.internal.action_name('')]
     ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(given), 200)
         || CASE typeof(given) WHEN 'VARCHAR' THEN ', one action per row' ELSE '' END
         || '; allowed: VARCHAR[], one history per user: FROM footfall.sequences(events, user_id, action, ts)')
@@ -340,7 +343,7 @@ ff_known AS MATERIALIZED (
         coalesce(
             ff_names,
             (
-                SELECT list(DISTINCT ff_name)
+                SELECT list(DISTINCT footfall.internal.action_name(ff_name))
                 FROM (SELECT unnest(ff_actions) AS ff_name FROM ff_rows, ff_asked WHERE ff_asked.ff_names IS NULL)
                 WHERE ff_name IS NOT NULL
             ),
@@ -471,7 +474,8 @@ CREATE MACRO footfall.main.train(
     progress := true
 ) AS TABLE
 WITH RECURSIVE
-ff_init AS MATERIALIZED (
+-- Where packed_histories reads the relation this CTE is in sight, so it has a name that no table has.
+footfall__init AS MATERIALIZED (
     SELECT footfall.internal.model_blob('train', 'init', ff_given) AS ff_model FROM (SELECT (init) AS ff_given)
 ),
 ff_packed AS MATERIALIZED (
@@ -479,7 +483,7 @@ ff_packed AS MATERIALIZED (
     FROM footfall.internal.packed_histories(
         tbl,
         actions,
-        vocabulary := (SELECT system.main.model_info(ff_model, 'train', 'init')['vocabulary'] FROM ff_init),
+        vocabulary := (SELECT system.main.model_info(ff_model, 'train', 'init')['vocabulary'] FROM footfall__init),
         user_id := user_id,
         times := times,
         validation := validation,
@@ -502,7 +506,7 @@ ff_run(ff_step, ff_results, ff_skipped) AS (
         'class_weights': class_weights, 'patience': patience, 'validation': validation, 'max_length': max_length,
         'seed': seed, 'device': device, 'memory_limit': current_setting('memory_limit'), 'split': ff_by,
         'validation_from': ff_from, 'called_as': 'train'
-    } AS ff_settings FROM ff_packed, ff_init)
+    } AS ff_settings FROM ff_packed, footfall__init)
     UNION ALL
     SELECT
         ff_step + 1,

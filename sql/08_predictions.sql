@@ -170,7 +170,8 @@ CREATE MACRO footfall.main.evaluation(
     called_as := 'evaluation'
 ) AS TABLE
 WITH RECURSIVE
-ff_model AS MATERIALIZED (
+-- Where packed_histories reads the relation these two CTEs are in sight, so they have names that no table has.
+footfall__model AS MATERIALIZED (
     SELECT
         CASE WHEN footfall.internal.check_option(
             ff_blob IS NOT NULL, called_as, 'model', NULL, 'a model of footfall.train'
@@ -182,37 +183,37 @@ ff_model AS MATERIALIZED (
         FROM (SELECT (model) AS ff_given)
     )
 ),
-ff_part AS MATERIALIZED (
+footfall__part AS MATERIALIZED (
     SELECT footfall.internal.scored_split(called_as, 'model', part, ff_info) AS ff_scored_split
-    FROM ff_model
+    FROM footfall__model
 ),
 ff_packed AS MATERIALIZED (
     SELECT ff_set.dataset AS ff_dataset, ff_set.n_unknown AS ff_n_unknown
     FROM footfall.internal.packed_histories(
         tbl,
         actions,
-        vocabulary := (SELECT ff_info['vocabulary'] FROM ff_model),
+        vocabulary := (SELECT ff_info['vocabulary'] FROM footfall__model),
         user_id := user_id,
         times := times,
         validation_from := validation_from,
-        split := (SELECT ff_scored_split FROM ff_part),
+        split := (SELECT ff_scored_split FROM footfall__part),
         unknown := 'skip',
         called_as := called_as
     ) AS ff_set
 ),
 ff_pieces(ff_first, ff_scored) AS (
-    SELECT 0::BIGINT, system.main.evaluate_piece(ff_blob, ff_dataset, 0, ff_threads, called_as) FROM ff_model, ff_packed
+    SELECT 0::BIGINT, system.main.evaluate_piece(ff_blob, ff_dataset, 0, ff_threads, called_as) FROM footfall__model, ff_packed
     UNION ALL
     SELECT
         ff_scored['next'],
         system.main.evaluate_piece(ff_blob, ff_dataset, ff_scored['next'], ff_threads, called_as)
-    FROM ff_pieces, ff_model, ff_packed
+    FROM ff_pieces, footfall__model, ff_packed
     WHERE ff_scored['next'] IS NOT NULL
 ),
 ff_reports AS (
     SELECT system.main.evaluate_model(ff_blob, ff_dataset, ff_all, ff_threads, called_as) AS ff_report, ff_n_unknown, ff_info['vocabulary'] AS ff_known
     FROM
-        ff_model,
+        footfall__model,
         ff_packed,
         (SELECT list(ff_scored['piece'] ORDER BY ff_first ASC NULLS LAST) AS ff_all FROM ff_pieces)
 )
@@ -445,10 +446,10 @@ WITH ff_bins AS MATERIALIZED (
 )
 SELECT ff_bins.* EXCLUDE (action), ff_bins.action AS action
 FROM ff_bins
-WHERE ff_bins.action IS NOT DISTINCT FROM CAST((action) AS VARCHAR)
+WHERE footfall.internal.action_name(ff_bins.action) IS NOT DISTINCT FROM CAST((action) AS VARCHAR)
 AND (
     SELECT footfall.internal.check_option(
-        CAST((action) AS VARCHAR) IS NULL OR count(*) = 0 OR bool_or(ff_known.action = CAST((action) AS VARCHAR)),
+        CAST((action) AS VARCHAR) IS NULL OR count(*) = 0 OR bool_or(footfall.internal.action_name(ff_known.action) = CAST((action) AS VARCHAR)),
         'reliability', 'action', (action), string_agg(DISTINCT ff_known.action, ', ' ORDER BY ff_known.action ASC NULLS LAST)
     )
     FROM ff_bins AS ff_known

@@ -25,6 +25,14 @@ const FILES: &[(&str, &str)] = &[
     ("09_about.sql", include_str!("../../sql/09_about.sql")),
 ];
 
+/// What would stay in the macros for good, because DuckDB looks at it while it parses: there `/` becomes `//`.
+/// The connection of LOAD ends with it and the setting is its own, so there is nothing to restore.
+const PARSING: &str = "SET SESSION integer_division = false";
+
+/// An error where `/` is still `//`: somebody has locked the configuration.
+const CHECK_PARSING: &str = "SELECT CASE WHEN 1 / 2 = 0 THEN error('the setting integer_division is on and cannot be \
+    changed, and would stay in the macros; SET GLOBAL integer_division = false before LOAD') END";
+
 /// The name of the database that holds the macros.
 pub struct Name(String);
 
@@ -69,7 +77,7 @@ impl Name {
              {name}, and the extension keeps its functions under that name; {way_out}') END \
              FROM duckdb_schemas() WHERE schema_name = '{name}' AND database_name = current_database()"
         ))
-        .map_err(|error| error.to_string().trim_start_matches("Invalid Input Error: ").to_owned())?;
+        .map_err(plain)?;
         connection.execute_batch(&format!("ATTACH ':memory:' AS {name} (READ_WRITE)")).map_err(|error| {
             let message = error.to_string();
             if message.contains("already") || message.contains("exists") {
@@ -89,6 +97,9 @@ impl Name {
     /// # Errors
     /// When a statement of the embedded SQL fails on this DuckDB.
     pub fn create(&self, connection: &Connection) -> Result<(), Box<dyn Error>> {
+        // A locked configuration forbids it, and then it only matters how things stand.
+        let _ = connection.execute_batch(PARSING);
+        connection.execute_batch(CHECK_PARSING).map_err(plain)?;
         // What only the macros call is out of the way of those who look through `footfall.` for what they may call.
         connection.execute_batch(&format!("CREATE SCHEMA {}.internal", self.0))?;
         for (file, sql) in FILES {
@@ -107,4 +118,9 @@ impl Name {
     pub fn detach(&self, connection: &Connection) {
         let _ = connection.execute_batch(&format!("DETACH {}", self.0));
     }
+}
+
+/// What `error(...)` said, without the name of its class.
+fn plain(error: duckdb::Error) -> String {
+    error.to_string().trim_start_matches("Invalid Input Error: ").to_owned()
 }
