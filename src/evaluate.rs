@@ -47,9 +47,7 @@ const PIECE_WORK: usize = 1 << 34;
 /// The areas under the ROC curves need every probability at once, so of more than four million
 /// (targets times actions) in a dataset a sample is kept, as in [`Validation`].
 pub struct Piece {
-    tally: metrics::Tally,
-    /// Of the sampled histories: a row per target.
-    probabilities: Vec<f32>,
+    network: Scores,
 }
 
 impl Piece {
@@ -65,11 +63,7 @@ impl Piece {
         next: &mut usize,
         threads: usize,
     ) -> Result<Self, Error> {
-        let n_actions = dataset.vocabulary().len();
-        let mut piece = Self {
-            tally: metrics::Tally::new(n_actions),
-            probabilities: Vec::new(),
-        };
+        let mut network = Scores::new(dataset.vocabulary().len());
         let sample = Sample::new(dataset, SAMPLE_SEED);
         let mut n_steps = 0;
         while n_steps < PIECE_WORK / parameters.len().max(1) {
@@ -79,25 +73,88 @@ impl Piece {
             }
             n_steps += examples.iter().map(|example| example.tokens.len()).sum::<usize>();
             let probabilities = engine.probabilities(parameters, &examples, false, threads)?;
-            sample.visit(&examples, &probabilities, |row, target, kept| {
-                piece.tally.add(row, target, 1);
-                if kept {
-                    piece.probabilities.extend_from_slice(row);
-                }
-            });
+            network.add(&sample, &examples, &probabilities);
         }
-        Ok(piece)
+        Ok(Self { network })
     }
 
     /// The numbers, little-endian.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = self.tally.to_bytes();
-        bytes.extend(self.probabilities.iter().flat_map(|number| number.to_le_bytes()));
-        bytes
+        self.network.to_bytes()
     }
 }
 
-/// The report of a network on a dataset from the bytes of all [`Piece`]s in order; `None` when nothing is held back.
+/// How good a predictor is on the held-back targets of a dataset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    pub report: Report,
+    /// The sum of -ln p(target) in nats over the targets of each history that has any, in the order of the dataset.
+    pub losses: Vec<f64>,
+}
+
+/// What a predictor that gives a distribution of its own before each target has scored on some histories.
+#[derive(Clone, Debug, PartialEq)]
+struct Scores {
+    tally: metrics::Tally,
+    /// As in an [`Evaluation`].
+    losses: Vec<f64>,
+    /// Of the sampled histories: a row per target.
+    probabilities: Vec<f32>,
+}
+
+impl Scores {
+    fn new(n_actions: usize) -> Self {
+        Self {
+            tally: metrics::Tally::new(n_actions),
+            losses: Vec::new(),
+            probabilities: Vec::new(),
+        }
+    }
+
+    /// Adds some histories with the distributions before their targets.
+    fn add(&mut self, sample: &Sample, examples: &[Example], probabilities: &[f32]) {
+        let mut rows = probabilities.chunks_exact(sample.n_actions);
+        for example in examples {
+            let kept = sample.holds(example.key);
+            let mut loss = 0.0;
+            for (&target, row) in example.tokens[example.first_target..].iter().zip(&mut rows) {
+                loss += self.tally.add(row, target, 1);
+                if kept {
+                    self.probabilities.extend_from_slice(row);
+                }
+            }
+            self.losses.push(loss);
+        }
+    }
+
+    /// Tally, number of losses, losses and probabilities, little-endian.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.tally.to_bytes();
+        bytes.extend((self.losses.len() as u64).to_le_bytes());
+        bytes.extend(self.losses.iter().flat_map(|loss| loss.to_le_bytes()));
+        bytes.extend(self.probabilities.iter().flat_map(|number| number.to_le_bytes()));
+        bytes
+    }
+
+    /// Adds what [`Scores::to_bytes`] wrote of the histories that follow; `None` when it is too short.
+    fn extend(&mut self, bytes: &[u8], n_actions: usize) -> Option<()> {
+        let (tally, rest) = metrics::Tally::from_bytes(bytes, n_actions)?;
+        let (n_losses, rest) = rest.split_first_chunk()?;
+        let n_bytes = usize::try_from(u64::from_le_bytes(*n_losses))
+            .ok()?
+            .checked_mul(size_of::<f64>())?;
+        let (losses, rest) = rest.split_at_checked(n_bytes)?;
+        self.tally.combine(&tally);
+        self.losses
+            .extend(losses.as_chunks().0.iter().map(|&number| f64::from_le_bytes(number)));
+        self.probabilities
+            .extend(rest.as_chunks().0.iter().map(|&number| f32::from_le_bytes(number)));
+        Some(())
+    }
+}
+
+/// The evaluation of a network on a dataset from the bytes of all [`Piece`]s in order; `None` when nothing is held
+/// back.
 ///
 /// # Errors
 /// When they are not the pieces of such a dataset.
@@ -105,7 +162,7 @@ pub fn network<'a>(
     dataset: &Dataset,
     pieces: impl Iterator<Item = &'a [u8]>,
     threads: usize,
-) -> Result<Option<Report>, Error> {
+) -> Result<Option<Evaluation>, Error> {
     let n_actions = dataset.vocabulary().len();
     let foreign = |received: String| {
         Err(Error::argument(
@@ -114,14 +171,11 @@ pub fn network<'a>(
             "those of evaluate_piece for this dataset",
         ))
     };
-    let mut tally = metrics::Tally::new(n_actions);
-    let mut probabilities = Vec::new();
+    let mut scores = Scores::new(n_actions);
     for bytes in pieces {
-        let Some((more, rest)) = metrics::Tally::from_bytes(bytes, n_actions) else {
+        if scores.extend(bytes, n_actions).is_none() {
             return foreign(format!("a BLOB of {} bytes", bytes.len()));
-        };
-        tally.combine(&more);
-        probabilities.extend(rest.as_chunks().0.iter().map(|&number| f32::from_le_bytes(number)));
+        }
     }
     let sample = Sample::new(dataset, SAMPLE_SEED);
     let kept = (0..dataset.len()).filter(|&index| sample.holds(index as u64));
@@ -130,16 +184,29 @@ pub fn network<'a>(
         .flat_map(|sequence| &sequence.tokens[sequence.first_held_out()..])
         .copied()
         .collect();
+    let Scores {
+        tally,
+        losses,
+        probabilities,
+    } = scores;
     if probabilities.len() != targets.len() * n_actions {
         return foreign(format!("BLOBs with {} probabilities", probabilities.len()));
     }
-    if tally.n() != dataset.n_held_out_targets() as u64 {
-        return foreign(format!("BLOBs with the scores of {} targets", tally.n()));
+    let n_histories = dataset
+        .sequences()
+        .filter(|sequence| sequence.n_held_out_targets() > 0)
+        .count();
+    if tally.n() != dataset.n_held_out_targets() as u64 || losses.len() != n_histories {
+        return foreign(format!(
+            "BLOBs with the scores of {} targets of {} histories",
+            tally.n(),
+            losses.len()
+        ));
     }
     let aucs = parallel::map(threads, n_actions, |action| {
         metrics::auc(&probabilities, &targets, n_actions, action)
     });
-    Ok(tally.report(&aucs))
+    Ok(tally.report(&aucs).map(|report| Evaluation { report, losses }))
 }
 
 /// The histories whose probabilities are kept: all, or of many those whose number, hashed with a
@@ -351,7 +418,7 @@ mod tests {
     }
 
     /// The report on the pieces of a dataset.
-    fn evaluated(dataset: &Dataset, parameters: &[f32]) -> Report {
+    fn evaluated(dataset: &Dataset, parameters: &[f32]) -> Evaluation {
         let (mut pieces, mut next) = (Vec::new(), 0);
         while next < dataset.len() {
             let piece = Piece::score(dataset, &engine(), parameters, &mut next, 2).unwrap();
@@ -360,7 +427,25 @@ mod tests {
         let all = || pieces.iter().map(Vec::as_slice);
         assert!(network(dataset, all().skip(1), 1).is_err());
         assert!(network(dataset, all().map(|bytes| &bytes[1..]), 1).is_err());
+        assert!(network(dataset, all().map(|bytes| &bytes[..bytes.len() - 4]), 1).is_err());
         network(dataset, all(), 2).unwrap().unwrap()
+    }
+
+    /// The loss of every history, each given to the network alone.
+    fn losses_one_by_one(dataset: &Dataset, parameters: &[f32]) -> Vec<f64> {
+        let loss = |sequence: Sequence| {
+            let example = Example {
+                tokens: sequence.tokens,
+                first_target: 1,
+                key: 0,
+            };
+            let rows = engine().probabilities(parameters, &[example], false, 1).unwrap();
+            let targets = rows.chunks_exact(2).zip(&sequence.tokens[1..]);
+            targets.fold(0.0, |sum, (row, &target)| {
+                sum - log_probability(row[usize::from(target)])
+            })
+        };
+        dataset.sequences().map(loss).collect()
     }
 
     #[test]
@@ -372,7 +457,8 @@ mod tests {
         assert_eq!(n_stops, 4);
         assert_eq!(whole, pieces);
         let parameters = engine().architecture().initial_parameters(1);
-        let report = evaluated(&dataset, &parameters);
+        let Evaluation { report, losses } = evaluated(&dataset, &parameters);
+        assert_eq!(losses, losses_one_by_one(&dataset, &parameters));
         assert_eq!(whole.tally.log_loss(), Some(report.log_loss));
         assert_eq!(whole.tally.accuracy(), Some(report.accuracy));
         assert_eq!(whole.auc(2), report.auc);
@@ -386,7 +472,7 @@ mod tests {
         let kept = validation.probabilities.len() as f64;
         assert!((kept / KEPT_PROBABILITIES as f64 - 1.0).abs() < 0.05, "{kept}");
         let parameters = engine().architecture().initial_parameters(1);
-        let report = evaluated(&dataset, &parameters);
+        let report = evaluated(&dataset, &parameters).report;
         assert_eq!(validation.tally.log_loss(), Some(report.log_loss));
         let (mut probabilities, mut targets, mut next) = (Vec::new(), Vec::new(), 0);
         while next < dataset.len() {

@@ -116,10 +116,12 @@ impl Tally {
         }
     }
 
-    /// Adds `n` equal targets and the distribution that was predicted before each of them.
-    pub fn add(&mut self, row: &[f32], target: u8, n: u64) {
+    /// Adds `n` equal targets and the distribution that was predicted before each of them; returns the loss of one,
+    /// -ln p(target) in nats.
+    pub fn add(&mut self, row: &[f32], target: u8, n: u64) -> f64 {
         let target = usize::from(target);
-        self.log_loss -= n as f64 * log_probability(row[target]);
+        let loss = -log_probability(row[target]);
+        self.log_loss += n as f64 * loss;
         let predicted = highest(row);
         self.confusion[target * self.n_actions + predicted] += n;
         let better = row
@@ -131,6 +133,7 @@ impl Tally {
         for (action, (bins, &probability)) in self.action_bins.iter_mut().zip(row).enumerate() {
             fill(bins, probability, action == target, n);
         }
+        loss
     }
 
     /// Targets.

@@ -584,7 +584,7 @@ fn try_pieces(random: &mut Random, corpus: &Corpus, dataset: &Dataset, tally: &m
         evaluate::network(dataset, pieces.iter().map(Vec::as_slice), 1)
     });
     if let Ok(report) = report {
-        assert_eq!(report.unwrap().n, dataset.n_held_out_targets() as u64);
+        assert_eq!(report.unwrap().report.n, dataset.n_held_out_targets() as u64);
     }
 }
 

@@ -87,7 +87,8 @@ fn learn(device: &str) -> (f64, Vec<f32>) {
     let piece = evaluate::Piece::score(&dataset, engine.as_ref(), &model.parameters, &mut 0, 1).unwrap();
     let report = evaluate::network(&dataset, std::iter::once(&piece.to_bytes()[..]), 1)
         .unwrap()
-        .unwrap();
+        .unwrap()
+        .report;
     assert_eq!(Some(report.log_loss), last.validation_loss);
     assert_eq!(Some(report.log_loss), model.training.validation_loss);
     let prefixes: Vec<&[u8]> = (1..12).map(|n| &dataset.sequence(0).tokens[..n]).collect();

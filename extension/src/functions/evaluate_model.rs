@@ -100,7 +100,7 @@ fn reports(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
         let baseline = Baseline::ALL[index];
         (baseline.name(), evaluate::baseline(dataset, &model.counts, baseline))
     });
-    let all = std::iter::once(("model", network)).chain(baselines);
+    let all = std::iter::once(("model", network.map(|network| network.report))).chain(baselines);
     let (n_held_out, fingerprint) = dataset.fingerprint();
     let as_in_training = model
         .training
