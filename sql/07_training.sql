@@ -524,6 +524,7 @@ SELECT
     ff_results[1]['validation_loss'] AS validation_loss,
     ff_results[1]['majority_loss'] AS majority_loss,
     ff_results[1]['markov_loss'] AS markov_loss,
+    ff_results[1]['own_history_loss'] AS own_history_loss,
     ff_results[1]['validation_accuracy'] AS validation_accuracy,
     ff_results[1]['majority_accuracy'] AS majority_accuracy,
     ff_results[1]['validation_auc'] AS validation_auc,
@@ -538,10 +539,11 @@ COMMENT ON MACRO TABLE footfall.main.train IS $$Trains a network that predicts t
 
 Targets are the actions 2 to n of a history, each predicted from all before it. Columns: `epoch`; `train_loss`, the mean
 negative log likelihood in nats while learning; on the held-back users `validation_loss`, beside it `majority_loss`
-(always the training frequencies) and `markov_loss` (what followed the last action), `validation_accuracy` beside
-`majority_accuracy` (on shop data nearly everything is a view, so accuracy alone says nothing), and `validation_auc`, the
-mean over the actions of the area under the ROC curve, one against the rest; `seconds`; `device`; `model`, a BLOB that
-predicts with nothing else; `n_unknown`, the actions of the table that `init` does not know, which are left out. Take the
+(always the training frequencies), `markov_loss` (what followed the last action) and `own_history_loss` (what this user has
+done so far, backed off to what followed the last three actions: mostly the best that needs no network, and what a network
+must beat; `footfall.evaluate` has them all, with errors), `validation_accuracy` beside `majority_accuracy` (on shop data
+nearly everything is a view, so accuracy alone says nothing), and `validation_auc`, the mean over the actions of the area
+under the ROC curve, one against the rest; `seconds`; `device`; `model`, a BLOB that predicts with nothing else; `n_unknown`, the actions of the table that `init` does not know, which are left out. Take the
 best epoch with `(FROM footfall.best_model(run))`.
 
 What is held back: a share of the users, by a hash of `user_id` (a history of nobody, whose `user_id` is NULL, NaN or '',

@@ -50,8 +50,13 @@ system.main.history_loss(model, actions, unknown, n_train);
 COMMENT ON MACRO footfall.main.history_loss IS $$Tells how much a history surprises a model.
 
 A STRUCT: `loss`, the sum over the actions 2 to n of minus the logarithm of the probability that the model gave them, in
-nats; `n`, their number; and `n_unknown`, the actions that the model does not know, which are left out. Unusual customers
-stand out by `loss / n`; `footfall.compare_models` compares two models by it.
+nats; `n`, their number; and `n_unknown`, the actions that the model does not know, which are left out.
+`footfall.compare_models` compares two models by it.
+
+`loss / n` says how predictable a history is, not how usual: a program that only views is the most predictable of all. Unusual
+customers stand out by the distance from the nearest segment instead, over the numbers of what they did, as in
+`kmeans_distance(kmeans(points, 3, {'log': true}), [n_pv, n_cart, n_fav, n_buy])`: of 560 recorded users and three invented
+programs it ranks these first, second and third, and `loss / n` ranks them in the middle and last.
 
 Parameters:
 - model: BLOB, of `footfall.train`
@@ -70,9 +75,9 @@ COMMENT ON MACRO footfall.main.model_info IS $$Tells what a model is and how it 
 
 A STRUCT: `architecture`, the sizes, `vocabulary`, `n_parameters`, `epochs` (over continued runs), `seed`, `device`,
 `validation` (the share of users held back), the numbers of targets, the losses of the last epoch, `settings` (JSON),
-`format_version`, and `split`, how the histories were split: `by` ('user', 'history', 'time', 'none'), `share`, `seed`,
+`format_version`, `split`, how the histories were split: `by` ('user', 'history', 'time', 'none'), `share`, `seed`,
 `validation_from` (as text, with +00 where the times had a time zone), `n_held_out` (histories with held-back targets) and a
-`fingerprint` of these. A model of format 1 and one trained on sequences that were packed by hand do not know by what they
+`fingerprint` of these, and `own_history`, the `decay` and the `pseudo_counts` of that baseline. A model of format 1 and one trained on sequences that were packed by hand do not know by what they
 were split ('unknown').
 
 Parameters:
@@ -91,7 +96,7 @@ END;
 
 COMMENT ON MACRO footfall.main.evaluate_piece IS $$Scores a model on some of the held-back targets of a dataset, for a fraction of a second: the step under `footfall.evaluate`.
 
-The result is a STRUCT: `next`, the first history that is left (NULL when none is), and `piece`, a BLOB for `evaluate_model`.
+Its baseline `own_history`, which has a distribution of its own before each target as the model has, is scored with it. The result is a STRUCT: `next`, the first history that is left (NULL when none is), and `piece`, a BLOB for `evaluate_model`.
 
 Parameters:
 - model: BLOB, of `footfall.train`
@@ -285,6 +290,8 @@ SELECT
     1 - ff_report['log_loss'] / (
         SELECT min(ff_report['log_loss']) FROM ff_scored WHERE ff_report['predictor'] <> 'model'
     ) AS lift,
+    ff_report['difference'] AS difference,
+    ff_report['standard_error'] AS standard_error,
     ff_report['n'] AS n,
     ff_part AS part,
     CASE WHEN ff_part = 'held_out' THEN ff_report['as_in_training'] END AS as_in_training,
@@ -294,19 +301,26 @@ FROM ff_scored;
 COMMENT ON MACRO TABLE footfall.main.evaluate IS $$Scores a model beside the baselines that it must beat, one row per predictor, on what it has not learned from.
 
 Predictors: `model`; `majority`, always the training frequencies; `repeat_last`, the last action again with the frequency
-at which actions repeat; `markov_1` and `markov_3`, what followed the last one or three actions. The baselines were counted
-on the training split of the model and travel in it. Columns: `log_loss`, mean negative log likelihood in nats, smaller is
-better; `auc`, mean over the actions of the area under the ROC curve, one against the rest; `accuracy`; `top2_accuracy`;
-`balanced_accuracy`, mean recall; `macro_f1`; `calibration_error`, expected, over ten bins; `lift`, the share by which the
-log loss is below that of the best baseline; `n`, the targets, which are the actions 2 to n of each history; `part`, which
-of them were scored, 'held_out' or 'all'; `as_in_training`, whether these are the very targets that were held back in the
-training: false where the table has changed since, or `user_id` is another (NULL for a model that does not know);
-`n_unknown`, the actions of the table that the model does not know and that were left out.
+at which actions repeat; `markov_1` and `markov_3`, what followed the last one or three actions; `own_history`, what this
+user has done so far, the latest counting most, backed off to `markov_3`. All are counted on the training split of the model
+and travel in it. How fast `own_history` forgets and how many events `markov_3` is worth to it were chosen in the training,
+on training users alone, half of them scored by what the other half did; a model that does not carry the choice (of a version
+before this baseline) takes 0.98 an event and 20 events, which is what recorded users mostly led to.
 
-Look at `log_loss` and `auc` first: where nine actions in ten are views, a good model answers view nearly always, and
-accuracy and F1 cannot see what it knows. Where there are more than 4 million probabilities (targets times actions), `auc`
-of the model is that of a sample of histories with as many; everything else is exact. An evaluation can be interrupted
-between two seconds of work.
+Columns: `log_loss`, mean negative log likelihood in nats, smaller is better; `auc`, mean over the actions of the area under
+the ROC curve, one against the rest; `accuracy`; `top2_accuracy`; `balanced_accuracy`, mean recall; `macro_f1`;
+`calibration_error`, expected, over ten bins; `lift`, the share by which the log loss is below that of the best baseline;
+`difference`, the log loss minus that of the best baseline, below 0 for a better predictor, and its `standard_error` over
+users, since users are drawn and not targets (that of a ratio, as in `footfall.compare_models`; NULL for the best baseline
+itself and for a single history): a difference of two standard errors is worth believing; `n`, the targets, which are the
+actions 2 to n of each history; `part`, which of them were scored, 'held_out' or 'all'; `as_in_training`, whether these are
+the very targets that were held back in the training: false where the table has changed since, or `user_id` is another (NULL
+for a model that does not know); `n_unknown`, the actions of the table that the model does not know and that were left out.
+
+A network that does not beat the best baseline is not worth its keep. Look at `log_loss` and `auc` first: where nine actions
+in ten are views, a good model answers view nearly always, and accuracy and F1 cannot see what it knows. Where there are more
+than 4 million probabilities (targets times actions), `auc` of the model and of `own_history` is that of a sample of
+histories with as many; everything else is exact. An evaluation can be interrupted between two seconds of work.
 
 A model carries how its histories were split, so the held-back part is found again with the column that it was split by:
 `user_id`, or `times`, or neither. Of a model that does not know (format 1), `user_id`, or `times` and `validation_from`,
@@ -352,8 +366,9 @@ SELECT ff_predictor AS predictor, * EXCLUDE (ff_predictor, ff_part), ff_part AS 
 FROM ff_scored
 WHERE ff_predictor = coalesce(predictor, ff_predictor)
 AND (SELECT footfall.internal.check_option(
-    predictor IS NULL OR predictor IN ('model', 'majority', 'repeat_last', 'markov_1', 'markov_3'),
-    called_as, 'predictor', predictor, '''model'', ''majority'', ''repeat_last'', ''markov_1'', ''markov_3'', NULL for all'
+    predictor IS NULL OR predictor IN ('model', 'majority', 'repeat_last', 'markov_1', 'markov_3', 'own_history'),
+    called_as, 'predictor', predictor,
+    '''model'', ''majority'', ''repeat_last'', ''markov_1'', ''markov_3'', ''own_history'', NULL for all'
 ));
 
 COMMENT ON MACRO TABLE footfall.internal.report_rows IS $$The rows of one list of `footfall.evaluation`: what `class_report`, `confusion` and `reliability` have in common.
@@ -388,7 +403,13 @@ FROM footfall.internal.report_rows(
 COMMENT ON MACRO TABLE footfall.main.class_report IS $$Scores a model action by action, on what it has not learned from.
 
 Columns: `predictor`, `action`, `precision`, `recall`, `f1`, `auc` (one against the rest, ties counting half; of a sample
-where `footfall.evaluate` takes one), `support` (targets of this action), `part`. A share whose denominator is zero is NULL.
+where `footfall.evaluate` takes one), `auc_standard_error`, `support` (targets of this action), `part`. A share whose
+denominator is zero is NULL.
+
+The standard error is over users, whose targets are alike (Obuchowski, 1997, Nonparametric Analysis of Clustered ROC Curve
+Data, Biometrics 53; of the sample where there is one). It is NULL unless two users have targets of the action and two have
+others, and with few users of the action it is uncertain itself. Two predictors are judged on the same users, so
+their areas differ by less than the two errors suggest.
 
 Parameters:
 - predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all

@@ -4,7 +4,7 @@
 //! targets, which travels in the model.
 
 use crate::error::Error;
-use crate::sequence::Dataset;
+use crate::sequence::{Dataset, Sequence};
 use std::collections::HashMap;
 
 /// The highest Markov order.
@@ -64,11 +64,15 @@ pub struct Counts {
 impl Counts {
     /// Counts the training targets of a dataset.
     pub fn of_training(dataset: &Dataset) -> Self {
-        let n_actions = dataset.vocabulary().len();
+        Self::of(dataset.vocabulary().len(), dataset.sequences())
+    }
+
+    /// Counts the training targets of some sequences.
+    pub fn of<'a>(n_actions: usize, sequences: impl Iterator<Item = Sequence<'a>>) -> Self {
         let mut counts: HashMap<u32, u64> = HashMap::new();
         // A few runs make up nearly all; the map is asked when two share a place here.
         let mut recent = vec![(0u32, 0u64); RECENT];
-        for sequence in dataset.sequences() {
+        for sequence in sequences {
             let mut gram = 0u32;
             for (position, &token) in sequence.tokens[..sequence.n_train].iter().enumerate() {
                 gram = gram << 8 | (u32::from(token) + 1);
@@ -308,7 +312,7 @@ fn repeat_last(counts: &Counts, rows: &mut HashMap<u32, Vec<f64>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sequence::{Sequence, Vocabulary};
+    use crate::sequence::Vocabulary;
 
     /// Targets by hand. a = 0, b = 1: "abaab" predicts b, a, a, b; "ba" predicts a;
     /// "bbb" is held back.

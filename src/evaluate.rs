@@ -2,11 +2,12 @@
 
 use crate::baseline::{Baseline, Counts, Predictor};
 use crate::error::Error;
-use crate::metrics::{self, auc_of_counts, highest, log_probability, mean_auc, Report};
+use crate::metrics::{self, highest, log_probability, mean_auc, Area, AreaOfCounts, Report};
 use crate::network::{Engine, Example};
+use crate::own_history;
 use crate::random;
 use crate::segment::parallel;
-use crate::sequence::Dataset;
+use crate::sequence::{Dataset, Sequence};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -39,15 +40,19 @@ fn block<'a>(dataset: &'a Dataset<'a>, next: &mut usize) -> Vec<Example<'a>> {
     examples
 }
 
-/// Steps times parameters after which a [`Piece`] ends: about a third of a second of two processors.
+/// Work after which a [`Piece`] ends, in steps times parameters: about a third of a second of two processors.
 const PIECE_WORK: usize = 1 << 34;
+/// The work of one score of one action, which is the same for every network.
+const SCORE_WORK: usize = 1 << 9;
 
-/// The scores of a network on some sequences.
+/// The scores of a network on some sequences, and those of the baseline that gives a distribution of its own before
+/// each target.
 ///
 /// The areas under the ROC curves need every probability at once, so of more than four million
 /// (targets times actions) in a dataset a sample is kept, as in [`Validation`].
 pub struct Piece {
     network: Scores,
+    own_history: Scores,
 }
 
 impl Piece {
@@ -60,28 +65,46 @@ impl Piece {
         dataset: &Dataset,
         engine: &dyn Engine,
         parameters: &[f32],
+        own_history: &own_history::Predictor,
         next: &mut usize,
         threads: usize,
     ) -> Result<Self, Error> {
-        let mut network = Scores::new(dataset.vocabulary().len());
+        let n_actions = dataset.vocabulary().len();
+        let mut piece = Self {
+            network: Scores::new(n_actions),
+            own_history: Scores::new(n_actions),
+        };
         let sample = Sample::new(dataset, SAMPLE_SEED);
+        let work_of_a_step = parameters.len() + SCORE_WORK * n_actions;
         let mut n_steps = 0;
-        while n_steps < PIECE_WORK / parameters.len().max(1) {
+        while n_steps < PIECE_WORK / work_of_a_step {
             let examples = block(dataset, next);
             if examples.is_empty() {
                 break;
             }
             n_steps += examples.iter().map(|example| example.tokens.len()).sum::<usize>();
             let probabilities = engine.probabilities(parameters, &examples, false, threads)?;
-            network.add(&sample, &examples, &probabilities);
+            piece.network.add(&sample, &examples, &probabilities);
+            let mut probabilities = Vec::new();
+            for example in &examples {
+                own_history.probabilities(example.tokens, example.first_target, &mut probabilities);
+            }
+            piece.own_history.add(&sample, &examples, &probabilities);
         }
-        Ok(Self { network })
+        Ok(piece)
     }
 
-    /// The numbers, little-endian.
+    /// The numbers, little-endian: how many bytes those of the network are, these, and those of the baseline.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.network.to_bytes()
+        let (network, own_history) = (self.network.to_bytes(), self.own_history.to_bytes());
+        [&(network.len() as u64).to_le_bytes()[..], &network, &own_history].concat()
     }
+}
+
+/// The bytes of the network and those of the baseline in a [`Piece`]; `None` when it is too short.
+fn parts_of_piece(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (n_bytes, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(usize::try_from(u64::from_le_bytes(*n_bytes)).ok()?)
 }
 
 /// How good a predictor is on the held-back targets of a dataset.
@@ -90,6 +113,39 @@ pub struct Evaluation {
     pub report: Report,
     /// The sum of -ln p(target) in nats over the targets of each history that has any, in the order of the dataset.
     pub losses: Vec<f64>,
+}
+
+/// By how much the loss of a predictor is above that of another on the same targets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// Of the mean log losses, in nats.
+    pub mean: f64,
+    /// Users are drawn and not targets, so it is that of a ratio over histories (Cochran, 1977, "Sampling Techniques",
+    /// section 6.4); `None` for a single history.
+    pub standard_error: Option<f64>,
+}
+
+impl Difference {
+    /// Of two evaluations on the same dataset.
+    pub fn new(dataset: &Dataset, evaluation: &Evaluation, other: &Evaluation) -> Self {
+        let mean = evaluation.report.log_loss - other.report.log_loss;
+        let lengths = held_out(dataset).map(|(_, sequence)| sequence.n_held_out_targets() as f64);
+        let residual = |((loss, other), n): ((&f64, &f64), f64)| loss - other - mean * n;
+        let residuals = evaluation.losses.iter().zip(&other.losses).zip(lengths).map(residual);
+        let sum: f64 = residuals.map(|residual| residual * residual).sum();
+        let n = evaluation.losses.len() as f64;
+        let error = (n / (n - 1.0) * sum).sqrt() / evaluation.report.n as f64;
+        Self {
+            mean,
+            standard_error: (n > 1.0).then_some(error),
+        }
+    }
+}
+
+/// The histories with held-back targets, each with its number.
+fn held_out<'a>(dataset: &'a Dataset<'a>) -> impl Iterator<Item = (usize, Sequence<'a>)> + 'a {
+    let all = dataset.sequences().enumerate();
+    all.filter(|(_, sequence)| sequence.n_held_out_targets() > 0)
 }
 
 /// What a predictor that gives a distribution of its own before each target has scored on some histories.
@@ -153,60 +209,70 @@ impl Scores {
     }
 }
 
-/// The evaluation of a network on a dataset from the bytes of all [`Piece`]s in order; `None` when nothing is held
-/// back.
+/// The evaluations of a network and of the baseline `own_history` on a dataset from the bytes of all [`Piece`]s in
+/// order; `None` when nothing is held back.
 ///
 /// # Errors
 /// When they are not the pieces of such a dataset.
-pub fn network<'a>(
+pub fn scored<'a>(
     dataset: &Dataset,
     pieces: impl Iterator<Item = &'a [u8]>,
     threads: usize,
-) -> Result<Option<Evaluation>, Error> {
+) -> Result<Option<[Evaluation; 2]>, Error> {
     let n_actions = dataset.vocabulary().len();
-    let foreign = |received: String| {
-        Err(Error::argument(
-            "pieces",
-            received,
-            "those of evaluate_piece for this dataset",
-        ))
-    };
-    let mut scores = Scores::new(n_actions);
+    let (mut network, mut own_history) = (Scores::new(n_actions), Scores::new(n_actions));
     for bytes in pieces {
-        if scores.extend(bytes, n_actions).is_none() {
-            return foreign(format!("a BLOB of {} bytes", bytes.len()));
+        let extended = parts_of_piece(bytes).and_then(|parts| {
+            network
+                .extend(parts.0, n_actions)
+                .and(own_history.extend(parts.1, n_actions))
+        });
+        if extended.is_none() {
+            return Err(foreign_pieces(format!("a BLOB of {} bytes", bytes.len())));
         }
     }
-    let sample = Sample::new(dataset, SAMPLE_SEED);
-    let kept = (0..dataset.len()).filter(|&index| sample.holds(index as u64));
-    let held_out = kept.map(|index| dataset.sequence(index));
-    let targets: Vec<u8> = held_out
-        .flat_map(|sequence| &sequence.tokens[sequence.first_held_out()..])
-        .copied()
-        .collect();
-    let Scores {
-        tally,
-        losses,
-        probabilities,
-    } = scores;
-    if probabilities.len() != targets.len() * n_actions {
-        return foreign(format!("BLOBs with {} probabilities", probabilities.len()));
+    let network = network.evaluate(dataset, threads)?;
+    Ok(network.zip(own_history.evaluate(dataset, threads)?).map(Into::into))
+}
+
+fn foreign_pieces(received: String) -> Error {
+    Error::argument("pieces", received, "those of evaluate_piece for this dataset")
+}
+
+impl Scores {
+    /// The evaluation from the scores of all histories; `None` when nothing is held back.
+    fn evaluate(self, dataset: &Dataset, threads: usize) -> Result<Option<Evaluation>, Error> {
+        let Self {
+            tally,
+            losses,
+            probabilities,
+        } = self;
+        let sample = Sample::new(dataset, SAMPLE_SEED);
+        let kept = held_out(dataset).filter(|&(index, _)| sample.holds(index as u64));
+        let (mut targets, mut lengths) = (Vec::new(), Vec::new());
+        for (_, sequence) in kept {
+            targets.extend_from_slice(&sequence.tokens[sequence.first_held_out()..]);
+            lengths.push(sequence.n_held_out_targets());
+        }
+        let n_actions = sample.n_actions;
+        if probabilities.len() != targets.len() * n_actions {
+            return Err(foreign_pieces(format!(
+                "BLOBs with {} probabilities",
+                probabilities.len()
+            )));
+        }
+        let n_targets = dataset.n_held_out_targets() as u64;
+        if tally.n() != n_targets || losses.len() != held_out(dataset).count() {
+            let (n, n_histories) = (tally.n(), losses.len());
+            return Err(foreign_pieces(format!(
+                "BLOBs with the scores of {n} targets of {n_histories} histories"
+            )));
+        }
+        let areas = parallel::map(threads, n_actions, |action| {
+            metrics::clustered_area(&probabilities, &targets, &lengths, n_actions, action)
+        });
+        Ok(tally.report(&areas).map(|report| Evaluation { report, losses }))
     }
-    let n_histories = dataset
-        .sequences()
-        .filter(|sequence| sequence.n_held_out_targets() > 0)
-        .count();
-    if tally.n() != dataset.n_held_out_targets() as u64 || losses.len() != n_histories {
-        return foreign(format!(
-            "BLOBs with the scores of {} targets of {} histories",
-            tally.n(),
-            losses.len()
-        ));
-    }
-    let aucs = parallel::map(threads, n_actions, |action| {
-        metrics::auc(&probabilities, &targets, n_actions, action)
-    });
-    Ok(tally.report(&aucs).map(|report| Evaluation { report, losses }))
 }
 
 /// The histories whose probabilities are kept: all, or of many those whose number, hashed with a
@@ -248,25 +314,36 @@ impl Sample {
 /// The seed of the sample of an evaluation, which is the same for every model.
 const SAMPLE_SEED: u64 = 0;
 
-/// The number of the distribution that a baseline gives before each held-back target, and the target.
-fn baseline_places<'a>(dataset: &'a Dataset<'a>, predictor: &'a Predictor) -> impl Iterator<Item = (usize, u8)> + 'a {
-    dataset.sequences().flat_map(move |sequence| {
-        (sequence.first_held_out()..sequence.tokens.len()).map(move |position| {
-            let history = &sequence.tokens[..position];
-            (predictor.place(history), sequence.tokens[position])
-        })
-    })
+/// The number of the distribution that a baseline gives before each held-back target of a history, and the target.
+fn places<'a>(predictor: &'a Predictor, sequence: Sequence<'a>) -> impl Iterator<Item = (usize, u8)> + Clone + 'a {
+    let tokens = sequence.tokens;
+    let place = |position| (predictor.place(&tokens[..position]), tokens[position]);
+    (sequence.first_held_out()..tokens.len()).map(place)
 }
 
 /// Scores a baseline; `None` when nothing is held back.
 ///
-/// A baseline has few distributions, so the targets after each are counted.
-pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Option<Report> {
+/// A baseline has few distributions, so the targets after each are counted. The standard errors of the areas are
+/// those of a sample of histories where there are as many targets as in a [`Piece`] with one.
+pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Option<Evaluation> {
     let predictor = Predictor::new(baseline, counts);
     let n_actions = predictor.n_actions();
+    let costs: Vec<f64> = predictor.rows().iter().map(|&p| -log_probability(p)).collect();
+    let sample = Sample::new(dataset, SAMPLE_SEED);
     let mut targets = vec![0; predictor.rows().len()];
-    for (place, target) in baseline_places(dataset, &predictor) {
-        targets[place * n_actions + usize::from(target)] += 1;
+    let (mut losses, mut kept, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, sequence) in held_out(dataset) {
+        let places = places(&predictor, sequence);
+        let mut loss = 0.0;
+        for (place, target) in places.clone() {
+            targets[place * n_actions + usize::from(target)] += 1;
+            loss += costs[place * n_actions + usize::from(target)];
+        }
+        losses.push(loss);
+        if sample.holds(index as u64) {
+            kept.extend(places);
+            lengths.push(sequence.n_held_out_targets());
+        }
     }
     let mut tally = metrics::Tally::new(n_actions);
     let rows = predictor.rows().chunks_exact(n_actions);
@@ -275,17 +352,26 @@ pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Optio
             tally.add(row, target, n);
         }
     }
-    let aucs: Vec<_> = (0..n_actions)
-        .map(|action| auc_of_counts(predictor.rows(), &targets, n_actions, action))
-        .collect();
-    tally.report(&aucs)
+    let expansion = losses.len() as f64 / lengths.len() as f64;
+    let area = |action| -> Option<Area> {
+        let mut area = AreaOfCounts::new(predictor.rows(), &targets, n_actions, action)?;
+        let mut rest = &kept[..];
+        for &length in &lengths {
+            let (history, others) = rest.split_at(length);
+            area.add(history);
+            rest = others;
+        }
+        Some(area.area(expansion))
+    };
+    let areas: Vec<_> = (0..n_actions).map(area).collect();
+    tally.report(&areas).map(|report| Evaluation { report, losses })
 }
 
 /// Loss and hits of a baseline, without the memory that the rest of a [`Report`] takes.
 pub fn tally(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Tally {
     let predictor = Predictor::new(baseline, counts);
     let mut tally = Tally::default();
-    for (place, target) in baseline_places(dataset, &predictor) {
+    for (place, target) in dataset.sequences().flat_map(|sequence| places(&predictor, sequence)) {
         tally.add(predictor.row(place), target);
     }
     tally
@@ -382,7 +468,7 @@ impl Validation {
 mod tests {
     use super::*;
     use crate::network::{Architecture, Cell, Fused};
-    use crate::sequence::{Sequence, Vocabulary};
+    use crate::sequence::Vocabulary;
 
     /// `n` histories of `length` random actions of two kinds, all held back.
     fn packed(n: usize, length: usize) -> Vec<u8> {
@@ -417,18 +503,26 @@ mod tests {
         (validation, n_stops)
     }
 
-    /// The report on the pieces of a dataset.
-    fn evaluated(dataset: &Dataset, parameters: &[f32]) -> Evaluation {
+    fn own_history() -> own_history::Predictor {
+        let weights = own_history::Weights {
+            decay: 0.5,
+            pseudo_counts: 2.0,
+        };
+        own_history::Predictor::new(weights, &Counts::from_grams(2, Vec::new()).unwrap())
+    }
+
+    /// The evaluations of the network and of the baseline on the pieces of a dataset.
+    fn evaluated(dataset: &Dataset, parameters: &[f32]) -> [Evaluation; 2] {
         let (mut pieces, mut next) = (Vec::new(), 0);
         while next < dataset.len() {
-            let piece = Piece::score(dataset, &engine(), parameters, &mut next, 2).unwrap();
+            let piece = Piece::score(dataset, &engine(), parameters, &own_history(), &mut next, 2).unwrap();
             pieces.push(piece.to_bytes());
         }
         let all = || pieces.iter().map(Vec::as_slice);
-        assert!(network(dataset, all().skip(1), 1).is_err());
-        assert!(network(dataset, all().map(|bytes| &bytes[1..]), 1).is_err());
-        assert!(network(dataset, all().map(|bytes| &bytes[..bytes.len() - 4]), 1).is_err());
-        network(dataset, all(), 2).unwrap().unwrap()
+        assert!(scored(dataset, all().skip(1), 1).is_err());
+        assert!(scored(dataset, all().map(|bytes| &bytes[1..]), 1).is_err());
+        assert!(scored(dataset, all().map(|bytes| &bytes[..bytes.len() - 4]), 1).is_err());
+        scored(dataset, all(), 2).unwrap().unwrap()
     }
 
     /// The loss of every history, each given to the network alone.
@@ -457,8 +551,9 @@ mod tests {
         assert_eq!(n_stops, 4);
         assert_eq!(whole, pieces);
         let parameters = engine().architecture().initial_parameters(1);
-        let Evaluation { report, losses } = evaluated(&dataset, &parameters);
+        let [Evaluation { report, losses }, own] = evaluated(&dataset, &parameters);
         assert_eq!(losses, losses_one_by_one(&dataset, &parameters));
+        assert!((own.report.log_loss - own_history().log_loss(&dataset).unwrap()).abs() < 1e-12);
         assert_eq!(whole.tally.log_loss(), Some(report.log_loss));
         assert_eq!(whole.tally.accuracy(), Some(report.accuracy));
         assert_eq!(whole.auc(2), report.auc);
@@ -472,7 +567,7 @@ mod tests {
         let kept = validation.probabilities.len() as f64;
         assert!((kept / KEPT_PROBABILITIES as f64 - 1.0).abs() < 0.05, "{kept}");
         let parameters = engine().architecture().initial_parameters(1);
-        let report = evaluated(&dataset, &parameters).report;
+        let [Evaluation { report, .. }, _] = evaluated(&dataset, &parameters);
         assert_eq!(validation.tally.log_loss(), Some(report.log_loss));
         let (mut probabilities, mut targets, mut next) = (Vec::new(), Vec::new(), 0);
         while next < dataset.len() {

@@ -27,4 +27,5 @@ pub mod evaluate;
 pub mod metrics;
 pub mod model;
 pub mod network;
+pub mod own_history;
 pub mod train;

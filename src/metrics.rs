@@ -35,6 +35,8 @@ pub struct ActionReport {
     /// action got a higher probability than another target, ties counting half.
     /// `None` unless both kinds occur.
     pub auc: Option<f64>,
+    /// Its standard error, over histories; `None` unless both kinds occur in two histories.
+    pub auc_standard_error: Option<f64>,
     /// Targets of this action.
     pub support: u64,
 }
@@ -203,9 +205,9 @@ impl Tally {
         Some((tally, rest))
     }
 
-    /// The report, with the area under the ROC curve of each action; `None`
+    /// The report, with the area under the ROC curve of each action, where it has one; `None`
     /// without targets.
-    pub fn report(self, aucs: &[Option<f64>]) -> Option<Report> {
+    pub fn report(self, areas: &[Option<Area>]) -> Option<Report> {
         let n = self.n();
         let Self {
             n_actions,
@@ -219,7 +221,7 @@ impl Tally {
             return None;
         }
         let actions: Vec<ActionReport> = (0..n_actions)
-            .map(|action| action_report(&confusion, n_actions, action, aucs[action]))
+            .map(|action| action_report(&confusion, n_actions, action, areas[action]))
             .collect();
         let correct: u64 = (0..n_actions)
             .map(|action| confusion[action * n_actions + action])
@@ -265,7 +267,7 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     (n > 0).then(|| sum / f64::from(n))
 }
 
-fn action_report(confusion: &[u64], n_actions: usize, action: usize, auc: Option<f64>) -> ActionReport {
+fn action_report(confusion: &[u64], n_actions: usize, action: usize, area: Option<Area>) -> ActionReport {
     let hits = confusion[action * n_actions + action];
     let support: u64 = confusion[action * n_actions..][..n_actions].iter().sum();
     let predicted: u64 = (0..n_actions)
@@ -276,7 +278,8 @@ fn action_report(confusion: &[u64], n_actions: usize, action: usize, auc: Option
         precision: share(predicted),
         recall: share(support),
         f1: (support + predicted > 0).then(|| 2.0 * hits as f64 / (support + predicted) as f64),
-        auc,
+        auc: area.map(|area| area.auc),
+        auc_standard_error: area.and_then(|area| area.standard_error),
         support,
     }
 }
@@ -297,50 +300,247 @@ pub fn auc(probabilities: &[f32], targets: &[u8], n_actions: usize, action: usiz
         .map(|(row, &target)| u64::from(rank(row[action])) << 1 | u64::from(usize::from(target) == action))
         .collect();
     scored.sort_unstable();
-    area(scored.chunk_by(|a, b| a >> 1 == b >> 1).map(|tied| {
-        let positives = tied.iter().filter(|&&item| item & 1 == 1).count() as u64;
-        (positives, tied.len() as u64 - positives)
-    }))
+    let positives = |items: &[u64]| items.iter().filter(|&&item| item & 1 == 1).count() as u64;
+    let negatives = |items: &[u64]| items.len() as u64 - positives(items);
+    let mut curve = Curve::new(positives(&scored), negatives(&scored))?;
+    for tied in scored.chunk_by(|a, b| a >> 1 == b >> 1) {
+        curve.pass(positives(tied), negatives(tied));
+    }
+    Some(curve.auc())
 }
 
-/// The area of one action where few distributions were predicted many times:
-/// `rows` are these, and `counts` has a row for each with the number of targets
-/// of every action.
-pub fn auc_of_counts(rows: &[f32], counts: &[u64], n_actions: usize, action: usize) -> Option<f64> {
-    let mut scored: Vec<(u32, u64, u64)> = rows
-        .chunks_exact(n_actions)
-        .zip(counts.chunks_exact(n_actions))
-        .map(|(row, counts)| {
-            let n: u64 = counts.iter().sum();
-            (rank(row[action]), counts[action], n - counts[action])
+/// An area under the ROC curve of one action against the rest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Area {
+    pub auc: f64,
+    /// Over histories; `None` unless both kinds of targets occur in two of them.
+    pub standard_error: Option<f64>,
+}
+
+/// [`auc`] with its standard error, of targets that belong to histories of `lengths` targets, one after the other.
+pub fn clustered_area(
+    probabilities: &[f32],
+    targets: &[u8],
+    lengths: &[usize],
+    n_actions: usize,
+    action: usize,
+) -> Option<Area> {
+    let rows = probabilities.chunks_exact(n_actions).zip(targets);
+    let histories = lengths
+        .iter()
+        .enumerate()
+        .flat_map(|(history, &n)| std::iter::repeat_n(history as u64, n));
+    // From the highest bit on: rank, whether the target is of this action, and history.
+    let mut scored: Vec<u64> = rows
+        .zip(histories)
+        .map(|((row, &target), history)| {
+            u64::from(rank(row[action])) << 33 | u64::from(usize::from(target) == action) << 32 | history
         })
         .collect();
     scored.sort_unstable();
-    area(scored.chunk_by(|a, b| a.0 == b.0).map(|tied| {
-        let sum = |of: fn(&(u32, u64, u64)) -> u64| tied.iter().map(of).sum();
-        (sum(|item| item.1), sum(|item| item.2))
-    }))
+    let is_positive = |item: u64| item >> 32 & 1 == 1;
+    let n_positives = scored.iter().filter(|&&item| is_positive(item)).count() as u64;
+    let mut curve = Curve::new(n_positives, scored.len() as u64 - n_positives)?;
+    let mut clusters = vec![Cluster::default(); lengths.len()];
+    for tied in scored.chunk_by(|a, b| a >> 33 == b >> 33) {
+        let n_positives = tied.iter().filter(|&&item| is_positive(item)).count() as u64;
+        let wins = curve.pass(n_positives, tied.len() as u64 - n_positives);
+        for &item in tied {
+            clusters[item as u32 as usize].add(is_positive(item), wins);
+        }
+    }
+    let mut variance = Variance::new(curve.positives, curve.negatives, curve.auc());
+    clusters.iter().for_each(|cluster| variance.add(cluster));
+    Some(Area {
+        auc: curve.auc(),
+        standard_error: variance.standard_error(1.0),
+    })
+}
+
+/// The areas of one action where few distributions were predicted many times: `rows` are these, and `counts` has a
+/// row for each with the number of targets of every action.
+pub struct AreaOfCounts {
+    action: usize,
+    curve: Curve,
+    /// By number of the distribution.
+    wins: Vec<Wins>,
+    variance: Variance,
+}
+
+impl AreaOfCounts {
+    /// `None` unless both kinds of targets occur.
+    pub fn new(rows: &[f32], counts: &[u64], n_actions: usize, action: usize) -> Option<Self> {
+        let by_row = counts.chunks_exact(n_actions).map(|counts| {
+            let n: u64 = counts.iter().sum();
+            (counts[action], n - counts[action])
+        });
+        let by_row: Vec<(u64, u64)> = by_row.collect();
+        let sum = |places: &[usize]| {
+            let add = |sum: (u64, u64), &place: &usize| (sum.0 + by_row[place].0, sum.1 + by_row[place].1);
+            places.iter().fold((0, 0), add)
+        };
+        let rank_of = |place: usize| rank(rows[place * n_actions + action]);
+        let mut places: Vec<usize> = (0..by_row.len()).collect();
+        places.sort_unstable_by_key(|&place| rank_of(place));
+        let (positives, negatives) = sum(&places);
+        let mut curve = Curve::new(positives, negatives)?;
+        let mut wins = vec![Wins::default(); by_row.len()];
+        for tied in places.chunk_by(|&a, &b| rank_of(a) == rank_of(b)) {
+            let (positives, negatives) = sum(tied);
+            let of_tied = curve.pass(positives, negatives);
+            tied.iter().for_each(|&place| wins[place] = of_tied);
+        }
+        let variance = Variance::new(positives, negatives, curve.auc());
+        Some(Self {
+            action,
+            curve,
+            wins,
+            variance,
+        })
+    }
+
+    /// Adds a history for the standard error: the number of the distribution before each of its targets, and the target.
+    pub fn add(&mut self, history: &[(usize, u8)]) {
+        let mut cluster = Cluster::default();
+        for &(place, target) in history {
+            cluster.add(usize::from(target) == self.action, self.wins[place]);
+        }
+        self.variance.add(&cluster);
+    }
+
+    /// The area; of `expansion` histories one was added.
+    pub fn area(&self, expansion: f64) -> Area {
+        Area {
+            auc: self.curve.auc(),
+            standard_error: self.variance.standard_error(expansion),
+        }
+    }
+}
+
+/// A ROC curve passed from the lowest probability to the highest.
+struct Curve {
+    positives: u64,
+    negatives: u64,
+    positives_below: u64,
+    negatives_below: u64,
+    /// Twice the number of (positive, negative) pairs in the right order.
+    doubled: u128,
+}
+
+/// Twice the pairs in the right order that a positive, and a negative, of some probability belongs to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wins {
+    positive: u64,
+    negative: u64,
+}
+
+impl Curve {
+    /// `None` unless there are both kinds.
+    fn new(positives: u64, negatives: u64) -> Option<Self> {
+        (positives > 0 && negatives > 0).then_some(Self {
+            positives,
+            negatives,
+            positives_below: 0,
+            negatives_below: 0,
+            doubled: 0,
+        })
+    }
+
+    /// Passes all targets of the next probability.
+    fn pass(&mut self, positives: u64, negatives: u64) -> Wins {
+        let wins = Wins {
+            positive: 2 * self.negatives_below + negatives,
+            negative: 2 * (self.positives - self.positives_below) - positives,
+        };
+        self.doubled += u128::from(positives) * u128::from(wins.positive);
+        self.positives_below += positives;
+        self.negatives_below += negatives;
+        wins
+    }
+
+    /// The Mann-Whitney statistic, ranks with ties at their mean.
+    fn auc(&self) -> f64 {
+        self.doubled as f64 / (2.0 * (self.positives as f64 * self.negatives as f64))
+    }
+}
+
+/// The targets of one history on a ROC curve.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cluster {
+    positives: u64,
+    negatives: u64,
+    /// Sums of [`Wins`]; below 2⁶³ for up to 2³² targets.
+    positive_wins: u64,
+    negative_wins: u64,
+}
+
+impl Cluster {
+    fn add(&mut self, is_positive: bool, wins: Wins) {
+        if is_positive {
+            self.positives += 1;
+            self.positive_wins += wins.positive;
+        } else {
+            self.negatives += 1;
+            self.negative_wins += wins.negative;
+        }
+    }
+}
+
+/// The variance of an area where targets come in clusters: Obuchowski, 1997, "Nonparametric Analysis of Clustered ROC
+/// Curve Data", Biometrics 53, pages 570 and 571. Users are drawn and not targets, so the clusters are the histories.
+struct Variance {
+    positives: f64,
+    negatives: f64,
+    auc: f64,
+    n: f64,
+    n_with_positives: f64,
+    n_with_negatives: f64,
+    of_positives: f64,
+    of_negatives: f64,
+    of_both: f64,
+}
+
+impl Variance {
+    fn new(positives: u64, negatives: u64, auc: f64) -> Self {
+        Self {
+            positives: positives as f64,
+            negatives: negatives as f64,
+            auc,
+            n: 0.0,
+            n_with_positives: 0.0,
+            n_with_negatives: 0.0,
+            of_positives: 0.0,
+            of_negatives: 0.0,
+            of_both: 0.0,
+        }
+    }
+
+    fn add(&mut self, cluster: &Cluster) {
+        let of_positives = cluster.positive_wins as f64 / (2.0 * self.negatives) - cluster.positives as f64 * self.auc;
+        let of_negatives = cluster.negative_wins as f64 / (2.0 * self.positives) - cluster.negatives as f64 * self.auc;
+        self.n += 1.0;
+        self.n_with_positives += f64::from(u8::from(cluster.positives > 0));
+        self.n_with_negatives += f64::from(u8::from(cluster.negatives > 0));
+        self.of_positives += of_positives * of_positives;
+        self.of_negatives += of_negatives * of_negatives;
+        self.of_both += of_positives * of_negatives;
+    }
+
+    /// `expansion`: how many histories there are for each that was added.
+    fn standard_error(&self, expansion: f64) -> Option<f64> {
+        let corrected = |n: f64, sum: f64| n / (n - 1.0) * sum;
+        let variance = corrected(self.n_with_positives, self.of_positives) / self.positives.powi(2)
+            + corrected(self.n_with_negatives, self.of_negatives) / self.negatives.powi(2)
+            + 2.0 * corrected(self.n, self.of_both) / (self.positives * self.negatives);
+        let is_known = self.n_with_positives > 1.0 && self.n_with_negatives > 1.0;
+        // A sum of squares but for rounding.
+        is_known.then(|| (expansion * variance.max(0.0)).sqrt())
+    }
 }
 
 /// Probabilities are not negative, so their bits sort like their values.
 fn rank(probability: f32) -> u32 {
     probability.max(0.0).to_bits()
-}
-
-/// The Mann-Whitney statistic, ranks with ties at their mean, of the numbers of
-/// positives and negatives at each probability, the lowest probability first.
-fn area(ties: impl Iterator<Item = (u64, u64)>) -> Option<f64> {
-    let mut positives_below = 0u64;
-    let mut negatives_below = 0u64;
-    // Twice the number of (positive, negative) pairs in the right order.
-    let mut doubled = 0u128;
-    for (positives, negatives) in ties {
-        doubled += u128::from(positives) * u128::from(2 * negatives_below + negatives);
-        positives_below += positives;
-        negatives_below += negatives;
-    }
-    let pairs = positives_below as f64 * negatives_below as f64;
-    (pairs > 0.0).then(|| doubled as f64 / (2.0 * pairs))
 }
 
 #[cfg(test)]
@@ -359,10 +559,12 @@ mod tests {
         let (again, rest) = Tally::from_bytes(&bytes, n_actions).unwrap();
         assert_eq!((&again, rest), (&other, &[7][..]));
         tally.combine(&again);
-        let aucs: Vec<_> = (0..n_actions)
-            .map(|action| auc(probabilities, targets, n_actions, action))
+        // Every target is a history.
+        let lengths = vec![1; targets.len()];
+        let areas: Vec<_> = (0..n_actions)
+            .map(|action| clustered_area(probabilities, targets, &lengths, n_actions, action))
             .collect();
-        tally.report(&aucs)
+        tally.report(&areas)
     }
 
     /// Recipe (scikit-learn 1.9.1):
@@ -446,17 +648,50 @@ mod tests {
     fn the_area_of_counts_is_that_of_the_list() {
         let rows = [0.7, 0.2, 0.1, 0.4, 0.5, 0.1, 0.7, 0.1, 0.2];
         let counts = [3, 1, 0, 2, 2, 1, 0, 4, 0];
-        let (mut probabilities, mut targets) = (Vec::new(), Vec::new());
+        let (mut probabilities, mut targets, mut places) = (Vec::new(), Vec::new(), Vec::new());
         for (cell, &n) in counts.iter().enumerate() {
             for _ in 0..n {
                 probabilities.extend_from_slice(&rows[cell / 3 * 3..][..3]);
                 targets.push((cell % 3) as u8);
+                places.push((cell / 3, (cell % 3) as u8));
             }
         }
+        let lengths = [3, 1, 5, 2, 2];
         for action in 0..3 {
-            let expected = auc(&probabilities, &targets, 3, action);
-            assert!(expected.is_some());
-            assert_eq!(auc_of_counts(&rows, &counts, 3, action), expected);
+            let expected = clustered_area(&probabilities, &targets, &lengths, 3, action).unwrap();
+            assert_eq!(auc(&probabilities, &targets, 3, action), Some(expected.auc));
+            let mut area = AreaOfCounts::new(&rows, &counts, 3, action).unwrap();
+            let mut rest = &places[..];
+            for length in lengths {
+                area.add(rest.split_off(..length).unwrap());
+            }
+            assert_eq!(area.area(1.0), expected);
         }
+    }
+
+    /// Recipe (Python 3, the sums of Obuchowski's page 571 over all pairs):
+    /// ```python
+    /// p = [.5, .2, .5, .7, .1, .5, .4]; y = [1, 0, 0, 1, 0, 1, 0]; h = [0, 0, 0, 1, 1, 2, 2]
+    /// X = [i for i in range(7) if y[i]]; Y = [i for i in range(7) if not y[i]]; m, n = len(X), len(Y)
+    /// v = {(i, j): (p[i] > p[j]) + .5 * (p[i] == p[j]) for i in X for j in Y}; t = sum(v.values()) / m / n
+    /// a = [sum(v[i, j] for i in X if h[i] == c for j in Y) / n - t * sum(h[i] == c for i in X) for c in range(3)]
+    /// b = [sum(v[i, j] for j in Y if h[j] == c for i in X) / m - t * sum(h[j] == c for j in Y) for c in range(3)]
+    /// s = lambda u, v: 3 / 2 * sum(x * y for x, y in zip(u, v))
+    /// t, (s(a, a) / m**2 + s(b, b) / n**2 + 2 * s(a, b) / m / n) ** .5
+    /// ```
+    #[test]
+    fn the_error_of_an_area_is_that_of_clusters() {
+        let scores = [0.5f32, 0.2, 0.5, 0.7, 0.1, 0.5, 0.4];
+        let probabilities: Vec<f32> = scores.iter().flat_map(|p| [1.0 - p, *p]).collect();
+        let targets = [1, 0, 0, 1, 0, 1, 0];
+        let area = |lengths: &[usize]| clustered_area(&probabilities, &targets, lengths, 2, 1).unwrap();
+        let found = area(&[3, 2, 2]);
+        assert!((found.auc - 0.9166666666666666).abs() < 1e-12, "{found:?}");
+        assert!(
+            (found.standard_error.unwrap() - 0.09081039465709734).abs() < 1e-12,
+            "{found:?}"
+        );
+        // One history says nothing about others.
+        assert_eq!(area(&[7]).standard_error, None);
     }
 }

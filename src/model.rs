@@ -13,6 +13,7 @@ use crate::baseline::Counts;
 use crate::error::Error;
 use crate::format::Format;
 use crate::network::Architecture;
+use crate::own_history::Weights;
 use crate::sequence::Vocabulary;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,8 @@ pub struct Model {
     pub parameters: Vec<f32>,
     /// Counts over the training targets, for the baselines.
     pub counts: Counts,
+    /// Chosen on the training targets, for the baseline `own_history`.
+    pub own_history: Weights,
     pub training: Training,
 }
 
@@ -116,6 +119,9 @@ struct Metadata {
     format_version: u32,
     architecture: Architecture,
     vocabulary: Vocabulary,
+    /// Models of before it was a baseline lack it.
+    #[serde(default)]
+    own_history: Weights,
     training: Training,
     /// Only while training goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,6 +151,7 @@ impl Model {
             format_version: self.format_version(),
             architecture: self.architecture,
             vocabulary: self.vocabulary.clone(),
+            own_history: self.own_history,
             training: self.training.clone(),
             run: state.map(|state| state.run.clone()),
         };
@@ -213,6 +220,7 @@ impl Model {
             vocabulary: metadata.vocabulary,
             parameters,
             counts,
+            own_history: metadata.own_history.check()?,
             training: metadata.training,
         })
     }
@@ -386,6 +394,10 @@ mod tests {
             vocabulary,
             parameters: architecture.initial_parameters(7),
             counts,
+            own_history: Weights {
+                decay: 0.95,
+                pseudo_counts: 5.0,
+            },
             training,
         }
     }
@@ -431,6 +443,27 @@ mod tests {
         assert!(String::from_utf8_lossy(&bytes).contains("\\\"format_version\\\":1"));
         assert_eq!(Model::from_bytes(&bytes).unwrap(), old);
         assert_eq!((old.format_version(), model().format_version()), (1, 2));
+    }
+
+    #[test]
+    fn a_model_without_weights_of_the_own_history_gets_the_usual_ones() {
+        let mut bytes = model().to_bytes(None).unwrap();
+        bytes = with_header(&bytes, |header| {
+            header.replace("\\\"own_history\\\"", "\\\"something\\\"")
+        });
+        assert_eq!(Model::from_bytes(&bytes).unwrap().own_history, Weights::default());
+    }
+
+    #[test]
+    fn weights_of_the_own_history_that_no_training_chooses_are_refused() {
+        for (decay, pseudo_counts) in [(0.0, 5.0), (1.5, 5.0), (0.95, 0.0), (0.95, -1.0), (0.95, 1e300)] {
+            let mut edited = model();
+            edited.own_history = Weights { decay, pseudo_counts };
+            let error = Model::from_bytes(&edited.to_bytes(None).unwrap())
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("own_history"), "{error}");
+        }
     }
 
     #[test]

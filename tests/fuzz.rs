@@ -10,6 +10,7 @@ use footfall::error::Error;
 use footfall::evaluate;
 use footfall::model::Model;
 use footfall::network::Fused;
+use footfall::own_history;
 use footfall::random::Random;
 use footfall::segment::gmm::Membership;
 use footfall::segment::model::Assigner;
@@ -112,7 +113,8 @@ impl Corpus {
         let read = Dataset::from_bytes(&dataset).unwrap();
         let model = Model::from_bytes(&models[models.len() - 1]).unwrap();
         let engine = Fused::new(model.architecture).unwrap();
-        let piece = evaluate::Piece::score(&read, &engine, &model.parameters, &mut 0, 1).unwrap();
+        let own_history = own_history::Predictor::new(model.own_history, &model.counts);
+        let piece = evaluate::Piece::score(&read, &engine, &model.parameters, &own_history, &mut 0, 1).unwrap();
         Self {
             models,
             piece: piece.to_bytes(),
@@ -514,8 +516,9 @@ fn use_model(model: &Model, dataset: &Dataset) {
     }
     if dataset.vocabulary() == &model.vocabulary {
         let engine = Fused::new(model.architecture).unwrap();
-        let piece = evaluate::Piece::score(dataset, &engine, &model.parameters, &mut 0, 1).unwrap();
-        evaluate::network(dataset, std::iter::once(&piece.to_bytes()[..]), 1).unwrap();
+        let own_history = own_history::Predictor::new(model.own_history, &model.counts);
+        let piece = evaluate::Piece::score(dataset, &engine, &model.parameters, &own_history, &mut 0, 1).unwrap();
+        evaluate::scored(dataset, std::iter::once(&piece.to_bytes()[..]), 1).unwrap();
     }
     let again = Model::from_bytes(&model.to_bytes(None).unwrap()).unwrap();
     assert_eq!(again.parameters, model.parameters);
@@ -581,10 +584,11 @@ fn try_pieces(random: &mut Random, corpus: &Corpus, dataset: &Dataset, tally: &m
     }
     let size = (0, pieces.iter().map(Vec::len).sum());
     let report = tally.decode(size, "piece", || {
-        evaluate::network(dataset, pieces.iter().map(Vec::as_slice), 1)
+        evaluate::scored(dataset, pieces.iter().map(Vec::as_slice), 1)
     });
     if let Ok(report) = report {
-        assert_eq!(report.unwrap().report.n, dataset.n_held_out_targets() as u64);
+        let n = report.unwrap().map(|evaluation| evaluation.report.n);
+        assert_eq!(n, [dataset.n_held_out_targets() as u64; 2]);
     }
 }
 

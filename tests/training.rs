@@ -2,6 +2,7 @@
 
 use footfall::evaluate;
 use footfall::model::Model;
+use footfall::own_history;
 use footfall::random::Random;
 use footfall::sequence::{Dataset, Sequence, Vocabulary};
 use footfall::train::{EpochReport, Settings, Trainer};
@@ -84,11 +85,16 @@ fn learn(device: &str) -> (f64, Vec<f32>) {
     let model = Model::from_bytes(&model).unwrap();
     assert_eq!(model.training.device, device);
     let engine = footfall::device::engine(device, model.architecture).unwrap();
-    let piece = evaluate::Piece::score(&dataset, engine.as_ref(), &model.parameters, &mut 0, 1).unwrap();
-    let report = evaluate::network(&dataset, std::iter::once(&piece.to_bytes()[..]), 1)
+    let own_history = own_history::Predictor::new(model.own_history, &model.counts);
+    let piece = evaluate::Piece::score(&dataset, engine.as_ref(), &model.parameters, &own_history, &mut 0, 1).unwrap();
+    let [network, baseline] = evaluate::scored(&dataset, std::iter::once(&piece.to_bytes()[..]), 1)
         .unwrap()
-        .unwrap()
-        .report;
+        .unwrap();
+    let (report, own_history_loss) = (network.report, baseline.report.log_loss);
+    assert!(
+        (own_history_loss - last.own_history_loss.unwrap()).abs() < 1e-12,
+        "{device}"
+    );
     assert_eq!(Some(report.log_loss), last.validation_loss);
     assert_eq!(Some(report.log_loss), model.training.validation_loss);
     let prefixes: Vec<&[u8]> = (1..12).map(|n| &dataset.sequence(0).tokens[..n]).collect();

@@ -10,9 +10,10 @@ use footfall::baseline::{Baseline, Predictor};
 use footfall::error::Error;
 use footfall::model::Model;
 use footfall::network::{Example, Fused, Prepared};
+use footfall::own_history;
 use once_cell::sync::Lazy;
 use siphasher::sip::SipHasher24;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Models that are kept decoded.
 const KEPT: usize = 4;
@@ -21,6 +22,7 @@ const KEPT: usize = 4;
 pub struct Decoded {
     pub model: Model,
     prepared: Prepared,
+    own_history: OnceLock<own_history::Predictor>,
     /// The answer to an empty history: the training frequencies.
     frequencies: Vec<f32>,
     /// Tells the states of one model from those of another.
@@ -38,9 +40,17 @@ impl Decoded {
         Ok(Self {
             model,
             prepared,
+            own_history: OnceLock::new(),
             frequencies,
             fingerprint,
         })
+    }
+
+    /// The baseline of this name.
+    pub fn own_history(&self) -> &own_history::Predictor {
+        let model = &self.model;
+        self.own_history
+            .get_or_init(|| own_history::Predictor::new(model.own_history, &model.counts))
     }
 
     /// The distribution after each history, one row of the vocabulary's length

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::evaluate::{tally, Tally, Validation};
 use crate::model::{Model, RunState, Split, SplitBy, Training};
 use crate::network::{Example, Step};
+use crate::own_history;
 use crate::random;
 use crate::sequence::Dataset;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,8 @@ pub struct EpochReport {
     pub majority_accuracy: Option<f64>,
     /// First-order Markov.
     pub markov_loss: Option<f64>,
+    /// The user's own actions so far.
+    pub own_history_loss: Option<f64>,
     /// Wall time of training and validation.
     pub seconds: f64,
     /// No epoch follows: the last was reached, or patience ran out.
@@ -76,6 +79,7 @@ struct Run {
     /// The baselines on the held-back targets.
     majority: Tally,
     markov: Tally,
+    own_history_loss: Option<f64>,
     /// The validation under way, at its start during the batches.
     validation: Validation,
 }
@@ -154,11 +158,13 @@ impl Trainer {
             split: Some(split),
         };
         let adam = Adam::new(parameters.len());
+        let weights = own_history::Weights::choose(dataset);
         let run = Run {
             settings,
             epochs_before,
             majority: tally(dataset, &counts, Baseline::Majority),
             markov: tally(dataset, &counts, Baseline::Markov1),
+            own_history_loss: own_history::Predictor::new(weights, &counts).log_loss(dataset),
             ..Run::default()
         };
         Ok(Self {
@@ -167,6 +173,7 @@ impl Trainer {
                 vocabulary,
                 parameters,
                 counts,
+                own_history: weights,
                 training,
             },
             adam,
@@ -298,6 +305,7 @@ impl Trainer {
             majority_loss: run.majority.log_loss(),
             majority_accuracy: run.majority.accuracy(),
             markov_loss: run.markov.log_loss(),
+            own_history_loss: run.own_history_loss,
             seconds: run.seconds + started.elapsed().as_secs_f64(),
             finished: out_of_patience || run.epochs_done >= run.settings.epochs,
         };

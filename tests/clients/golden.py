@@ -24,6 +24,15 @@ MIXTURE = (
     "STRUCT(k BIGINT, weights DOUBLE[], means DOUBLE[][], covariances DOUBLE[][][], log_likelihood DOUBLE,"
     " bic DOUBLE, iterations BIGINT, n_points BIGINT, seed BIGINT, log BOOLEAN)"
 )
+# What was recorded is of before own_history was a baseline: it is left out, and lift is over the best of the others.
+SCORED = """
+        SELECT to_json(scored)
+        FROM (
+            SELECT * REPLACE (1 - log_loss / min(log_loss) FILTER (predictor <> 'model') OVER () AS lift)
+            FROM footfall.evaluate(histories, actions, (SELECT model FROM models WHERE name = $1), {})
+            WHERE predictor <> 'own_history'
+        ) AS scored
+        ORDER BY predictor"""
 # Every way to ask a model, one row per user where there is one.
 OF_A_MODEL = {
     "predict_next": "SELECT predict_next(model, actions[:20]).probabilities::JSON FROM models, histories WHERE name = $1 ORDER BY user_id",
@@ -31,19 +40,12 @@ OF_A_MODEL = {
         SELECT next_state(model, next_state(model, ''::BLOB, actions[1]).state, actions[2]).probability::JSON
         FROM models, histories WHERE name = $1 ORDER BY user_id""",
     "history_loss": "SELECT history_loss(model, actions)::JSON FROM models, histories WHERE name = $1 ORDER BY user_id",
-    "evaluate": """
-        SELECT to_json(scored)
-        FROM footfall.evaluate(histories, actions, (SELECT model FROM models WHERE name = $1), part := 'all') AS scored
-        ORDER BY predictor""",
+    "evaluate": SCORED.format("part := 'all'"),
     "model_info": "SELECT model_info(model)::JSON FROM models WHERE name = $1",
 }
 # What a model of format 2 finds again of its split, whatever column it needs for it.
 OF_A_SPLIT = {
-    "evaluate": """
-        SELECT to_json(scored)
-        FROM footfall.evaluate(histories, actions, (SELECT model FROM models WHERE name = $1), user_id := user_id, times := times)
-            AS scored
-        ORDER BY predictor""",
+    "evaluate": SCORED.format("user_id := user_id, times := times"),
     "model_info": "SELECT model_info(model)::JSON FROM models WHERE name = $1",
 }
 OF_SEGMENTS = {

@@ -75,6 +75,21 @@ class Golden(unittest.TestCase):
             found = golden.splits(connection, GOLDEN)
         self.assertEqual(differences(found, recorded), [])
 
+    def test_a_golden_model_is_judged_by_a_baseline_that_it_does_not_carry(self):
+        judged = (
+            "SELECT model_info(model).own_history, map_from_entries(list((predictor, log_loss))) FROM models,"
+            " footfall.evaluate(histories, actions, (SELECT model FROM models WHERE name = '{0}'), part := 'all')"
+            " WHERE name = '{0}' GROUP BY model"
+        )
+        for load, names in ((golden.predictions, golden.ARCHITECTURES), (golden.splits, golden.SPLITS)):
+            with connect() as connection:
+                load(connection, GOLDEN)
+                for name in names:
+                    weights, log_losses = connection.execute(judged.format(name)).fetchone()
+                    self.assertEqual(weights, {"decay": 0.98, "pseudo_counts": 20.0}, name)
+                    # It knows each user, and the users of the generator differ.
+                    self.assertLess(log_losses["own_history"], log_losses["markov_3"], name)
+
     def test_a_golden_model_can_be_trained_on(self):
         with connect() as connection:
             golden.predictions(connection, GOLDEN)

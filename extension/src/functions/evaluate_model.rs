@@ -7,8 +7,9 @@ use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::baseline::Baseline;
 use footfall::error::Error as Failure;
-use footfall::evaluate;
+use footfall::evaluate::{self, Difference, Evaluation};
 use footfall::metrics::{Bin, Report};
+use footfall::own_history;
 use footfall::segment::parallel;
 use footfall::sequence::{Dataset, Vocabulary};
 use std::error::Error;
@@ -44,6 +45,7 @@ fn returns() -> Type {
         ("recall", Type::Double),
         ("f1", Type::Double),
         ("auc", Type::Double),
+        ("auc_standard_error", Type::Double),
         ("support", Type::Bigint),
     ]);
     let cell = Type::Struct(vec![
@@ -68,6 +70,8 @@ fn returns() -> Type {
         ("balanced_accuracy", Type::Double),
         ("macro_f1", Type::Double),
         ("calibration_error", Type::Double),
+        ("difference", Type::Double),
+        ("standard_error", Type::Double),
         ("n", Type::Bigint),
         ("as_in_training", Type::Boolean),
         ("actions", Type::list(action)),
@@ -95,24 +99,53 @@ fn reports(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
     let (model, pieces) = (&decoded.model, input.column(2));
     let blobs = pieces.child();
     let known = pieces.list(row).filter(|&piece| !blobs.is_null(piece));
-    let network = evaluate::network(dataset, known.map(|piece| blobs.bytes(piece)), threads)?;
-    let baselines = parallel::map(threads, Baseline::ALL.len(), |index| {
+    let scored = evaluate::scored(dataset, known.map(|piece| blobs.bytes(piece)), threads)?;
+    let Some([network, own_history]) = scored else {
+        return Ok(Value::List(Vec::new()));
+    };
+    let counted = parallel::map(threads, Baseline::ALL.len(), |index| {
         let baseline = Baseline::ALL[index];
-        (baseline.name(), evaluate::baseline(dataset, &model.counts, baseline))
+        Some((baseline.name(), evaluate::baseline(dataset, &model.counts, baseline)?))
     });
-    let all = std::iter::once(("model", network.map(|network| network.report))).chain(baselines);
+    let mut predictors = vec![("model", network)];
+    predictors.extend(counted.into_iter().flatten());
+    predictors.push((own_history::NAME, own_history));
     let (n_held_out, fingerprint) = dataset.fingerprint();
     let as_in_training = model
         .training
         .split
         .as_ref()
         .map(|split| split.n_held_out == n_held_out && split.fingerprint == format!("{fingerprint:016x}"));
-    let reports = all.filter_map(|(name, report)| Some(value(name, &report?, &model.vocabulary, as_in_training)));
-    Ok(Value::List(reports.collect()))
+    let differences = differences(dataset, &predictors);
+    let report = |((name, evaluation), difference): (&(&str, Evaluation), &Difference)| {
+        value(name, &evaluation.report, difference, &model.vocabulary, as_in_training)
+    };
+    Ok(Value::List(predictors.iter().zip(&differences).map(report).collect()))
+}
+
+/// From the best of the baselines, which are all but the first; its own has no error, since it is none by definition.
+fn differences(dataset: &Dataset, predictors: &[(&str, Evaluation)]) -> Vec<Difference> {
+    let log_loss = |index: &usize| predictors[*index].1.report.log_loss;
+    let best = (1..predictors.len()).min_by(|a, b| log_loss(a).total_cmp(&log_loss(b)));
+    let best = best.expect("there are baselines");
+    let of = |index: usize| match index == best {
+        true => Difference {
+            mean: 0.0,
+            standard_error: None,
+        },
+        false => Difference::new(dataset, &predictors[index].1, &predictors[best].1),
+    };
+    (0..predictors.len()).map(of).collect()
 }
 
 /// `as_in_training`: whether the targets are those that were held back then, where the model knows.
-fn value(predictor: &str, report: &Report, vocabulary: &Vocabulary, as_in_training: Option<bool>) -> Value {
+fn value(
+    predictor: &str,
+    report: &Report,
+    difference: &Difference,
+    vocabulary: &Vocabulary,
+    as_in_training: Option<bool>,
+) -> Value {
     let names = vocabulary.actions();
     let actions = names.iter().zip(&report.actions).map(|(name, action)| {
         Value::Struct(vec![
@@ -121,6 +154,7 @@ fn value(predictor: &str, report: &Report, vocabulary: &Vocabulary, as_in_traini
             action.recall.into(),
             action.f1.into(),
             action.auc.into(),
+            action.auc_standard_error.into(),
             (action.support as i64).into(),
         ])
     });
@@ -148,6 +182,8 @@ fn value(predictor: &str, report: &Report, vocabulary: &Vocabulary, as_in_traini
         report.balanced_accuracy.into(),
         report.macro_f1.into(),
         report.calibration_error.into(),
+        difference.mean.into(),
+        difference.standard_error.into(),
         (report.n as i64).into(),
         as_in_training.into(),
         Value::List(actions.collect()),

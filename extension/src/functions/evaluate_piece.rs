@@ -42,7 +42,8 @@ fn score(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
     let mut next = usize::try_from(first).map_err(|_| Failure::argument("first", first, "0 or more"))?;
     let threads = super::threads(input.column(3).values::<i64>()[row])?;
     let engine = footfall::device::engine("cpu", decoded.model.architecture)?;
-    let piece = Piece::score(&dataset, engine.as_ref(), &decoded.model.parameters, &mut next, threads)?;
+    let (parameters, own_history) = (&decoded.model.parameters, decoded.own_history());
+    let piece = Piece::score(&dataset, engine.as_ref(), parameters, own_history, &mut next, threads)?;
     Ok(Value::Struct(vec![
         (next < dataset.len()).then_some(next as i64).into(),
         piece.to_bytes().into(),

@@ -83,6 +83,10 @@ fn returns() -> Type {
                 ("fingerprint", Type::Varchar),
             ]),
         ),
+        (
+            "own_history",
+            Type::Struct(vec![("decay", Type::Double), ("pseudo_counts", Type::Double)]),
+        ),
     ])
 }
 
@@ -110,6 +114,10 @@ fn info(model: &Model) -> Value {
         training.settings.to_string().into(),
         (model.format_version() as i32).into(),
         split(training),
+        Value::Struct(vec![
+            model.own_history.decay.into(),
+            model.own_history.pseudo_counts.into(),
+        ]),
     ])
 }
 
