@@ -29,6 +29,7 @@ const FORMAT: Format = Format {
 /// Tensors of a training run.
 const PROBABILITIES: &str = "validation.probabilities";
 const TARGETS: &str = "validation.targets";
+const GRADIENT: &str = "unfinished.gradient";
 /// The largest width of a layer, and the largest number of layers, that are
 /// believed in a header.
 const MAX_WIDTH: usize = 1 << 14;
@@ -138,6 +139,8 @@ pub struct RunState {
     /// Of a validation under way: a row of probabilities per target, and the targets.
     pub probabilities: Vec<f32>,
     pub targets: Vec<u8>,
+    /// Of a batch under way: gradients and states.
+    pub gradient: Vec<f32>,
 }
 
 impl Model {
@@ -186,9 +189,13 @@ impl Model {
         if let Some(state) = state {
             add("optimizer.exp_avg.", &state.first_moments);
             add("optimizer.exp_avg_sq.", &state.second_moments);
-            let (probabilities, targets) = (&state.probabilities, &state.targets);
-            let bytes = probabilities.iter().flat_map(|p| p.to_le_bytes()).collect();
-            tensors.push((PROBABILITIES.to_owned(), Dtype::F32, vec![probabilities.len()], bytes));
+            let mut add = |name: &str, numbers: &[f32]| {
+                let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+                tensors.push((name.to_owned(), Dtype::F32, vec![numbers.len()], bytes));
+            };
+            add(PROBABILITIES, &state.probabilities);
+            add(GRADIENT, &state.gradient);
+            let targets = &state.targets;
             tensors.push((TARGETS.to_owned(), Dtype::U8, vec![targets.len()], targets.clone()));
         }
         let views = tensors
@@ -243,6 +250,7 @@ impl Model {
         let second_moments = read_parameters(&file, &metadata.architecture, "optimizer.exp_avg_sq.")?;
         let probabilities = numbers(&file, PROBABILITIES, Dtype::F32, f32::from_le_bytes)?;
         let targets = FORMAT.tensor(&file, TARGETS, Dtype::U8)?.data().to_vec();
+        let gradient = numbers(&file, GRADIENT, Dtype::F32, f32::from_le_bytes)?;
         let n_actions = model.vocabulary.len();
         let whole_rows = probabilities.len() == targets.len() * n_actions;
         if !whole_rows || targets.iter().any(|&target| usize::from(target) >= n_actions) {
@@ -256,6 +264,7 @@ impl Model {
                 second_moments,
                 probabilities,
                 targets,
+                gradient,
             },
         ))
     }
@@ -410,6 +419,7 @@ mod tests {
             second_moments: vec![0.25; n],
             probabilities: vec![0.75, 0.25],
             targets: vec![1],
+            gradient: vec![0.5, -2.0, 0.0],
         }
     }
 
@@ -479,8 +489,8 @@ mod tests {
             (model(), state().first_moments, state().second_moments)
         );
         assert_eq!(
-            (run.run, run.probabilities, run.targets),
-            (state().run, state().probabilities, state().targets)
+            (run.run, run.probabilities, run.targets, run.gradient),
+            (state().run, state().probabilities, state().targets, state().gradient)
         );
         assert_eq!(Model::from_bytes(&running).unwrap(), model());
         assert!(Model::with_run_state(&finished)

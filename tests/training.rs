@@ -38,7 +38,7 @@ fn small() -> serde_json::Value {
     json!({"architecture": "gru", "embedding": 4, "hidden": 12, "epochs": 2, "batch_size": 8, "learning_rate": 0.02})
 }
 
-/// Trains to the end; `stop_often` goes through bytes after every batch.
+/// Trains to the end; `stop_often` goes through bytes after every window of steps.
 fn train(settings: Settings, threads: usize, stop_often: bool) -> (Vec<EpochReport>, Vec<u8>) {
     let bytes = dataset();
     let dataset = Dataset::from_bytes(&bytes).unwrap();
@@ -65,6 +65,52 @@ fn threads_and_interruptions_leave_no_trace() {
     assert_eq!(model, train(settings(with_dropout.clone()), 4, true).1);
     with_dropout["seed"] = json!(43);
     assert_ne!(model, train(settings(with_dropout), 1, false).1);
+}
+
+#[test]
+fn a_stop_within_a_batch_leaves_no_trace() {
+    for architecture in ["rnn", "gru", "lstm"] {
+        for (layers, dropout) in [(1, 0.0), (2, 0.0), (2, 0.3)] {
+            // Sequences of up to 58 steps; four shards, of which those behind wait while the first is under way.
+            let cut = settings(
+                json!({"architecture": architecture, "embedding": 4, "hidden": 5, "layers": layers,
+                "dropout": dropout, "epochs": 2, "batch_size": 48, "max_length": 7, "class_weights": {"b": 3.0}}),
+            );
+            let (reports, model) = train(cut.clone(), 1, false);
+            for threads in [1, 3] {
+                let (its_reports, its_model) = train(cut.clone(), threads, true);
+                assert_eq!(model, its_model, "{architecture}, {layers} layers, dropout {dropout}");
+                let losses =
+                    |reports: &[EpochReport]| reports.iter().map(|report| report.train_loss).collect::<Vec<_>>();
+                assert_eq!(losses(&reports), losses(&its_reports));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_state_within_a_batch_is_refused_with_other_data() {
+    let bytes = dataset();
+    let dataset = Dataset::from_bytes(&bytes).unwrap();
+    let cut = settings(json!({"hidden": 5, "batch_size": 48, "max_length": 7}));
+    let mut trainer = Trainer::start(&dataset, cut, None).unwrap();
+    assert_eq!(
+        trainer.advance(&dataset, 1, Some(Instant::now()), &mut |_| ()).unwrap(),
+        None
+    );
+    let tokens = [0, 1, 2, 0, 1];
+    let sequences = (0..40)
+        .map(|_| Sequence {
+            tokens: &tokens,
+            n_train: 5,
+        })
+        .collect();
+    let other = Dataset::pack(dataset.vocabulary(), sequences).unwrap();
+    let error = trainer.advance(&Dataset::from_bytes(&other).unwrap(), 1, None, &mut |_| ());
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "the batch that was left unfinished is another"
+    );
 }
 
 /// A run on `device`: its validation loss, and what its model expects after every prefix.

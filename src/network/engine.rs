@@ -1,5 +1,9 @@
 //! What an engine is asked and what it answers.
 
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
 use super::{Architecture, NetworkError};
 
 /// One sequence of a batch.
@@ -38,12 +42,49 @@ pub struct Step<'a> {
 }
 
 /// The loss of a batch before it is divided by anything.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct LossSum {
     /// Sum over targets of class weight × -ln p(target).
     pub loss: f64,
     /// Sum of the targets' class weights: the number of targets without weights.
     pub weight: f64,
+}
+
+impl LossSum {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        LossSum {
+            loss: self.loss + other.loss,
+            weight: self.weight + other.weight,
+        }
+    }
+}
+
+/// A batch that [`Engine::gradient_until`] has not brought to its end: what goes into the next call, and means something
+/// to the same engine, parameters, batch and step alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// The batch is computed in parts; so many from the first on are summed up.
+    pub(super) n_summed: usize,
+    pub(super) sum: LossSum,
+    /// Others that are under way or complete, in their order.
+    pub(super) parts: Vec<Part>,
+    /// The gradient of the first parts when there are any, then gradient and states of each of the others.
+    #[serde(skip)]
+    pub floats: Vec<f32>,
+}
+
+/// A part of a batch that has begun, without its gradient.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub number: usize,
+    /// The sequences run in blocks: those complete, their sums, and whether their gradients hold matrices yet.
+    pub n_blocks: usize,
+    pub sum: LossSum,
+    pub has_matrices: bool,
+    /// The block under way: steps done, their sums, and floats of the states after them.
+    pub n_steps: usize,
+    pub block_sum: LossSum,
+    pub n_states: usize,
 }
 
 /// A network of one architecture on one device. Parameters are given with every call
@@ -58,7 +99,23 @@ pub trait Engine: Send + Sync {
         batch: &[Example],
         step: &Step,
         gradient: &mut [f32],
-    ) -> Result<LossSum, NetworkError>;
+    ) -> Result<LossSum, NetworkError> {
+        let sum = self.gradient_until(None, parameters, batch, step, &mut None, gradient)?;
+        Ok(sum.unwrap_or_default())
+    }
+
+    /// [`Engine::loss_and_gradient`], which stops when `until` has passed, but not before it has got on by a window of
+    /// steps. `None` says that the batch is not complete: `gradient` is as it was, `unfinished` says how far it is, and
+    /// the same call with it goes on. How often it stopped leaves no trace in the result.
+    fn gradient_until(
+        &self,
+        until: Option<Instant>,
+        parameters: &[f32],
+        batch: &[Example],
+        step: &Step,
+        unfinished: &mut Option<Unfinished>,
+        gradient: &mut [f32],
+    ) -> Result<Option<LossSum>, NetworkError>;
 
     /// Distributions over the token at each position `first_target..tokens.len()` of
     /// each example, and at `tokens.len()` (the prediction after the whole sequence)

@@ -18,6 +18,8 @@ pub enum NetworkError {
     },
     #[error("a sequence holds token {token}; allowed: 0 to {}", vocabulary - 1)]
     Token { token: u8, vocabulary: usize },
+    #[error("the batch that was left unfinished is another")]
+    Unfinished,
     #[error("the device failed: {0}")]
     Device(String),
 }

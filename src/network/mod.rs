@@ -23,7 +23,7 @@ pub mod fused;
 pub mod plain;
 
 pub use architecture::{Architecture, Cell, Slot};
-pub use engine::{Engine, Example, LossSum, Step};
+pub use engine::{Engine, Example, LossSum, Step, Unfinished};
 pub use error::NetworkError;
 pub use fused::{Fused, Prepared};
 pub use plain::Plain;

@@ -4,12 +4,14 @@
 //! runs on any candle device. A batch is padded to its longest sequence; the rows that
 //! count are selected before the head, so padding costs time and changes nothing.
 
+use std::time::Instant;
+
 use candle_core::{DType, Device, Tensor, Var, D};
 use candle_nn::ops::{log_softmax, sigmoid, softmax};
 
 use super::architecture::Architecture;
 use super::dropout::Dropout;
-use super::engine::{Engine, Example, LossSum, Step};
+use super::engine::{Engine, Example, LossSum, Step, Unfinished};
 use super::{check, Cell, NetworkError};
 
 type Result<T, E = candle_core::Error> = std::result::Result<T, E>;
@@ -91,13 +93,16 @@ impl Engine for Plain {
         &self.architecture
     }
 
-    fn loss_and_gradient(
+    /// Does not stop within a batch.
+    fn gradient_until(
         &self,
+        _until: Option<Instant>,
         parameters: &[f32],
         batch: &[Example],
         step: &Step,
+        _unfinished: &mut Option<Unfinished>,
         gradient: &mut [f32],
-    ) -> Result<LossSum, NetworkError> {
+    ) -> Result<Option<LossSum>, NetworkError> {
         check::parameters(&self.architecture, parameters)?;
         check::batch(&self.architecture, batch)?;
         check::step(&self.architecture, step)?;
@@ -161,7 +166,7 @@ impl Engine for Plain {
                 }
             }
         }
-        Ok(sum)
+        Ok(Some(sum))
     }
 
     fn probabilities(

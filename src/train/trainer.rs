@@ -1,7 +1,7 @@
 //! The training loop: batch, gradient, clip, step, and a report after each epoch.
 //!
-//! The loop can stop after any batch and go on from bytes, so that a host that
-//! can only be interrupted between calls (a recursive query) gets control back
+//! The loop can stop after any window of steps and go on from bytes, so that a host
+//! that can only be interrupted between calls (a recursive query) gets control back
 //! often. Where it stops leaves no trace in the result.
 
 use super::batches::batches;
@@ -11,7 +11,7 @@ use crate::baseline::{Baseline, Counts};
 use crate::error::Error;
 use crate::evaluate::{tally, Tally, Validation};
 use crate::model::{Model, RunState, Split, SplitBy, Training};
-use crate::network::{Example, Step};
+use crate::network::{Example, Step, Unfinished};
 use crate::own_history;
 use crate::random;
 use crate::sequence::Dataset;
@@ -70,6 +70,8 @@ struct Run {
     batch: usize,
     loss: f64,
     weight: f64,
+    /// The batch after them, when it has begun.
+    unfinished: Option<Unfinished>,
     seconds: f64,
     /// Wall time of the epochs before.
     seconds_before: f64,
@@ -84,7 +86,7 @@ struct Run {
     validation: Validation,
 }
 
-/// A training run between two batches.
+/// A training run between two steps of work.
 pub struct Trainer {
     model: Model,
     adam: Adam,
@@ -182,8 +184,9 @@ impl Trainer {
     }
 
     /// Trains and validates on until the epoch is complete, or `until` has passed
-    /// (after at least one batch or block of validation); `None` says that the
-    /// epoch goes on. `observe` is called after every batch.
+    /// (after at least one window of steps of a batch, on a GPU one batch, or one
+    /// block of validation); `None` says that the epoch goes on. `observe` is called
+    /// after every batch.
     ///
     /// # Errors
     /// When the device fails, or the loss is no longer finite.
@@ -233,7 +236,11 @@ impl Trainer {
                 threads,
             };
             gradient.fill(0.0);
-            let sum = engine.loss_and_gradient(&self.model.parameters, &examples, &step, &mut gradient)?;
+            let (parameters, unfinished) = (&self.model.parameters, &mut self.run.unfinished);
+            let sum = engine.gradient_until(until, parameters, &examples, &step, unfinished, &mut gradient)?;
+            let Some(sum) = sum else {
+                return Ok(self.pause(started));
+            };
             if !sum.loss.is_finite() {
                 return Err(diverged(settings, "the loss is"));
             }
@@ -336,6 +343,11 @@ impl Trainer {
             second_moments: self.adam.second_moments.clone(),
             probabilities: self.run.validation.probabilities.clone(),
             targets: self.run.validation.targets.clone(),
+            gradient: self
+                .run
+                .unfinished
+                .as_ref()
+                .map_or_else(Vec::new, |unfinished| unfinished.floats.clone()),
         }))
     }
 
@@ -363,6 +375,9 @@ impl Trainer {
         };
         run.validation.probabilities = state.probabilities;
         run.validation.targets = state.targets;
+        if let Some(unfinished) = &mut run.unfinished {
+            unfinished.floats = state.gradient;
+        }
         Ok(Self { model, adam, run })
     }
 }

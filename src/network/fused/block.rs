@@ -3,6 +3,7 @@
 //! A block is packed as a [`Tree`] of prefixes; its rows are the rows of every buffer here.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use super::buffer::Buffer;
 use super::gradients::{GradientPlaces, Gradients};
@@ -11,7 +12,7 @@ use super::product::padded;
 use super::tree::{Member, Sequence, Tree};
 use super::weights::{BackwardWeights, Weights};
 use crate::network::dropout::Dropout;
-use crate::network::{Architecture, Cell, LossSum};
+use crate::network::{Architecture, Cell, LossSum, NetworkError};
 
 /// Steps of a window in prediction, where nothing is kept: few, so that the buffers stay
 /// small, yet enough for one product of the inputs of upper layers.
@@ -35,6 +36,27 @@ pub(super) struct Training<'a> {
     /// Set when there is dropout between the layers.
     pub dropout_seed: Option<u64>,
     pub window: usize,
+    /// When to stop after a window.
+    pub until: Option<Instant>,
+}
+
+impl Training<'_> {
+    /// Whether to stop now, after a window that began at `started`: when another would end nearer to a time after
+    /// `until` than to one before.
+    pub(super) fn is_over(&self, started: Instant) -> bool {
+        let now = Instant::now();
+        self.until.is_some_and(|until| now + (now - started) / 2 >= until)
+    }
+}
+
+/// How far a block is in training.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Steps done, and their sums.
+    pub n_steps: usize,
+    pub sum: LossSum,
+    /// The states after them when the block is not at its end: for each layer the rows of h, and for the LSTM of c.
+    pub states: Vec<f32>,
 }
 
 /// What one layer keeps of the steps of a window.
@@ -192,9 +214,47 @@ impl Workspace {
         }
     }
 
-    /// Adds the gradient of the loss sum of `sequences` (sorted, each with at least one
-    /// step) to `gradient` and gives the sums.
-    pub(super) fn train(&mut self, training: &Training, sequences: &[Sequence], gradient: &mut Gradients) -> LossSum {
+    /// The rows of the states at the beginning of each layer's buffers.
+    fn put_states(&mut self, weights: &Weights, states: &[f32]) {
+        let Architecture { cell, layers, .. } = weights.architecture;
+        let width = states.len() / (layers * cell.states());
+        self.layers
+            .resize_with(layers.max(self.layers.len()), LayerBuffers::default);
+        let buffers = self.layers[..layers]
+            .iter_mut()
+            .flat_map(|layer| [&mut layer.h, &mut layer.c].into_iter().take(cell.states()));
+        for (buffer, state) in buffers.zip(states.chunks_exact(width.max(1))) {
+            buffer.grow(width);
+            buffer[..width].copy_from_slice(state);
+        }
+    }
+
+    /// The states of the rows behind the window.
+    fn carried_states(&self, weights: &Weights) -> Vec<f32> {
+        let Architecture { cell, layers, .. } = weights.architecture;
+        let rows = self.tree.n_rows()..self.tree.n_rows() + self.tree.n_carried();
+        let buffers = self.layers[..layers]
+            .iter()
+            .flat_map(|layer| [&layer.h, &layer.c].into_iter().take(cell.states()));
+        buffers
+            .flat_map(|buffer| &buffer[rows.start * weights.hidden..rows.end * weights.hidden])
+            .copied()
+            .collect()
+    }
+
+    /// Adds the gradient of the loss sum of `sequences` (sorted, each with at least one step) to `gradient`, and their
+    /// sums to those of `progress`, from where that stands to the end, or to the window after which the training is to
+    /// stop. Says whether it is the end.
+    ///
+    /// # Errors
+    /// When `progress` is not of these sequences.
+    pub(super) fn train(
+        &mut self,
+        training: &Training,
+        sequences: &[Sequence],
+        progress: &mut Progress,
+        gradient: &mut Gradients,
+    ) -> Result<bool, NetworkError> {
         let Training {
             kernels,
             weights,
@@ -206,31 +266,43 @@ impl Workspace {
             dropout,
             ..
         } = weights.architecture;
-        let mut sum = LossSum::default();
         let n_steps = sequences.iter().map(|sequence| sequence.n_steps).max().unwrap_or(0);
         self.tree.begin(sequences, dropout_seed.is_none());
-        for start in (0..n_steps).step_by(training.window) {
+        let n_states = match progress.n_steps {
+            0 => 0,
+            step => self.tree.width(sequences, step) * weights.hidden * weights.architecture.cell.states(),
+        };
+        if progress.states.len() != n_states * weights.layers.len() || progress.n_steps > n_steps {
+            return Err(NetworkError::Unfinished);
+        }
+        self.put_states(weights, &std::mem::take(&mut progress.states));
+        while progress.n_steps < n_steps {
+            let (started, start) = (Instant::now(), progress.n_steps);
             let window = start..n_steps.min(start.saturating_add(training.window));
+            progress.n_steps = window.end;
             self.forward(kernels, weights, sequences, window, start > 0, dropout_seed);
             let weight = self.set_targets(training, sequences, start);
-            if weight == 0.0 {
-                continue;
-            }
-            sum.weight += weight;
-            sum.loss += self.head(training, gradient);
-            for layer in (0..weights.layers.len()).rev() {
-                self.backward(training, layer, start > 0, gradient);
-                if layer > 0 {
-                    self.backward_inputs(training, layer, gradient);
-                    if let Some(seed) = dropout_seed {
-                        let dropout = Dropout::new(seed, layer - 1, dropout);
-                        self.drop(kernels, &dropout, layer - 1, sequences, start, n_units);
+            if weight > 0.0 {
+                progress.sum.weight += weight;
+                progress.sum.loss += self.head(training, gradient);
+                for layer in (0..weights.layers.len()).rev() {
+                    self.backward(training, layer, start > 0, gradient);
+                    if layer > 0 {
+                        self.backward_inputs(training, layer, gradient);
+                        if let Some(seed) = dropout_seed {
+                            let dropout = Dropout::new(seed, layer - 1, dropout);
+                            self.drop(kernels, &dropout, layer - 1, sequences, start, n_units);
+                        }
                     }
                 }
+                gradient.has_matrices = true;
             }
-            gradient.has_matrices = true;
+            if training.is_over(started) && progress.n_steps < n_steps {
+                progress.states = self.carried_states(weights);
+                return Ok(false);
+            }
         }
-        sum
+        Ok(true)
     }
 
     /// Adds up the class weights of the targets behind each row and gives their sum.

@@ -93,6 +93,16 @@ impl GradientPlaces {
         }
     }
 
+    /// Gradients that were left in the middle.
+    pub(super) fn restore(&self, floats: &[f32]) -> Gradients {
+        let mut values = Buffer::zeros(self.len);
+        values[..self.len].copy_from_slice(floats);
+        Gradients {
+            values,
+            has_matrices: false,
+        }
+    }
+
     /// The buffer of gradients that are complete.
     pub(super) fn finish(&self, mut gradients: Gradients) -> Buffer {
         if !gradients.has_matrices {

@@ -51,7 +51,11 @@
 //!
 //! A batch is cut into at most 16 shards by its own content, threads take shards from a
 //! queue, and the shards' gradients are added in their order: every byte is the same for any
-//! number of threads. Threads are started for a call and end with it; buffers are kept.
+//! any number of threads. Threads are started for a call and end with it; buffers are kept.
+//!
+//! A call that is to stop does so where a thread has done a window of a block. What it leaves
+//! is the sum over the first shards, and for each shard under way its gradient and the states
+//! behind the window: numbers that a run in one go has in the same places at that moment.
 //!
 //! # Vectors and dispatch
 //!
@@ -85,6 +89,8 @@
 
 #![allow(unsafe_code)]
 
+use std::time::Instant;
+
 mod block;
 mod buffer;
 mod cells;
@@ -98,16 +104,17 @@ mod tree;
 mod vector;
 mod weights;
 
-use block::{Training, Wanted, Workspace};
+use block::{Progress, Training, Wanted, Workspace};
 use buffer::Buffer;
-use gradients::{GradientPlaces, Unpacking};
+use gradients::{GradientPlaces, Gradients, Unpacking};
 use kernels::Kernels;
 pub(crate) use product::padded;
 use threads::{do_all, Pool};
 use tree::{n_shared, Sequence};
 use weights::{BackwardWeights, Weights};
 
-use super::{check, Architecture, Engine, Example, LossSum, NetworkError, Step};
+use super::engine::Part;
+use super::{check, Architecture, Engine, Example, LossSum, NetworkError, Step, Unfinished};
 
 /// Gradients are summed in at most this many parts, so at most this many threads help. The
 /// parts are a power of two, so that as many threads have equal shares.
@@ -242,6 +249,168 @@ impl Fused {
     }
 }
 
+/// A shard in training.
+struct Shard<'a> {
+    sequences: Vec<Sequence<'a>>,
+    block_len: usize,
+    /// Blocks that are complete, and their sums.
+    n_blocks: usize,
+    sum: LossSum,
+    /// The block after them.
+    block: Progress,
+    /// Once it has begun.
+    gradient: Option<Gradients>,
+}
+
+impl Shard<'_> {
+    fn is_complete(&self) -> bool {
+        self.n_blocks == self.sequences.len().div_ceil(self.block_len)
+    }
+}
+
+/// Shards that are complete, from the first on.
+#[derive(Default)]
+struct Complete {
+    n_shards: usize,
+    sum: LossSum,
+    gradients: Vec<Buffer>,
+}
+
+impl Complete {
+    fn add(&mut self, sum: LossSum, gradient: Option<Buffer>) {
+        self.n_shards += 1;
+        self.sum = self.sum.plus(sum);
+        self.gradients.extend(gradient);
+    }
+}
+
+/// Training that stops within a batch and goes on.
+impl Fused {
+    /// Runs the blocks of a shard to the end, or until the training is over; the first one gets on in any case.
+    fn train<'a>(&self, training: &Training, mut shard: Shard<'a>, is_first: bool) -> Result<Shard<'a>, NetworkError> {
+        if training.is_over(Instant::now()) && !is_first {
+            return Ok(shard);
+        }
+        let mut workspace = self.workspaces.take().unwrap_or_default();
+        let mut gradient = shard
+            .gradient
+            .take()
+            .unwrap_or_else(|| self.places.start(self.gradients.take()));
+        for block in shard.sequences.chunks(shard.block_len).skip(shard.n_blocks) {
+            if !workspace.train(training, block, &mut shard.block, &mut gradient)? {
+                break;
+            }
+            shard.sum = shard.sum.plus(std::mem::take(&mut shard.block).sum);
+            shard.n_blocks += 1;
+            if training.is_over(Instant::now()) {
+                break;
+            }
+        }
+        self.workspaces.put(workspace);
+        shard.gradient = Some(gradient);
+        Ok(shard)
+    }
+
+    /// The shards as [`Fused::leave`] left them: those that are summed up, and the others.
+    fn resume<'a>(
+        &self,
+        unfinished: Unfinished,
+        shards: Vec<Vec<Sequence<'a>>>,
+        window: usize,
+    ) -> Result<(Complete, Vec<Shard<'a>>), NetworkError> {
+        let Unfinished {
+            n_summed,
+            sum,
+            parts,
+            floats,
+        } = unfinished;
+        let mut shards: Vec<Shard> = shards
+            .into_iter()
+            .map(|sequences| Shard {
+                block_len: self.block_len(&sequences, window),
+                sequences,
+                n_blocks: 0,
+                sum: LossSum::default(),
+                block: Progress::default(),
+                gradient: None,
+            })
+            .collect();
+        let mut floats = &floats[..];
+        let mut take = |n: usize| -> Result<&[f32], NetworkError> {
+            let (taken, rest) = floats.split_at_checked(n).ok_or(NetworkError::Unfinished)?;
+            floats = rest;
+            Ok(taken)
+        };
+        let mut complete = Complete {
+            n_shards: n_summed,
+            sum,
+            gradients: Vec::new(),
+        };
+        if n_summed > 0 {
+            complete
+                .gradients
+                .push(self.places.restore(take(self.places.len)?).values);
+        }
+        for part in parts {
+            let shard = shards.get_mut(part.number).filter(|_| part.number >= n_summed);
+            let shard = shard.ok_or(NetworkError::Unfinished)?;
+            let mut gradient = self.places.restore(take(self.places.len)?);
+            gradient.has_matrices = part.has_matrices;
+            shard.gradient = Some(gradient);
+            (shard.n_blocks, shard.sum) = (part.n_blocks, part.sum);
+            shard.block = Progress {
+                n_steps: part.n_steps,
+                sum: part.block_sum,
+                states: take(part.n_states)?.to_vec(),
+            };
+        }
+        let fits = |shard: &Shard| shard.n_blocks <= shard.sequences.len().div_ceil(shard.block_len);
+        if n_summed > shards.len() || !shards.iter().all(fits) {
+            return Err(NetworkError::Unfinished);
+        }
+        Ok((complete, shards.split_off(n_summed)))
+    }
+
+    /// What is left when not all shards are complete: those that are complete from the first on are summed up.
+    fn leave(&self, mut complete: Complete, shards: Vec<Shard>) -> Unfinished {
+        let mut waiting = shards.into_iter().peekable();
+        while let Some(shard) = waiting.next_if(Shard::is_complete) {
+            complete.add(shard.sum, shard.gradient.map(|gradient| self.places.finish(gradient)));
+        }
+        let mut floats = Vec::new();
+        if let Some((total, others)) = complete.gradients.split_first_mut() {
+            for other in others.iter() {
+                self.kernels
+                    .add(&mut total[..self.places.len], &other[..self.places.len]);
+            }
+            floats.extend_from_slice(&total[..self.places.len]);
+        }
+        complete.gradients.into_iter().for_each(|part| self.gradients.put(part));
+        let mut parts = Vec::new();
+        for (number, shard) in (complete.n_shards..).zip(waiting) {
+            let Some(gradient) = shard.gradient else { continue };
+            floats.extend_from_slice(&gradient.values[..self.places.len]);
+            floats.extend_from_slice(&shard.block.states);
+            parts.push(Part {
+                number,
+                n_blocks: shard.n_blocks,
+                sum: shard.sum,
+                has_matrices: gradient.has_matrices,
+                n_steps: shard.block.n_steps,
+                block_sum: shard.block.sum,
+                n_states: shard.block.states.len(),
+            });
+            self.gradients.put(gradient.values);
+        }
+        Unfinished {
+            n_summed: complete.n_shards,
+            sum: complete.sum,
+            parts,
+            floats,
+        }
+    }
+}
+
 /// How many rows the step of a row has, on average over the `n_rows` that are left of
 /// sequences of these lengths.
 fn mean_width(mut lengths: Vec<usize>, n_rows: usize) -> usize {
@@ -262,13 +431,15 @@ impl Engine for Fused {
         &self.architecture
     }
 
-    fn loss_and_gradient(
+    fn gradient_until(
         &self,
+        until: Option<Instant>,
         parameters: &[f32],
         batch: &[Example],
         step: &Step,
+        unfinished: &mut Option<Unfinished>,
         gradient: &mut [f32],
-    ) -> Result<LossSum, NetworkError> {
+    ) -> Result<Option<LossSum>, NetworkError> {
         check::parameters(&self.architecture, parameters)?;
         check::batch(&self.architecture, batch)?;
         check::step(&self.architecture, step)?;
@@ -279,8 +450,10 @@ impl Engine for Fused {
         let dropout_seed = step.dropout_seed.filter(|_| drops);
         let shards = self.shards(batch, dropout_seed.is_none());
         if shards.is_empty() {
-            return Ok(LossSum::default());
+            return Ok(Some(LossSum::default()));
         }
+        let unfinished_before = unfinished.take().unwrap_or_default();
+        let (mut total, shards) = self.resume(unfinished_before, shards, step.window)?;
         let packed = self.packed.take();
         let (mut weights, mut backward) =
             packed.unwrap_or_else(|| (Weights::new(self.architecture), BackwardWeights::new(self.architecture)));
@@ -294,34 +467,30 @@ impl Engine for Fused {
             class_weights: step.class_weights,
             dropout_seed,
             window: step.window,
+            until,
         };
-        let parts = do_all(step.threads, shards, |shard| {
-            let mut workspace = self.workspaces.take().unwrap_or_default();
-            let mut part = self.places.start(self.gradients.take());
-            let mut sum = LossSum::default();
-            for block in shard.chunks(self.block_len(&shard, step.window)) {
-                let LossSum { loss, weight } = workspace.train(&training, block, &mut part);
-                sum.loss += loss;
-                sum.weight += weight;
-            }
-            self.workspaces.put(workspace);
-            (sum, self.places.finish(part))
+        let jobs = shards.into_iter().enumerate().collect();
+        let shards = do_all(step.threads, jobs, |(place, shard)| {
+            self.train(&training, shard, place == 0)
         });
-        let (sums, mut parts): (Vec<LossSum>, Vec<Buffer>) = parts.into_iter().unzip();
+        self.packed.put((weights, backward));
+        let shards = shards.into_iter().collect::<Result<Vec<Shard>, _>>()?;
+        if !shards.iter().all(Shard::is_complete) {
+            *unfinished = Some(self.leave(total, shards));
+            return Ok(None);
+        }
+        for shard in shards {
+            total.add(shard.sum, shard.gradient.map(|gradient| self.places.finish(gradient)));
+        }
         let unpacking = Unpacking {
             kernels: self.kernels,
             architecture: &self.architecture,
             parameters,
             threads: step.threads,
         };
-        self.places.unpack(&unpacking, &mut parts, gradient);
-        parts.into_iter().for_each(|part| self.gradients.put(part));
-        self.packed.put((weights, backward));
-        let sum = sums.into_iter().fold(LossSum::default(), |total, sum| LossSum {
-            loss: total.loss + sum.loss,
-            weight: total.weight + sum.weight,
-        });
-        Ok(sum)
+        self.places.unpack(&unpacking, &mut total.gradients, gradient);
+        total.gradients.into_iter().for_each(|part| self.gradients.put(part));
+        Ok(Some(total.sum))
     }
 
     fn probabilities(

@@ -136,6 +136,14 @@ impl Tree {
         self.n_carried = n_rows_before;
     }
 
+    /// Rows of a step, placed or not.
+    pub(super) fn width(&self, sequences: &[Sequence], step: usize) -> usize {
+        let shared = sequences.iter().zip(&self.shared);
+        shared
+            .filter(|(sequence, &shared)| sequence.n_steps > step && shared <= step)
+            .count()
+    }
+
     pub(super) fn n_steps(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
@@ -237,6 +245,12 @@ mod tests {
         assert_eq!(tree.tokens(), [0, 3, 0, 1]);
         assert_eq!(tree.children(1), [0, 2, 2]);
         assert_eq!(tree.n_carried(), 2);
+        // A tree that begins anew goes on from any step.
+        tree.begin(&sequences, true);
+        assert_eq!(
+            [0, 1, 2, 3, 4].map(|step| tree.width(&sequences, step)),
+            [2, 2, 2, 1, 0]
+        );
         tree.place(&sequences, 2..4);
         assert_eq!(tree.tokens(), [1, 2, 0]);
         assert_eq!(rows_of(&tree, 0), [(0, 0), (1, 1), (2, 1)]);
