@@ -88,15 +88,16 @@ WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'p
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
 SELECT i.architecture, i.hidden, i.vocabulary, i.n_parameters, i.split.by FROM (SELECT model_info(model) AS i FROM run);$$;
 
-CREATE MACRO footfall.main.evaluate_piece(model, dataset, first, threads, called_as := NULL) AS
-CASE WHEN called_as IS NULL
-    THEN system.main.evaluate_piece(model, dataset, first, threads)
-    ELSE system.main.evaluate_piece(model, dataset, first, threads, called_as)
-END;
+CREATE MACRO footfall.main.evaluate_piece(model, dataset, first, threads, called_as := NULL, state := NULL) AS
+system.main.evaluate_piece(
+    model, dataset, first, threads, coalesce(called_as, 'evaluate_piece'), coalesce(CAST(state AS BLOB), CAST('' AS BLOB))
+);
 
 COMMENT ON MACRO footfall.main.evaluate_piece IS $$Scores a model on some of the held-back targets of a dataset, for a fraction of a second: the step under `footfall.evaluate`.
 
-Its baseline `own_history`, which has a distribution of its own before each target as the model has, is scored with it. The result is a STRUCT: `next`, the first history that is left (NULL when none is), and `piece`, a BLOB for `evaluate_model`.
+Its baseline `own_history`, which has a distribution of its own before each target as the model has, is scored with it. The
+result is a STRUCT: `next`, the first history that is left (NULL when none is); `piece`, a BLOB for `evaluate_model`; and
+`state`, where the piece ends in the middle of history `next`, which is long (empty at the beginning of one).
 
 Parameters:
 - model: BLOB, of `footfall.train`
@@ -104,6 +105,7 @@ Parameters:
 - first: BIGINT, the history to begin with: 0, or `next` of the piece before
 - threads: BIGINT, 1 to 1024
 - called_as: the macro of footfall that an error names; NULL names evaluate_piece
+- state: BLOB, `state` of the piece before; NULL begins with the beginning of a history
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
@@ -206,12 +208,12 @@ ff_packed AS MATERIALIZED (
         called_as := called_as
     ) AS ff_set
 ),
-ff_pieces(ff_first, ff_scored) AS (
+ff_pieces(ff_step, ff_scored) AS (
     SELECT 0::BIGINT, system.main.evaluate_piece(ff_blob, ff_dataset, 0, ff_threads, called_as) FROM footfall__model, ff_packed
     UNION ALL
     SELECT
-        ff_scored['next'],
-        system.main.evaluate_piece(ff_blob, ff_dataset, ff_scored['next'], ff_threads, called_as)
+        ff_step + 1,
+        system.main.evaluate_piece(ff_blob, ff_dataset, ff_scored['next'], ff_threads, called_as, ff_scored['state'])
     FROM ff_pieces, footfall__model, ff_packed
     WHERE ff_scored['next'] IS NOT NULL
 ),
@@ -220,7 +222,7 @@ ff_reports AS (
     FROM
         footfall__model,
         ff_packed,
-        (SELECT list(ff_scored['piece'] ORDER BY ff_first ASC NULLS LAST) AS ff_all FROM ff_pieces)
+        (SELECT list(ff_scored['piece'] ORDER BY ff_step ASC NULLS LAST) AS ff_all FROM ff_pieces)
 )
 SELECT
     unnest(CASE
@@ -494,6 +496,39 @@ WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'p
 SELECT bin_from, bin_to, round(confidence, 3) AS confidence, accuracy, n
 FROM footfall.reliability(histories, actions, (SELECT model FROM run), predictor := 'majority', part := 'all', action := 'buy') WHERE n > 0;$$;
 
+CREATE MACRO footfall.internal.losses(model, dataset, called_as) AS TABLE
+WITH RECURSIVE
+ff_given AS MATERIALIZED (
+    SELECT (model) AS ff_model, (dataset) AS ff_dataset, current_setting('threads')::BIGINT AS ff_threads
+),
+ff_pieces(ff_step, ff_scored) AS (
+    SELECT 0::BIGINT, system.main.history_losses(ff_model, ff_dataset, 0, ff_threads, called_as, CAST('' AS BLOB))
+    FROM ff_given
+    UNION ALL
+    SELECT
+        ff_step + 1,
+        system.main.history_losses(ff_model, ff_dataset, ff_scored['next'], ff_threads, called_as, ff_scored['state'])
+    FROM ff_pieces, ff_given
+    WHERE ff_scored['next'] IS NOT NULL
+)
+SELECT list(ff_scored['losses'] ORDER BY ff_step ASC NULLS LAST) AS losses
+FROM ff_pieces;
+
+COMMENT ON MACRO TABLE footfall.internal.losses IS $$The losses of a model on the held-back targets of a dataset, history by history, a fraction of a second at a time.
+
+One row: `losses`, a list of BLOBs for the scalar `compare_losses`.
+
+Parameters:
+- model: BLOB, of `footfall.train`
+- dataset: BLOB, of `footfall.training_set` with the vocabulary of the model
+- called_as: the macro that an error names
+
+Example:
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
+     run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0)),
+     packed AS (FROM footfall.training_set(histories, actions, validation := 1))
+SELECT len(losses) AS n_pieces FROM footfall.internal.losses((SELECT model FROM run), (SELECT dataset FROM packed), 'losses');$$;
+
 CREATE MACRO footfall.main.compare_models(
     tbl,
     actions,
@@ -573,67 +608,80 @@ ff_keyed AS NOT MATERIALIZED (
     WHERE ff_train_a IS NOT NULL AND ff_train_b IS NOT NULL
     UNION ALL
     SELECT
-        *,
-        array_to_string(ff_known, chr(31)) || CASE row_number() OVER (PARTITION BY ff_known)
-            WHEN 1 THEN ''
-            ELSE chr(30) || row_number() OVER (PARTITION BY ff_known)
-        END
-    FROM ff_histories
-    WHERE ff_train_a IS NULL OR ff_train_b IS NULL
-),
-ff_losses AS MATERIALIZED (
-    SELECT
-        system.main.history_loss(ff_a, ff_known, 'skip', ff_n_read) AS ff_loss_a,
-        system.main.history_loss(ff_b, ff_known, 'skip', ff_n_read) AS ff_loss_b,
-        list_count(ff_actions) - len(ff_known) AS ff_unknown
+        * EXCLUDE (ff_number),
+        array_to_string(ff_known, chr(31)) || CASE ff_number WHEN 1 THEN '' ELSE chr(30) || ff_number END
     FROM (
         SELECT
             *,
-            -- What neither of them learned from.
-            greatest(
-                coalesce(ff_train_a, CASE WHEN system.main.held_out(ff_copy, ff_rule_a['share'], ff_rule_a['seed']) THEN 0 ELSE len(ff_known) END),
-                coalesce(ff_train_b, CASE WHEN system.main.held_out(ff_copy, ff_rule_b['share'], ff_rule_b['seed']) THEN 0 ELSE len(ff_known) END)
-            ) AS ff_n_read
-        FROM ff_keyed
+            row_number() OVER (
+                PARTITION BY ff_known ORDER BY ff_train_a ASC NULLS LAST, ff_train_b ASC NULLS LAST
+            ) AS ff_number
+        FROM ff_histories
+        WHERE ff_train_a IS NULL OR ff_train_b IS NULL
     )
 ),
-ff_users AS MATERIALIZED (
-    SELECT ff_loss_a['loss'] AS ff_sum_a, ff_loss_b['loss'] AS ff_sum_b, ff_loss_a['n'] AS ff_n, ff_unknown
-    FROM ff_losses
-    WHERE ff_loss_a['n'] > 0
-),
-ff_totals AS (
+ff_read AS NOT MATERIALIZED (
     SELECT
-        count(*) AS ff_n_users,
-        sum(ff_n)::BIGINT AS ff_targets,
-        sum(ff_sum_a) / sum(ff_n) AS ff_mean_a,
-        sum(ff_sum_b) / sum(ff_n) AS ff_mean_b
-    FROM ff_users
+        ff_known,
+        list_count(ff_actions) - len(ff_known) AS ff_unknown,
+        -- What neither of them learned from.
+        CAST(greatest(
+            coalesce(ff_train_a, CASE WHEN system.main.held_out(ff_copy, ff_rule_a['share'], ff_rule_a['seed']) THEN 0 ELSE len(ff_known) END),
+            coalesce(ff_train_b, CASE WHEN system.main.held_out(ff_copy, ff_rule_b['share'], ff_rule_b['seed']) THEN 0 ELSE len(ff_known) END)
+        ) AS BIGINT) AS ff_n_read
+    FROM ff_keyed
+),
+-- The actions have other numbers in each model, but these are in the order of the names in both, and so are the histories.
+ff_packed AS MATERIALIZED (
+    SELECT
+        system.main.pack_sequences(coalesce(ff_encoded_a, []), ff_names_a, 0, 0, 'compare_models') AS ff_dataset_a,
+        system.main.pack_sequences(coalesce(ff_encoded_b, []), ff_names_b, 0, 0, 'compare_models') AS ff_dataset_b,
+        ff_n_unknown
+    FROM (
+        SELECT
+            any_value(ff_names_a) AS ff_names_a,
+            any_value(ff_names_b) AS ff_names_b,
+            list({'tokens': system.main.encode_actions(ff_names_a, ff_known, 'skip', 'compare_models'), 'n_train': ff_n_read})
+                FILTER (ff_known IS NOT NULL) AS ff_encoded_a,
+            list({'tokens': system.main.encode_actions(ff_names_b, ff_known, 'skip', 'compare_models'), 'n_train': ff_n_read})
+                FILTER (ff_known IS NOT NULL) AS ff_encoded_b,
+            CAST(sum(ff_unknown) AS BIGINT) AS ff_n_unknown
+        FROM (SELECT ff_info_a['vocabulary'] AS ff_names_a, ff_info_b['vocabulary'] AS ff_names_b FROM ff_models)
+        LEFT JOIN ff_read ON true
+    )
+),
+ff_compared AS MATERIALIZED (
+    SELECT
+        ff_n_unknown,
+        system.main.compare_losses(
+            ff_dataset_a,
+            (SELECT losses FROM footfall.internal.losses((SELECT ff_a FROM ff_models), (SELECT ff_dataset_a FROM ff_packed), 'compare_models')),
+            (SELECT losses FROM footfall.internal.losses((SELECT ff_b FROM ff_models), (SELECT ff_dataset_b FROM ff_packed), 'compare_models')),
+            'compare_models'
+        ) AS ff_result
+    FROM ff_packed
 )
 SELECT
-    any_value(ff_mean_a) AS log_loss_a,
-    any_value(ff_mean_b) AS log_loss_b,
-    any_value(ff_mean_a - ff_mean_b) AS difference,
-    sqrt(
-        sum((ff_sum_a - ff_sum_b - (ff_mean_a - ff_mean_b) * ff_n) ** 2) * any_value(ff_n_users)
-        / nullif(any_value(ff_n_users) - 1, 0)
-    ) / any_value(ff_targets) AS standard_error,
-    any_value(ff_n_users) AS n_users,
-    any_value(ff_targets) AS n,
+    ff_result['log_loss_a'] AS log_loss_a,
+    ff_result['log_loss_b'] AS log_loss_b,
+    ff_result['difference'] AS difference,
+    ff_result['standard_error'] AS standard_error,
+    coalesce(ff_result['n_users'], 0) AS n_users,
+    ff_result['n'] AS n,
     CASE
-        WHEN count(*) = 0 AND (SELECT sum(ff_unknown) FROM ff_losses) > 0
-        THEN error('footfall.compare_models: nothing can be scored, because the models do not know ' || (SELECT sum(ff_unknown) FROM ff_losses)
+        WHEN ff_result IS NULL AND ff_n_unknown > 0
+        THEN error('footfall.compare_models: nothing can be scored, because the models do not know ' || ff_n_unknown
             || ' of the actions; both know ' || (SELECT left(array_to_string(list_sort(ff_vocabulary, 'ASC', 'NULLS LAST'), ', '), 200) FROM ff_rules)
             || '; train them on such histories, or rename the actions')
         WHEN CAST(part AS VARCHAR) = 'all'
         THEN 'all'
-        WHEN count(*) > 0
+        WHEN ff_result IS NOT NULL
         THEN 'held_out'
         ELSE error('footfall.compare_models: no action of this table was held back from both models, so there is nothing to compare them on; '
             || 'give a table with held-back users or later times, or part := ''all'' to score every history, those they learned from included')
     END AS part,
-    (SELECT CAST(sum(ff_unknown) AS BIGINT) FROM ff_losses) AS n_unknown
-FROM ff_users, ff_totals;
+    ff_n_unknown AS n_unknown
+FROM ff_compared;
 
 COMMENT ON MACRO TABLE footfall.main.compare_models IS $$Compares two models user by user, with the standard error of the difference, on what neither has learned from.
 

@@ -29,6 +29,7 @@ const FORMAT: Format = Format {
 /// Tensors of a training run.
 const PROBABILITIES: &str = "validation.probabilities";
 const TARGETS: &str = "validation.targets";
+const STATE: &str = "validation.state";
 const GRADIENT: &str = "unfinished.gradient";
 /// The largest width of a layer, and the largest number of layers, that are
 /// believed in a header.
@@ -139,6 +140,8 @@ pub struct RunState {
     /// Of a validation under way: a row of probabilities per target, and the targets.
     pub probabilities: Vec<f32>,
     pub targets: Vec<u8>,
+    /// Within a history the state of the network.
+    pub state: Vec<f32>,
     /// Of a batch under way: gradients and states.
     pub gradient: Vec<f32>,
 }
@@ -194,6 +197,7 @@ impl Model {
                 tensors.push((name.to_owned(), Dtype::F32, vec![numbers.len()], bytes));
             };
             add(PROBABILITIES, &state.probabilities);
+            add(STATE, &state.state);
             add(GRADIENT, &state.gradient);
             let targets = &state.targets;
             tensors.push((TARGETS.to_owned(), Dtype::U8, vec![targets.len()], targets.clone()));
@@ -250,6 +254,7 @@ impl Model {
         let second_moments = read_parameters(&file, &metadata.architecture, "optimizer.exp_avg_sq.")?;
         let probabilities = numbers(&file, PROBABILITIES, Dtype::F32, f32::from_le_bytes)?;
         let targets = FORMAT.tensor(&file, TARGETS, Dtype::U8)?.data().to_vec();
+        let state = numbers(&file, STATE, Dtype::F32, f32::from_le_bytes)?;
         let gradient = numbers(&file, GRADIENT, Dtype::F32, f32::from_le_bytes)?;
         let n_actions = model.vocabulary.len();
         let whole_rows = probabilities.len() == targets.len() * n_actions;
@@ -264,6 +269,7 @@ impl Model {
                 second_moments,
                 probabilities,
                 targets,
+                state,
                 gradient,
             },
         ))
@@ -419,6 +425,7 @@ mod tests {
             second_moments: vec![0.25; n],
             probabilities: vec![0.75, 0.25],
             targets: vec![1],
+            state: vec![0.125],
             gradient: vec![0.5, -2.0, 0.0],
         }
     }
@@ -489,8 +496,14 @@ mod tests {
             (model(), state().first_moments, state().second_moments)
         );
         assert_eq!(
-            (run.run, run.probabilities, run.targets, run.gradient),
-            (state().run, state().probabilities, state().targets, state().gradient)
+            (run.run, run.probabilities, run.targets, run.state, run.gradient),
+            (
+                state().run,
+                state().probabilities,
+                state().targets,
+                state().state,
+                state().gradient
+            )
         );
         assert_eq!(Model::from_bytes(&running).unwrap(), model());
         assert!(Model::with_run_state(&finished)

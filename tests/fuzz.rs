@@ -7,7 +7,7 @@
 
 use footfall::baseline::{Baseline, Counts, Predictor};
 use footfall::error::Error;
-use footfall::evaluate;
+use footfall::evaluate::{self, Place};
 use footfall::model::Model;
 use footfall::network::Fused;
 use footfall::own_history;
@@ -102,9 +102,15 @@ impl Corpus {
         let mut models = Vec::new();
         for architecture in ["rnn", "gru", "lstm"] {
             let settings = json!({"architecture": architecture, "hidden": 3, "embedding": 2, "layers": 2, "batch_size": 2,
-                "class_weights": {"buy": 2.0}, "dropout": 0.1});
+                "max_length": 1, "class_weights": {"buy": 2.0}, "dropout": 0.1});
             let read = Dataset::from_bytes(&dataset).unwrap();
             let mut trainer = Trainer::start(&read, Settings::from_json(settings).unwrap(), None).unwrap();
+            models.push(trainer.to_bytes().unwrap());
+            // Within a batch.
+            assert_eq!(
+                trainer.advance(&read, 1, Some(Instant::now()), &mut |_| {}).unwrap(),
+                None
+            );
             models.push(trainer.to_bytes().unwrap());
             trainer.advance(&read, 1, None, &mut |_| {}).unwrap();
             models.push(trainer.to_bytes().unwrap());
@@ -114,7 +120,15 @@ impl Corpus {
         let model = Model::from_bytes(&models[models.len() - 1]).unwrap();
         let engine = Fused::new(model.architecture).unwrap();
         let own_history = own_history::Predictor::new(model.own_history, &model.counts);
-        let piece = evaluate::Piece::score(&read, &engine, &model.parameters, &own_history, &mut 0, 1).unwrap();
+        let piece = evaluate::Piece::score(
+            &read,
+            &engine,
+            &model.parameters,
+            &own_history,
+            &mut Place::default(),
+            1,
+        )
+        .unwrap();
         Self {
             models,
             piece: piece.to_bytes(),
@@ -517,7 +531,15 @@ fn use_model(model: &Model, dataset: &Dataset) {
     if dataset.vocabulary() == &model.vocabulary {
         let engine = Fused::new(model.architecture).unwrap();
         let own_history = own_history::Predictor::new(model.own_history, &model.counts);
-        let piece = evaluate::Piece::score(dataset, &engine, &model.parameters, &own_history, &mut 0, 1).unwrap();
+        let piece = evaluate::Piece::score(
+            dataset,
+            &engine,
+            &model.parameters,
+            &own_history,
+            &mut Place::default(),
+            1,
+        )
+        .unwrap();
         evaluate::scored(dataset, std::iter::once(&piece.to_bytes()[..]), 1).unwrap();
     }
     let again = Model::from_bytes(&model.to_bytes(None).unwrap()).unwrap();

@@ -1,6 +1,6 @@
 //! Laws of training: what may not change the result, and what must.
 
-use footfall::evaluate;
+use footfall::evaluate::{self, Place};
 use footfall::model::Model;
 use footfall::own_history;
 use footfall::random::Random;
@@ -132,7 +132,15 @@ fn learn(device: &str) -> (f64, Vec<f32>) {
     assert_eq!(model.training.device, device);
     let engine = footfall::device::engine(device, model.architecture).unwrap();
     let own_history = own_history::Predictor::new(model.own_history, &model.counts);
-    let piece = evaluate::Piece::score(&dataset, engine.as_ref(), &model.parameters, &own_history, &mut 0, 1).unwrap();
+    let piece = evaluate::Piece::score(
+        &dataset,
+        engine.as_ref(),
+        &model.parameters,
+        &own_history,
+        &mut Place::default(),
+        1,
+    )
+    .unwrap();
     let [network, baseline] = evaluate::scored(&dataset, std::iter::once(&piece.to_bytes()[..]), 1)
         .unwrap()
         .unwrap();

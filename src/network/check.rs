@@ -90,13 +90,17 @@ pub(super) fn sequences(architecture: &Architecture, sequences: &[&[u8]]) -> Res
     sequences.iter().try_for_each(|sequence| tokens(architecture, sequence))
 }
 
+pub(super) fn state(architecture: &Architecture, state: &[f32]) -> Result<(), NetworkError> {
+    length("state", state.len(), architecture.n_state())
+}
+
 pub(super) fn advance(
     architecture: &Architecture,
     state: &[f32],
     token: u8,
     probabilities: &[f32],
 ) -> Result<(), NetworkError> {
-    length("state", state.len(), architecture.n_state())?;
+    self::state(architecture, state)?;
     length("probabilities", probabilities.len(), architecture.vocabulary)?;
     tokens(architecture, &[token])
 }

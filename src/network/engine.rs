@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, NetworkError};
+use super::{check, Architecture, NetworkError};
 
 /// One sequence of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -132,14 +132,30 @@ pub trait Engine: Send + Sync {
     /// an empty sequence it is the softmax of the head's bias, the state being zero.
     fn predict(&self, parameters: &[f32], sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, NetworkError>;
 
-    /// One more token in constant time: updates `state` (length
-    /// [`Architecture::n_state`], zero before the first token) and writes the
-    /// distribution over the token that follows (length V).
+    /// Feeds tokens to the state of a sequence in turn: updates `state` (length
+    /// [`Architecture::n_state`], zero before the first token) and gives the
+    /// distributions over the token that follows each of them but the first `n_read`:
+    /// (rows, V). A sequence fed in pieces gets the distributions of
+    /// [`Engine::probabilities`].
+    fn feed(
+        &self,
+        parameters: &[f32],
+        state: &mut [f32],
+        tokens: &[u8],
+        n_read: usize,
+    ) -> Result<Vec<f32>, NetworkError>;
+
+    /// One more token in constant time: [`Engine::feed`], the distribution (length V)
+    /// written to `probabilities`.
     fn advance(
         &self,
         parameters: &[f32],
         state: &mut [f32],
         token: u8,
         probabilities: &mut [f32],
-    ) -> Result<(), NetworkError>;
+    ) -> Result<(), NetworkError> {
+        check::advance(self.architecture(), state, token, probabilities)?;
+        probabilities.copy_from_slice(&self.feed(parameters, state, &[token], 0)?);
+        Ok(())
+    }
 }

@@ -214,35 +214,37 @@ impl Engine for Plain {
             .collect())
     }
 
-    fn advance(
+    fn feed(
         &self,
         parameters: &[f32],
         state: &mut [f32],
-        token: u8,
-        probabilities: &mut [f32],
-    ) -> Result<(), NetworkError> {
+        tokens: &[u8],
+        n_read: usize,
+    ) -> Result<Vec<f32>, NetworkError> {
         check::parameters(&self.architecture, parameters)?;
-        check::advance(&self.architecture, state, token, probabilities)?;
+        check::state(&self.architecture, state)?;
+        check::sequences(&self.architecture, &[tokens])?;
         let network = Network::new(&self.architecture, self.tensors(parameters)?);
         let hidden = self.architecture.hidden;
         let mut layers = state
             .chunks_exact(hidden)
             .map(|part| Tensor::from_slice(part, (1, hidden), &self.device))
             .collect::<Result<Vec<_>>>()?;
-        let outputs = network.forward(
-            &Padded::new([&[token][..]].into_iter(), Some(1)),
-            0..1,
-            &mut layers,
-            None,
-        )?;
-        let row = softmax(&network.head(&outputs)?, D::Minus1)?
-            .flatten_all()?
-            .to_vec1::<f32>()?;
-        probabilities.copy_from_slice(&row);
+        let mut rows = Vec::new();
+        let padded = Padded::new([tokens].into_iter(), Some(tokens.len()));
+        for from in (0..tokens.len()).step_by(PREDICTED_STEPS) {
+            let to = tokens.len().min(from + PREDICTED_STEPS);
+            let outputs = network.forward(&padded, from..to, &mut layers, None)?;
+            if n_read < to {
+                let wanted = pick(&outputs, (n_read.max(from)..to).map(|step| step - from))?;
+                let probabilities = softmax(&network.head(&wanted)?, D::Minus1)?;
+                rows.extend(probabilities.flatten_all()?.to_vec1::<f32>()?);
+            }
+        }
         for (part, layer) in state.chunks_exact_mut(hidden).zip(&layers) {
             part.copy_from_slice(&layer.flatten_all()?.to_vec1::<f32>()?);
         }
-        Ok(())
+        Ok(rows)
     }
 }
 

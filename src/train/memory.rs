@@ -18,6 +18,10 @@ const PACKED: usize = 3;
 /// Sequences whose steps a thread keeps at once, and floats per hidden unit of each.
 const SEQUENCES_PER_THREAD: usize = 24;
 const KEPT_PER_UNIT: usize = 12;
+/// Floats in the state of a run for each of a batch that is left unfinished, as often as of a weight there; and how many
+/// steps times parameters a batch can have that is not: some tenths of a second.
+const UNFINISHED_COPIES: usize = 12;
+const UNDIVIDED_WORK: usize = 1 << 31;
 /// Floats for each probability that a validation keeps: in the list, which may be half
 /// empty, and in the state of the run as often as a weight.
 const PER_PROBABILITY: usize = 2 + 4;
@@ -36,6 +40,7 @@ pub fn memory(dataset: &Dataset, settings: &Settings, init: Option<&Model>, thre
         None => settings.new_architecture(dataset.vocabulary())?,
         Some(init) => settings.continued_architecture(init.architecture)?,
     };
+    let n_parameters = architecture.n_parameters();
     let longest = dataset.sequences().map(|sequence| sequence.n_train).max().unwrap_or(0);
     let batch = settings.batch_size.min(dataset.len());
     let parts = fused::most_shards(batch);
@@ -48,7 +53,11 @@ pub fn memory(dataset: &Dataset, settings: &Settings, init: Option<&Model>, thre
     let per_row = KEPT_PER_UNIT * padded.hidden * padded.layers + 4 * padded.vocabulary;
     // The first layer's gates have a row for each token.
     let tables = 4 * padded.vocabulary * padded.hidden;
-    let floats = COPIES * architecture.n_parameters()
+    // The gradients of the parts that are complete, and of those under way.
+    let is_divided = batch * longest > UNDIVIDED_WORK / n_parameters;
+    let unfinished = if is_divided { parts.min(1 + threads) } else { 0 };
+    let floats = COPIES * n_parameters
+        + UNFINISHED_COPIES * unfinished * (padded.n_parameters() + tables)
         + (PACKED + parts) * (padded.n_parameters() + tables)
         + threads.min(parts) * rows * per_row
         + PER_PROBABILITY * KEPT_PROBABILITIES.min(dataset.n_held_out_targets() * architecture.vocabulary);

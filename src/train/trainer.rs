@@ -9,7 +9,7 @@ use super::optimizer::{clip, Adam};
 use super::Settings;
 use crate::baseline::{Baseline, Counts};
 use crate::error::Error;
-use crate::evaluate::{tally, Tally, Validation};
+use crate::evaluate::{tally, Place, Tally, Validation};
 use crate::model::{Model, RunState, Split, SplitBy, Training};
 use crate::network::{Example, Step, Unfinished};
 use crate::own_history;
@@ -210,9 +210,9 @@ impl Trainer {
         let weights = settings.weights(&self.model.vocabulary, &self.model.counts.targets_by_action())?;
         let epoch = self.run.epochs_before.saturating_add(self.run.epochs_done + 1);
         // Cutting them takes a while for a million sequences.
-        let batches = match self.run.validation.next {
-            0 => batches(dataset, settings.batch_size, settings.seed, epoch),
-            _ => Vec::new(),
+        let batches = match self.run.validation.place == Place::default() {
+            true => batches(dataset, settings.batch_size, settings.seed, epoch),
+            false => Vec::new(),
         };
         let mut gradient = vec![0.0; self.model.parameters.len()];
         while self.run.batch < batches.len() {
@@ -343,6 +343,7 @@ impl Trainer {
             second_moments: self.adam.second_moments.clone(),
             probabilities: self.run.validation.probabilities.clone(),
             targets: self.run.validation.targets.clone(),
+            state: self.run.validation.place.state.clone(),
             gradient: self
                 .run
                 .unfinished
@@ -375,6 +376,7 @@ impl Trainer {
         };
         run.validation.probabilities = state.probabilities;
         run.validation.targets = state.targets;
+        run.validation.place.state = state.state;
         if let Some(unfinished) = &mut run.unfinished {
             unfinished.floats = state.gradient;
         }

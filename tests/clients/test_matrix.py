@@ -122,7 +122,7 @@ CALLS = {
         [MODEL, DATASET, f"[evaluate_piece({MODEL}, {DATASET}, 0, 1).piece]", "1"],
         {"called_as": "'evaluate'"},
     ),
-    "evaluate_piece": ([MODEL, DATASET, "0", "1"], {"called_as": "'evaluate'"}),
+    "evaluate_piece": ([MODEL, DATASET, "0", "1"], {"called_as": "'evaluate'", "state": "''::BLOB"}),
     "evaluation": (["histories", "actions", MODEL], {**QUALITY, "called_as": "'evaluate'"}),
     "event_line": (["'1,10,100,pv,1511614800'"], {}),
     "event_reason": (["1", "2", "3", "'pv'", "TIMESTAMP '2017-11-26'"], BOUNDS),

@@ -1,27 +1,39 @@
-//! `evaluate_piece(model, dataset, first, threads[, called_as])`: a model scored on some of the held-back
+//! `evaluate_piece(model, dataset, first, threads[, called_as[, state]])`: a model scored on some of the held-back
 //! targets of a dataset.
 //!
 //! DuckDB can be interrupted between two calls and not within one.
 
 use super::evaluate_model::check;
+use crate::models::Decoded;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::error::Error as Failure;
-use footfall::evaluate::Piece;
+use footfall::evaluate::{Piece, Place};
+use footfall::network::Engine;
 use footfall::sequence::Dataset;
 use std::error::Error;
+use std::sync::Arc;
 
 pub struct EvaluatePiece;
+
+/// Model, dataset, first history, threads, the macro that an error names, and the state within a history.
+pub const PARAMETERS: [Type; 6] = [
+    Type::Blob,
+    Type::Blob,
+    Type::Bigint,
+    Type::Bigint,
+    Type::Varchar,
+    Type::Blob,
+];
 
 impl Scalar for EvaluatePiece {
     const NAME: &'static str = "evaluate_piece";
 
     fn signatures() -> Vec<Signature> {
-        let parameters = [Type::Blob, Type::Blob, Type::Bigint, Type::Bigint, Type::Varchar];
-        (4..=parameters.len())
+        (4..=PARAMETERS.len())
             .map(|n| Signature {
-                parameters: parameters[..n].to_vec(),
+                parameters: PARAMETERS[..n].to_vec(),
                 returns: returns(),
             })
             .collect()
@@ -34,22 +46,69 @@ impl Scalar for EvaluatePiece {
     }
 }
 
+/// What the arguments say.
+pub struct Scoring<'a> {
+    pub decoded: Arc<Decoded>,
+    pub dataset: Dataset<'a>,
+    pub engine: Box<dyn Engine>,
+    pub place: Place,
+    pub threads: usize,
+}
+
+impl<'a> Scoring<'a> {
+    pub fn of_row(input: &'a Chunk, row: usize) -> Result<Self, Box<dyn Error>> {
+        let decoded = crate::models::decode(input.column(0).bytes(row))?;
+        let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
+        check(&decoded, &dataset)?;
+        let first = input.column(2).values::<i64>()[row];
+        let next = usize::try_from(first).map_err(|_| Failure::argument("first", first, "0 or more"))?;
+        let state = match input.width() {
+            6 => input.column(5).bytes(row),
+            _ => &[],
+        };
+        Ok(Self {
+            dataset,
+            engine: footfall::device::engine("cpu", decoded.model.architecture)?,
+            place: Place::from_bytes(next, state)?,
+            threads: super::threads(input.column(3).values::<i64>()[row])?,
+            decoded,
+        })
+    }
+
+    /// What came of it, and where it ended.
+    pub fn value(&self, scored: Vec<u8>) -> Value {
+        let is_left = self.place.next < self.dataset.len();
+        Value::Struct(vec![
+            is_left.then_some(self.place.next as i64).into(),
+            scored.into(),
+            self.place.to_bytes().into(),
+        ])
+    }
+}
+
+/// The type of [`Scoring::value`].
+pub fn result(scored: &'static str) -> Type {
+    Type::Struct(vec![
+        ("next", Type::Bigint),
+        (scored, Type::Blob),
+        ("state", Type::Blob),
+    ])
+}
+
 fn score(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
-    let decoded = crate::models::decode(input.column(0).bytes(row))?;
-    let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
-    check(&decoded, &dataset)?;
-    let first = input.column(2).values::<i64>()[row];
-    let mut next = usize::try_from(first).map_err(|_| Failure::argument("first", first, "0 or more"))?;
-    let threads = super::threads(input.column(3).values::<i64>()[row])?;
-    let engine = footfall::device::engine("cpu", decoded.model.architecture)?;
-    let (parameters, own_history) = (&decoded.model.parameters, decoded.own_history());
-    let piece = Piece::score(&dataset, engine.as_ref(), parameters, own_history, &mut next, threads)?;
-    Ok(Value::Struct(vec![
-        (next < dataset.len()).then_some(next as i64).into(),
-        piece.to_bytes().into(),
-    ]))
+    let mut scoring = Scoring::of_row(input, row)?;
+    let decoded = &scoring.decoded;
+    let piece = Piece::score(
+        &scoring.dataset,
+        scoring.engine.as_ref(),
+        &decoded.model.parameters,
+        decoded.own_history(),
+        &mut scoring.place,
+        scoring.threads,
+    )?;
+    Ok(scoring.value(piece.to_bytes()))
 }
 
 fn returns() -> Type {
-    Type::Struct(vec![("next", Type::Bigint), ("piece", Type::Blob)])
+    result("piece")
 }

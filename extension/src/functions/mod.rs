@@ -1,5 +1,6 @@
 //! The scalar and table functions, one file each, named as in SQL.
 
+mod compare_losses;
 mod distribution;
 mod encode_actions;
 mod evaluate_model;
@@ -13,6 +14,7 @@ mod gmm;
 mod gmm_assign;
 mod held_out;
 mod history_loss;
+mod history_losses;
 mod key_kind;
 mod kmeans;
 mod kmeans_assign;
@@ -43,6 +45,7 @@ use std::ops::Range;
 /// # Errors
 /// When DuckDB refuses one of them.
 pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
+    scalar::register::<compare_losses::CompareLosses>(connection)?;
     scalar::register::<encode_actions::EncodeActions>(connection)?;
     scalar::register::<evaluate_model::EvaluateModel>(connection)?;
     scalar::register::<evaluate_piece::EvaluatePiece>(connection)?;
@@ -55,6 +58,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<gmm_assign::GmmAssign>(connection)?;
     scalar::register::<held_out::HeldOut>(connection)?;
     scalar::register::<history_loss::HistoryLoss>(connection)?;
+    scalar::register::<history_losses::HistoryLosses>(connection)?;
     scalar::register::<key_kind::KeyKind>(connection)?;
     scalar::register::<kmeans::Kmeans>(connection)?;
     scalar::register::<kmeans_assign::KmeansAssign>(connection)?;

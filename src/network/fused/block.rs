@@ -18,6 +18,9 @@ use crate::network::{Architecture, Cell, LossSum, NetworkError};
 /// small, yet enough for one product of the inputs of upper layers.
 const PREDICTION_WINDOW: usize = 4;
 
+/// The same for a sequence alone, whose buffers have one row for each step.
+const FEEDING_WINDOW: usize = 64;
+
 /// A sequence whose distributions at positions `first_target..=n_steps` are wanted, and
 /// the place for them.
 pub(super) struct Wanted<'a> {
@@ -561,14 +564,19 @@ impl Workspace {
         kernels.softmax(logits, vocabulary);
     }
 
-    /// Feeds one token to a state of one sequence (layer by layer h, and for the LSTM
-    /// then c, without padding) and gives the distribution after it.
-    pub(super) fn advance(&mut self, kernels: &Kernels, weights: &Weights, state: &mut [f32], token: u8) -> &[f32] {
+    /// Feeds tokens to the state of one sequence (layer by layer h, and for the LSTM then c,
+    /// without padding) and writes the distributions after each of them but the first `n_read`.
+    pub(super) fn feed(
+        &mut self,
+        kernels: &Kernels,
+        weights: &Weights,
+        state: &mut [f32],
+        tokens: &[u8],
+        (n_read, distributions): (usize, &mut [f32]),
+    ) {
         let Weights {
             architecture:
                 Architecture {
-                    cell,
-                    layers,
                     hidden: n_units,
                     vocabulary: n_tokens,
                     ..
@@ -576,39 +584,37 @@ impl Workspace {
             hidden,
             ..
         } = *weights;
-        // The state is put where a window before of no steps would have left it. The
-        // sequence is said to have a second step, so that its state is carried out.
+        // Said to go on behind them, so that its state is carried out.
         let sequence = Sequence {
-            tokens: &[token],
-            n_steps: 2,
+            tokens,
+            n_steps: tokens.len() + 1,
             first_target: 1,
             key: 0,
         };
         self.tree.begin(&[sequence], false);
-        self.layers
-            .resize_with(layers.max(self.layers.len()), LayerBuffers::default);
-        let states = self
-            .layers
-            .iter_mut()
-            .flat_map(|layer| [&mut layer.h, &mut layer.c].into_iter().take(cell.states()));
-        for (padded, state) in states.zip(state.chunks_exact(n_units)) {
-            padded.grow(hidden);
-            padded[..hidden].fill(0.0);
+        let mut padded = vec![0.0; state.len() / n_units * hidden];
+        for (padded, state) in padded.chunks_exact_mut(hidden).zip(state.chunks_exact(n_units)) {
             padded[..n_units].copy_from_slice(state);
         }
-        self.forward(kernels, weights, &[sequence], 0..1, true, None);
-        let states = self
-            .layers
-            .iter()
-            .flat_map(|layer| [&layer.h, &layer.c].into_iter().take(cell.states()));
-        for (padded, state) in states.zip(state.chunks_exact_mut(n_units)) {
-            state.copy_from_slice(&padded[hidden..][..n_units]);
+        self.put_states(weights, &padded);
+        let mut distributions = distributions.chunks_exact_mut(n_tokens);
+        for start in (0..tokens.len()).step_by(FEEDING_WINDOW) {
+            let window = start..tokens.len().min(start + FEEDING_WINDOW);
+            self.forward(kernels, weights, &[sequence], window.clone(), true, None);
+            let rows: Vec<usize> = (n_read.max(start)..window.end).map(|step| step - start).collect();
+            self.softmax(kernels, weights, &rows);
+            let logits = self.logits.chunks_exact(weights.vocabulary).take(rows.len());
+            for (logits, distribution) in logits.zip(distributions.by_ref()) {
+                distribution.copy_from_slice(&logits[..n_tokens]);
+            }
         }
-        self.softmax(kernels, weights, &[0]);
-        &self.logits[..n_tokens]
+        let padded = self.carried_states(weights);
+        for (padded, state) in padded.chunks_exact(hidden).zip(state.chunks_exact_mut(n_units)) {
+            state.copy_from_slice(&padded[..n_units]);
+        }
     }
 
-    /// The distribution after a state as [`Workspace::advance`] leaves it.
+    /// The distribution after a state as [`Workspace::feed`] leaves it.
     pub(super) fn read_out(&mut self, kernels: &Kernels, weights: &Weights, state: &[f32]) -> &[f32] {
         let Architecture {
             cell,

@@ -507,14 +507,14 @@ impl Engine for Fused {
         self.prepare(parameters)?.predict(sequences, threads)
     }
 
-    fn advance(
+    fn feed(
         &self,
         parameters: &[f32],
         state: &mut [f32],
-        token: u8,
-        probabilities: &mut [f32],
-    ) -> Result<(), NetworkError> {
-        self.prepare(parameters)?.advance(state, token, probabilities)
+        tokens: &[u8],
+        n_read: usize,
+    ) -> Result<Vec<f32>, NetworkError> {
+        self.prepare(parameters)?.feed(state, tokens, n_read)
     }
 }
 
@@ -613,10 +613,22 @@ impl Prepared {
     /// [`Engine::advance`].
     pub fn advance(&self, state: &mut [f32], token: u8, probabilities: &mut [f32]) -> Result<(), NetworkError> {
         check::advance(self.architecture(), state, token, probabilities)?;
-        let mut workspace = self.workspaces.take().unwrap_or_default();
-        probabilities.copy_from_slice(workspace.advance(self.kernels, &self.weights, state, token));
-        self.workspaces.put(workspace);
+        probabilities.copy_from_slice(&self.feed(state, &[token], 0)?);
         Ok(())
+    }
+
+    /// [`Engine::feed`].
+    pub fn feed(&self, state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, NetworkError> {
+        check::state(self.architecture(), state)?;
+        check::sequences(self.architecture(), &[tokens])?;
+        let n_rows = tokens.len().saturating_sub(n_read);
+        let mut rows = vec![0.0; n_rows * self.architecture().vocabulary];
+        if !tokens.is_empty() {
+            let mut workspace = self.workspaces.take().unwrap_or_default();
+            workspace.feed(self.kernels, &self.weights, state, tokens, (n_read, &mut rows));
+            self.workspaces.put(workspace);
+        }
+        Ok(rows)
     }
 
     /// The distribution after a state that [`Prepared::advance`] left, once more.
