@@ -2,7 +2,7 @@
 
 use crate::baseline::{Baseline, Counts, Predictor};
 use crate::error::Error;
-use crate::metrics::{self, highest, log_probability, mean_auc, Area, AreaOfCounts, Report};
+use crate::metrics::{self, highest, log_probability, mean_auc, Area, Counted, Report};
 use crate::network::{Engine, Example};
 use crate::own_history;
 use crate::random;
@@ -38,7 +38,7 @@ pub struct Place {
 }
 
 /// The work of one score of one action, which is the same for every network.
-const SCORE_WORK: usize = 1 << 9;
+const SCORE_WORK: usize = 1 << 10;
 
 /// Histories, or a part of a long one, with the distributions before their targets.
 struct Block<'a> {
@@ -609,8 +609,9 @@ pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Optio
         }
     }
     let expansion = losses.len() as f64 / lengths.len() as f64;
+    let counted = Counted::new(predictor.rows(), &targets, n_actions);
     let area = |action| -> Option<Area> {
-        let mut area = AreaOfCounts::new(predictor.rows(), &targets, n_actions, action)?;
+        let mut area = counted.area(action)?;
         let mut rest = &kept[..];
         for &length in &lengths {
             let (history, others) = rest.split_at(length);

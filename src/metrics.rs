@@ -357,8 +357,63 @@ pub fn clustered_area(
     })
 }
 
-/// The areas of one action where few distributions were predicted many times: `rows` are these, and `counts` has a
-/// row for each with the number of targets of every action.
+/// Targets that were predicted by few distributions: `rows` are these, and `counts` has a row for each with the number
+/// of targets of every action.
+pub struct Counted<'a> {
+    n_actions: usize,
+    rows: &'a [f32],
+    counts: &'a [u64],
+    /// Targets by row.
+    totals: Vec<u64>,
+}
+
+impl<'a> Counted<'a> {
+    pub fn new(rows: &'a [f32], counts: &'a [u64], n_actions: usize) -> Self {
+        Self {
+            n_actions,
+            rows,
+            counts,
+            totals: counts
+                .chunks_exact(n_actions)
+                .map(|counts| counts.iter().sum())
+                .collect(),
+        }
+    }
+
+    /// The area of an action; `None` unless both kinds of targets occur.
+    pub fn area(&self, action: usize) -> Option<AreaOfCounts> {
+        let cell = |place: usize| place * self.n_actions + action;
+        // From the highest bit on: rank and number of the row.
+        let mut ranked: Vec<u64> = (0..self.totals.len())
+            .map(|place| u64::from(rank(self.rows[cell(place)])) << 32 | place as u64)
+            .collect();
+        ranked.sort_unstable();
+        let place_of = |item: u64| item as u32 as usize;
+        let sum = |items: &[u64]| {
+            items.iter().fold((0, 0), |(positives, negatives), &item| {
+                let n = self.counts[cell(place_of(item))];
+                (positives + n, negatives + self.totals[place_of(item)] - n)
+            })
+        };
+        let (positives, negatives) = sum(&ranked);
+        let mut curve = Curve::new(positives, negatives)?;
+        let mut wins = vec![Wins::default(); ranked.len()];
+        for tied in ranked.chunk_by(|a, b| a >> 32 == b >> 32) {
+            let (positives, negatives) = sum(tied);
+            let of_tied = curve.pass(positives, negatives);
+            tied.iter().for_each(|&item| wins[place_of(item)] = of_tied);
+        }
+        let variance = Variance::new(positives, negatives, curve.auc());
+        Some(AreaOfCounts {
+            action,
+            curve,
+            wins,
+            variance,
+        })
+    }
+}
+
+/// The area of one action over [`Counted`] targets.
 pub struct AreaOfCounts {
     action: usize,
     curve: Curve,
@@ -368,37 +423,6 @@ pub struct AreaOfCounts {
 }
 
 impl AreaOfCounts {
-    /// `None` unless both kinds of targets occur.
-    pub fn new(rows: &[f32], counts: &[u64], n_actions: usize, action: usize) -> Option<Self> {
-        let by_row = counts.chunks_exact(n_actions).map(|counts| {
-            let n: u64 = counts.iter().sum();
-            (counts[action], n - counts[action])
-        });
-        let by_row: Vec<(u64, u64)> = by_row.collect();
-        let sum = |places: &[usize]| {
-            let add = |sum: (u64, u64), &place: &usize| (sum.0 + by_row[place].0, sum.1 + by_row[place].1);
-            places.iter().fold((0, 0), add)
-        };
-        let rank_of = |place: usize| rank(rows[place * n_actions + action]);
-        let mut places: Vec<usize> = (0..by_row.len()).collect();
-        places.sort_unstable_by_key(|&place| rank_of(place));
-        let (positives, negatives) = sum(&places);
-        let mut curve = Curve::new(positives, negatives)?;
-        let mut wins = vec![Wins::default(); by_row.len()];
-        for tied in places.chunk_by(|&a, &b| rank_of(a) == rank_of(b)) {
-            let (positives, negatives) = sum(tied);
-            let of_tied = curve.pass(positives, negatives);
-            tied.iter().for_each(|&place| wins[place] = of_tied);
-        }
-        let variance = Variance::new(positives, negatives, curve.auc());
-        Some(Self {
-            action,
-            curve,
-            wins,
-            variance,
-        })
-    }
-
     /// Adds a history for the standard error: the number of the distribution before each of its targets, and the target.
     pub fn add(&mut self, history: &[(usize, u8)]) {
         let mut cluster = Cluster::default();
@@ -660,7 +684,7 @@ mod tests {
         for action in 0..3 {
             let expected = clustered_area(&probabilities, &targets, &lengths, 3, action).unwrap();
             assert_eq!(auc(&probabilities, &targets, 3, action), Some(expected.auc));
-            let mut area = AreaOfCounts::new(&rows, &counts, 3, action).unwrap();
+            let mut area = Counted::new(&rows, &counts, 3).area(action).unwrap();
             let mut rest = &places[..];
             for length in lengths {
                 area.add(rest.split_off(..length).unwrap());

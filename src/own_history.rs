@@ -17,9 +17,10 @@ pub const NAME: &str = "own_history";
 /// What [`Weights::choose`] chooses from.
 const DECAYS: [f64; 5] = [0.9, 0.95, 0.98, 0.99, 1.0];
 const PSEUDO_COUNTS: [f64; 7] = [2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
-/// Training targets that it looks at, about, where there are more, and of one history.
-const CHOICE_TARGETS: usize = 1 << 18;
-const CHOICE_TARGETS_OF_ONE: usize = 1 << 12;
+/// Training targets, about, where there are more: that it counts, that it scores, and that it scores of one history.
+const COUNTED_TARGETS: usize = 1 << 21;
+const SCORED_TARGETS: usize = 1 << 18;
+const SCORED_TARGETS_OF_ONE: usize = 1 << 12;
 /// Ranges that are believed in a model.
 const DECAY_RANGE: std::ops::RangeInclusive<f64> = 0.01..=1.0;
 const PSEUDO_COUNTS_RANGE: std::ops::RangeInclusive<f64> = 1e-3..=1e9;
@@ -50,27 +51,29 @@ impl Weights {
     /// `markov_3` counted on the rest and the other way round, and the smallest log loss counts. Where there are many
     /// histories it looks at one in so many, at even distances, and only at the first targets of a long one.
     pub fn choose(dataset: &Dataset) -> Self {
-        let training: Vec<Sequence> = dataset
-            .sequences()
-            .filter(|sequence| sequence.n_train_targets() > 0)
+        let all = dataset.sequences().filter(|sequence| sequence.n_train_targets() > 0);
+        let n_targets: usize = dataset.sequences().map(|sequence| sequence.n_train_targets()).sum();
+        let stride = n_targets.div_ceil(COUNTED_TARGETS).max(1);
+        let histories: Vec<Sequence> = all
+            .step_by(stride)
+            .map(|sequence| first_targets(sequence, COUNTED_TARGETS))
             .collect();
-        if training.len() < 2 {
+        if histories.len() < 2 {
             return Self::default();
         }
-        let n_targets: usize = training.iter().map(Sequence::n_train_targets).sum();
-        // Odd, so that both halves are looked at.
-        let stride = n_targets.div_ceil(CHOICE_TARGETS) | 1;
+        let n_targets: usize = histories.iter().map(Sequence::n_train_targets).sum();
+        // Odd, so that both halves are scored.
+        let stride = n_targets.div_ceil(SCORED_TARGETS) | 1;
         let mut losses = Losses::default();
-        let mut left = 2 * CHOICE_TARGETS;
+        let mut left = 2 * SCORED_TARGETS;
         for half in 0..2 {
-            let others = training.iter().skip(1 - half).step_by(2).copied();
+            let others = histories.iter().skip(1 - half).step_by(2).copied();
             let markov_3 = Markov::new(Baseline::Markov3, &Counts::of(dataset.vocabulary().len(), others));
-            for (index, sequence) in training.iter().enumerate().step_by(stride) {
-                let n = sequence.n_train_targets().min(CHOICE_TARGETS_OF_ONE).min(left);
-                if index % 2 == half {
-                    add_losses(&sequence.tokens[..=n], &markov_3, &mut losses);
-                    left -= n;
-                }
+            let scored = histories.iter().enumerate().step_by(stride);
+            for (_, &history) in scored.filter(|(index, _)| index % 2 == half) {
+                let history = first_targets(history, SCORED_TARGETS_OF_ONE.min(left));
+                add_losses(&history.tokens[..history.n_train], &markov_3, &mut losses);
+                left -= history.n_train_targets();
             }
         }
         best(&losses)
@@ -89,6 +92,14 @@ impl Weights {
                 "the weights behind its baseline own_history are out of range",
             ))
         }
+    }
+}
+
+/// The same history with at most so many training targets.
+fn first_targets(history: Sequence, n: usize) -> Sequence {
+    Sequence {
+        n_train: history.n_train.min(n + 1),
+        ..history
     }
 }
 
@@ -129,11 +140,8 @@ impl Predictor {
     pub fn probabilities(&self, tokens: &[u8], first_target: usize, rows: &mut Vec<f32>) {
         let Weights { decay, pseudo_counts } = self.weights;
         visit(decay, tokens, first_target, &self.markov_3, |_, seen, row| {
-            rows.extend(
-                (0..)
-                    .zip(row)
-                    .map(|(action, &q)| seen.probability(action, q, pseudo_counts)),
-            );
+            let probability = seen.probabilities(pseudo_counts);
+            rows.extend(row.iter().enumerate().map(|(action, &q)| probability(action, q)));
         });
     }
 
@@ -150,7 +158,7 @@ impl Predictor {
                 &self.markov_3,
                 |position, seen, row| {
                     let target = usize::from(tokens[position]);
-                    loss -= log_probability(seen.probability(target, row[target], pseudo_counts));
+                    loss -= log_probability(seen.probabilities(pseudo_counts)(target, row[target]));
                 },
             );
         }
@@ -186,9 +194,11 @@ impl Seen {
         self.total += self.weight;
     }
 
-    fn probability(&self, action: usize, q: f32, pseudo_counts: f64) -> f32 {
+    /// The probability of an action to which markov_3 gives `q`, as a function of both.
+    fn probabilities(&self, pseudo_counts: f64) -> impl Fn(usize, f32) -> f32 + '_ {
         let m = self.weight * pseudo_counts;
-        ((self.counts[action] + m * f64::from(q)) / (self.total + m)) as f32
+        let scale = 1.0 / (self.total + m);
+        move |action, q| ((self.counts[action] + m * f64::from(q)) * scale) as f32
     }
 }
 
@@ -201,7 +211,7 @@ fn add_losses(tokens: &[u8], markov_3: &Markov, losses: &mut Losses) {
         visit(decay, tokens, 1, markov_3, |position, seen, row| {
             let target = usize::from(tokens[position]);
             for (pseudo_counts, loss) in PSEUDO_COUNTS.into_iter().zip(losses.iter_mut()) {
-                *loss -= log_probability(seen.probability(target, row[target], pseudo_counts));
+                *loss -= log_probability(seen.probabilities(pseudo_counts)(target, row[target]));
             }
         });
     }
