@@ -56,7 +56,7 @@ nats; `n`, their number; and `n_unknown`, the actions that the model does not kn
 `loss / n` says how predictable a history is, not how usual: a program that only views is the most predictable of all. Unusual
 customers stand out by the distance from the nearest segment instead, over the numbers of what they did, as in
 `kmeans_distance(kmeans(points, 3, {'log': true}), [n_pv, n_cart, n_fav, n_buy])`: of 560 recorded users and three invented
-programs it ranks these first, second and third, and `loss / n` ranks them in the middle and last.
+programs it ranks these first, second and third; `loss / n`, by a network of the defaults, ranks them in the middle and last.
 
 Parameters:
 - model: BLOB, of `footfall.train`
