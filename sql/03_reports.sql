@@ -680,10 +680,9 @@ group_users AS NOT MATERIALIZED (
         count(*) FILTER (event_action = coalesce(CAST(favourite AS VARCHAR), 'fav')) AS n_favourites,
         count(*) FILTER (event_action = CAST(purchase AS VARCHAR)) AS n_purchases
     FROM ff_events
-    WHERE event_group IS NOT NULL
     GROUP BY event_group, event_user
 ),
-counted AS MATERIALIZED (
+by_group AS MATERIALIZED (
     SELECT
         event_group,
         CAST(sum(n_views) AS BIGINT) AS n_views,
@@ -695,23 +694,36 @@ counted AS MATERIALIZED (
         count(event_user) FILTER (n_views > 0 AND n_purchases > 0) AS n_both
     FROM group_users
     GROUP BY event_group
+),
+counted AS MATERIALIZED (
+    FROM by_group
+    WHERE event_group IS NOT NULL
     ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST
     LIMIT CASE WHEN TRY_CAST(top AS BIGINT) >= 1 THEN TRY_CAST(top AS BIGINT) END
 ),
--- Read only where an action does not occur in the groups that are shown.
+occurring AS MATERIALIZED (
+    SELECT
+        coalesce(sum(n_views), 0) > 0 AS has_views,
+        coalesce(sum(n_carts), 0) > 0 AS has_carts,
+        coalesce(sum(n_favourites), 0) > 0 AS has_favourites,
+        coalesce(sum(n_purchases), 0) > 0 AS has_purchases
+    FROM by_group
+),
+-- Read only where an action that was asked for does not occur, to name those that do.
 actions_seen AS MATERIALIZED (
-    SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
+    SELECT list(DISTINCT event_action) FILTER (event_action IS NOT NULL) AS found
     FROM ff_events
     CROSS JOIN (
-        SELECT 1 FROM counted
-        HAVING coalesce(least(sum(n_views), sum(n_carts), sum(n_favourites), sum(n_purchases)), 0) = 0
+        SELECT 1 FROM occurring
+        WHERE CAST(absent AS VARCHAR) = 'error'
+            AND NOT (has_views AND has_purchases AND (cart IS NULL OR has_carts) AND (favourite IS NULL OR has_favourites))
     )
 )
 SELECT
     footfall.internal.unmarked(event_group) AS group_value,
     n_views AS views,
-    CASE WHEN cart IS NOT NULL OR found IS NULL OR list_contains(found, 'cart') THEN n_carts END AS carts,
-    CASE WHEN favourite IS NOT NULL OR found IS NULL OR list_contains(found, 'fav') THEN n_favourites END AS favourites,
+    CASE WHEN cart IS NOT NULL OR has_carts THEN n_carts END AS carts,
+    CASE WHEN favourite IS NOT NULL OR has_favourites THEN n_favourites END AS favourites,
     n_purchases AS purchases,
     n_viewers AS viewers,
     n_buyers AS buyers,
@@ -722,7 +734,7 @@ SELECT
     footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['low'] AS conversion_rate_low,
     footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['high'] AS conversion_rate_high
 FROM counted
-CROSS JOIN actions_seen
+CROSS JOIN occurring
 WHERE (SELECT
     footfall.internal.check_option(
         coalesce(TRY_CAST(top AS DOUBLE) >= 1 AND TRY_CAST(top AS DOUBLE) = TRY_CAST(top AS BIGINT), top IS NULL), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'

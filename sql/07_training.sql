@@ -348,17 +348,19 @@ ff_known AS MATERIALIZED (
                 WHERE ff_name IS NOT NULL
             ),
             []
-        ) AS ff_vocabulary
+        ) AS ff_vocabulary,
+        ff_names IS NULL AS ff_is_learned
     FROM ff_asked
 ),
 ff_encoded AS NOT MATERIALIZED (
     SELECT
         ff_rule,
         ff_vocabulary,
+        ff_is_learned,
         ff_has_user,
         -- A history of nobody is left out, as it is wherever users are counted.
         CASE WHEN NOT ff_has_user OR ff_user IS NOT NULL
-            THEN system.main.encode_actions(ff_vocabulary, ff_actions, unknown, called_as)
+            THEN system.main.encode_actions(ff_vocabulary, ff_actions, CASE WHEN ff_is_learned THEN 'skip' ELSE unknown END, called_as)
         END AS ff_tokens,
         list_count(ff_actions) AS ff_n_actions,
         footfall.internal.n_train(
@@ -368,16 +370,22 @@ ff_encoded AS NOT MATERIALIZED (
     FROM ff_known LEFT JOIN ff_rows ON true
 )
 SELECT
-    system.main.pack_sequences(
-        coalesce(
-            list({'tokens': ff_tokens, 'n_train': CAST(ff_n_train AS BIGINT)}) FILTER (ff_tokens IS NOT NULL AND NOT ff_has_no_place),
-            []
-        ),
-        any_value(ff_vocabulary),
-        any_value(ff_rule['share']),
-        any_value(ff_rule['seed']),
-        called_as
-    ) AS dataset,
+    CASE
+        -- Of the same rows none can hold what the vocabulary lacks.
+        WHEN any_value(ff_is_learned) AND sum(ff_n_actions - octet_length(ff_tokens)) > 0
+        THEN error('footfall.' || called_as || ': argument ''tbl'' gave other rows when it was read a second time, as a sample does; '
+            || 'keep them first: CREATE TABLE … AS FROM …')
+        ELSE system.main.pack_sequences(
+            coalesce(
+                list({'tokens': ff_tokens, 'n_train': CAST(ff_n_train AS BIGINT)}) FILTER (ff_tokens IS NOT NULL AND NOT ff_has_no_place),
+                []
+            ),
+            any_value(ff_vocabulary),
+            any_value(ff_rule['share']),
+            any_value(ff_rule['seed']),
+            called_as
+        )
+    END AS dataset,
     CAST(coalesce(
         sum(ff_n_actions - octet_length(ff_tokens)) FILTER (ff_tokens IS NOT NULL AND NOT ff_has_no_place), 0
     ) AS BIGINT) AS n_unknown,

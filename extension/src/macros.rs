@@ -25,9 +25,12 @@ const FILES: &[(&str, &str)] = &[
     ("09_about.sql", include_str!("../../sql/09_about.sql")),
 ];
 
-/// What would stay in the macros for good, because DuckDB looks at it while it parses: there `/` becomes `//`.
-/// The connection of LOAD ends with it and the setting is its own, so there is nothing to restore.
-const PARSING: &str = "SET SESSION integer_division = false";
+/// What would stay in the macros for good, because DuckDB looks at it while it parses: there `/` becomes `//`, and names
+/// change their case. The connection of LOAD ends with it and the settings are its own, so there is nothing to restore.
+const PARSING: [&str; 2] = [
+    "SET SESSION integer_division = false",
+    "SET SESSION preserve_identifier_case = true",
+];
 
 /// An error where `/` is still `//`: somebody has locked the configuration.
 const CHECK_PARSING: &str = "SELECT CASE WHEN 1 / 2 = 0 THEN error('the setting integer_division is on and cannot be \
@@ -97,8 +100,10 @@ impl Name {
     /// # Errors
     /// When a statement of the embedded SQL fails on this DuckDB.
     pub fn create(&self, connection: &Connection) -> Result<(), Box<dyn Error>> {
-        // A locked configuration forbids it, and then it only matters how things stand.
-        let _ = connection.execute_batch(PARSING);
+        for setting in PARSING {
+            // A locked configuration forbids it, and then it only matters how things stand.
+            let _ = connection.execute_batch(setting);
+        }
         connection.execute_batch(CHECK_PARSING).map_err(plain)?;
         // What only the macros call is out of the way of those who look through `footfall.` for what they may call.
         connection.execute_batch(&format!("CREATE SCHEMA {}.internal", self.0))?;
