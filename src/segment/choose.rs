@@ -18,10 +18,10 @@ use std::ops::RangeInclusive;
 /// separated as one.
 const EQUAL: f64 = 1e-9;
 
-/// One candidate.
+/// One candidate, with its model or what is kept of it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Choice {
-    pub model: Model,
+pub struct Choice<M = Model> {
+    pub model: M,
     pub quality: Quality,
     /// True for exactly one of the candidates.
     pub chosen: bool,
@@ -34,6 +34,20 @@ pub struct Choice {
 /// `ks` is empty or starts below 1 or above the number of distinct points, or as
 /// [`Prepared`].
 pub fn choose(points: &Points, ks: RangeInclusive<usize>, options: &Options) -> Result<Vec<Choice>, SegmentError> {
+    choose_keeping(points, ks, options, |model| model)
+}
+
+/// As [`choose`]; of each model only what `keep` makes of it: ten thousand models of up to ten thousand
+/// centroids are gigabytes.
+///
+/// # Errors
+/// As [`choose`].
+pub fn choose_keeping<M>(
+    points: &Points,
+    ks: RangeInclusive<usize>,
+    options: &Options,
+    keep: impl Fn(Model) -> M,
+) -> Result<Vec<Choice<M>>, SegmentError> {
     if ks.is_empty() {
         return Err(SegmentError::Setting {
             option: "k_to",
@@ -52,12 +66,12 @@ pub fn choose(points: &Points, ks: RangeInclusive<usize>, options: &Options) -> 
         };
         let quality = measure(&model, points, options.seed, options.threads)?;
         choices.push(Choice {
-            model,
+            model: keep(model),
             quality,
             chosen: false,
         });
     }
-    let score = |choice: &Choice| choice.quality.silhouette.unwrap_or(f64::NEG_INFINITY);
+    let score = |choice: &Choice<M>| choice.quality.silhouette.unwrap_or(f64::NEG_INFINITY);
     let best = (0..choices.len()).reduce(|best, next| {
         if score(&choices[next]) > score(&choices[best]) + EQUAL {
             next

@@ -10,6 +10,7 @@
 //! Lloyd's iterations change nothing.
 
 use super::blocks::{squared_distance, Blocks, LANES, SLACK};
+use super::job::Steps;
 use super::lloyd;
 
 /// Passes over the points; a few are enough in practice.
@@ -68,6 +69,7 @@ struct State<'a> {
     smallest: f64,
     /// Distance of each centroid from the nearest other one, rounded down.
     gaps: Vec<f64>,
+    steps: Steps,
 }
 
 impl<'a> State<'a> {
@@ -82,6 +84,7 @@ impl<'a> State<'a> {
             sizes: vec![0.0; k],
             smallest: 0.0,
             gaps: vec![0.0; k],
+            steps: Steps::default(),
         };
         for (&label, weight) in state.labels.iter().zip(&points.weights) {
             state.sizes[usize::from(label)] += weight;
@@ -94,6 +97,7 @@ impl<'a> State<'a> {
         self.smallest = self.sizes.iter().copied().fold(f64::INFINITY, f64::min);
         self.gaps.fill(f64::INFINITY);
         for (j, a) in self.centroids.chunks_exact(self.dimensions).enumerate() {
+            self.steps.count(j * self.dimensions);
             for (i, b) in self.centroids.chunks_exact(self.dimensions).enumerate().take(j) {
                 let gap = squared_distance(a, b).sqrt() * (1.0 - SLACK);
                 self.gaps[i] = self.gaps[i].min(gap);
@@ -122,6 +126,7 @@ impl<'a> State<'a> {
             if nearest * nearest * least >= kept {
                 continue;
             }
+            self.steps.count(self.centroids.len());
             let mut best = (kept * GAIN, from);
             for to in 0..self.sizes.len() {
                 let square = squared_distance(place, self.centroid(to));

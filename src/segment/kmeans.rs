@@ -38,6 +38,7 @@ use super::blocks::{Blocks, SLACK};
 use super::coreset;
 use super::error::SegmentError;
 use super::exchange::Singles;
+use super::job;
 use super::lloyd::{self, Lloyd};
 use super::model::{Assigner, Model};
 use super::noise;
@@ -268,6 +269,7 @@ impl Prepared<'_> {
         let dimensions = self.points.dimensions();
         let labels = lloyd::labels(&self.blocks, centroids, 1);
         for (j, centroid) in units.chunks_exact_mut(dimensions).enumerate() {
+            job::check();
             let members = || (0..labels.len()).filter(|&index| usize::from(labels[index]) == j);
             // A cluster without points, which only coordinates too close together
             // to be told apart can leave, stays where it is.

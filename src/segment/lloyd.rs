@@ -24,6 +24,7 @@
 //! creep in one direction for a hundred iterations it halves their number.
 
 use super::blocks::{squared_distance, squared_distances, sum, Blocks, Lanes, CHUNK, LANES, SLACK};
+use super::job::Steps;
 use super::parallel;
 use super::wide::{self, Kernel};
 use std::ops::Range;
@@ -350,6 +351,7 @@ impl Chunk {
     fn assign(&mut self, blocks: &Blocks, centroids: &[f64], drift: &Drift, k: usize) {
         let mut ball = Ball::new(k);
         let mut gathered = Gathered::new(blocks.dimensions());
+        let mut steps = Steps::default();
         for index in 0..self.owners.len() {
             if drift.of(self.owners[index]) < self.expiry[index] {
                 continue;
@@ -366,6 +368,7 @@ impl Chunk {
                 }
                 continue;
             }
+            steps.count(k * blocks.dimensions());
             ball.all();
             if self.tried < 64 || self.helped * WORTHWHILE >= self.tried {
                 ball.test(blocks, block, centroids);
@@ -717,7 +720,9 @@ impl Kernel for Inertia<'_> {
     fn run(self) -> f64 {
         let mut ball = Ball::new(self.k);
         let mut total = 0.0;
+        let mut steps = Steps::default();
         for block in self.range {
+            steps.count(self.centroids.len());
             ball.test(self.blocks, block, self.centroids);
             let mut squares = Nearest::of(self.blocks.values(block), self.centroids, &ball).first;
             for (square, weight) in squares.iter_mut().zip(self.blocks.weights(block)) {

@@ -14,7 +14,8 @@
 //! - [`kmeans`]: several starts and the best one;
 //! - [`quality`]: inertia, silhouette, Davies-Bouldin;
 //! - [`choose`]: one clustering per k and the choice among them;
-//! - [`gmm`]: soft segments, and `density`, the probabilities behind them.
+//! - [`gmm`]: soft segments, and `density`, the probabilities behind them;
+//! - [`job`]: clusterings that are waited for in pieces.
 
 mod arrange;
 pub mod blocks;
@@ -25,6 +26,7 @@ mod density;
 pub mod error;
 pub mod exchange;
 pub mod gmm;
+pub mod job;
 pub mod kmeans;
 pub mod lloyd;
 pub mod model;

@@ -2,6 +2,7 @@
 
 use super::blocks::{Lanes, LANES};
 use super::error::SegmentError;
+use super::job::Steps;
 use super::points::compare;
 use super::scale::logarithm;
 use super::wide::{self, Kernel};
@@ -122,7 +123,9 @@ impl Assigner {
     /// puts the row into the first cluster with an infinite distance.
     pub fn assign_rows(&self, values: &[f64], mut found: impl FnMut(usize, usize, f64)) {
         let mut lanes: Vec<Lanes> = vec![[0.0; LANES]; self.dimensions];
+        let mut steps = Steps::default();
         for (part, rows) in values.chunks(LANES * self.dimensions).enumerate() {
+            steps.count(self.places.len());
             self.transpose(rows, &mut lanes);
             let (squares, clusters) = wide::run(NearestPlace {
                 assigner: self,

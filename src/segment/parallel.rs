@@ -1,11 +1,17 @@
 //! Work cut into pieces that do not depend on the number of threads.
 
+use super::job;
+use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 
 /// Calls `work(index, item)` once for every item, on up to `threads` threads.
 /// Which thread takes which item is left open, so `work` must not depend on it.
 pub fn for_each<T: Send>(threads: usize, items: &mut [T], work: impl Fn(usize, &mut T) + Sync) {
     let threads = threads.min(items.len());
+    let work = |index, item: &mut T| {
+        job::check();
+        work(index, item);
+    };
     if threads <= 1 {
         items.iter_mut().enumerate().for_each(|(index, item)| work(index, item));
         return;
@@ -17,11 +23,18 @@ pub fn for_each<T: Send>(threads: usize, items: &mut [T], work: impl Fn(usize, &
             work(index, item);
         }
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(take);
-        }
+    let pace = job::current();
+    let help = || {
+        job::enter(pace.clone());
         take();
+    };
+    std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..threads).map(|_| scope.spawn(help)).collect();
+        take();
+        for helper in helpers {
+            // What unwinds a helper unwinds the caller, a panic with its message.
+            helper.join().unwrap_or_else(|payload| resume_unwind(payload));
+        }
     });
 }
 

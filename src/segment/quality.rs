@@ -5,6 +5,7 @@
 //! counts as w points.
 
 use super::error::SegmentError;
+use super::job;
 use super::model::{Assigner, Model};
 use super::parallel;
 use super::points::Points;
@@ -89,6 +90,7 @@ fn davies_bouldin(model: &Model, assigner: &Assigner, points: &Points, threads: 
     let dimensions = assigner.dimensions();
     let place = |j: usize| &places[j * dimensions..][..dimensions];
     let worst = |i: usize| {
+        job::check();
         let ratios = (0..k).filter(|&j| j != i).map(|j| {
             let apart = distance(place(i), place(j));
             (spread[i] + spread[j]) / apart
