@@ -7,6 +7,7 @@
 
 mod functions;
 mod gate;
+mod jobs;
 mod macros;
 mod memory;
 mod models;

@@ -1,6 +1,7 @@
 //! Points, options and models of segmentation on their way in and out.
 
 use crate::gate::CalledAs;
+use crate::jobs::{self, Answer};
 use crate::scalar::Signature;
 use crate::value::{Output, Type, Value};
 use crate::vector::{Chunk, Column};
@@ -219,12 +220,7 @@ pub fn answer<const N: usize>(
 ) -> Result<(), Box<dyn Error>> {
     let fit_row = |row: usize, json: Json| -> Result<Value, Box<dyn Error>> {
         let options = options(json)?;
-        let mut counts = [0; N];
-        for (index, count) in counts.iter_mut().enumerate() {
-            // The library checks the rest.
-            let k = input.column(1 + index).values::<i64>()[row];
-            *count = usize::try_from(k).map_err(|_| Failure::argument("k", k, format!("1 to {most}")))?;
-        }
+        let counts = clusters(input, 1, row, most)?;
         let weights = (input.width() > N + 2).then(|| input.column(N + 2));
         Ok(match points(input.column(0), weights, row, options.threads)? {
             Some(points) => fit(&points, counts, &options)?,
@@ -238,11 +234,132 @@ pub fn answer<const N: usize>(
             Json::Object(serde_json::Map::new())
         };
         let caller = caller(&mut json);
-        fit_row(row, json).map_err(|error| match caller {
-            Some(caller) => CalledAs::new(&caller, of_features(&*error)).into(),
-            None => error,
-        })
+        fit_row(row, json).map_err(|error| as_caller(caller, error))
     })
+}
+
+/// The error as the user of the macro reads it, if the call works for one.
+fn as_caller(caller: Option<String>, error: Box<dyn Error>) -> Box<dyn Error> {
+    match caller {
+        Some(caller) => CalledAs::new(&caller, of_features(&*error)).into(),
+        None => error,
+    }
+}
+
+/// The numbers of clusters in the columns from `first` on. The library checks that they are no more than `most`.
+fn clusters<const N: usize>(input: &Chunk, first: usize, row: usize, most: usize) -> Result<[usize; N], Failure> {
+    let mut counts = [0; N];
+    for (index, count) in counts.iter_mut().enumerate() {
+        let k = input.column(first + index).values::<i64>()[row];
+        *count = usize::try_from(k).map_err(|_| Failure::argument("k", k, format!("1 to {most}")))?;
+    }
+    Ok(counts)
+}
+
+/// The result of a function that is called again until it is `finished`, and then gives `result`.
+pub fn piece_type(result: Type) -> Type {
+    Type::Struct(vec![
+        ("job", Type::Bigint),
+        ("finished", Type::Boolean),
+        ("result", result),
+    ])
+}
+
+/// The signature of such a function of a job, packed points, `N` numbers of clusters, and options.
+pub fn piece_signature<const N: usize>(result: Type) -> Signature {
+    let counts = std::iter::repeat_with(|| Type::Bigint).take(N);
+    let before = [Type::Bigint, Type::Blob];
+    Signature {
+        parameters: before.into_iter().chain(counts).chain([Type::Any]).collect(),
+        returns: piece_type(result),
+    }
+}
+
+/// Answers each row of such a function with what `fit` makes of it, or with the job to go on with.
+///
+/// # Errors
+/// Of the arguments, or those of `fit`.
+pub fn piece<const N: usize>(
+    input: &Chunk,
+    output: Output,
+    returns: &Type,
+    most: usize,
+    fit: fn(&Points, [usize; N], &Options) -> Answer,
+) -> Result<(), Box<dyn Error>> {
+    let go_on = |row: usize, json: Json| -> Result<Value, Box<dyn Error>> {
+        let (options, counts) = (options(json)?, clusters(input, 2, row, most)?);
+        let number = input.column(0).values::<i64>()[row];
+        let (dimensions, packed) = unpack(input.column(1).bytes(row))?;
+        let (number, answer) = jobs::advance(number, || {
+            // The argument is DuckDB's, and only for this call.
+            let values: Vec<f64> = packed.iter().map(|&value| f64::from_le_bytes(value)).collect();
+            move || {
+                let points = Points::new(&values, dimensions, options.threads)?;
+                drop(values);
+                fit(&points, counts, &options)
+            }
+        })?;
+        let finished = answer.is_some();
+        let result = answer.transpose()?.unwrap_or(Value::Null);
+        Ok(Value::Struct(vec![number.into(), finished.into(), result]))
+    };
+    output.write_rows(input, returns, |row| {
+        let mut json = input.column(2 + N).json(row)?;
+        let caller = caller(&mut json);
+        go_on(row, json).map_err(|error| as_caller(caller, error))
+    })
+}
+
+/// Most bytes of a BLOB.
+const MOST_BYTES: usize = u32::MAX as usize;
+const WORD: usize = size_of::<f64>();
+
+/// Points in the first argument as one value: their number of coordinates, then these row by row, all
+/// little-endian. NULL when there are none.
+///
+/// # Errors
+/// Points of unequal lengths, or more than one value can hold.
+pub fn pack(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
+    let caller = (input.width() > 1).then(|| input.column(1).text(row)).transpose()?;
+    let argument = if caller.is_some() { "features" } else { "points" };
+    let packed = || -> Result<Value, Box<dyn Error>> {
+        let lists = input.column(0);
+        let rows = Rows::read(&lists.child(), lists.list(row))?;
+        let (n_values, most) = (rows.values.len(), MOST_BYTES / WORD - 1);
+        if n_values == 0 {
+            return Ok(Value::Null);
+        }
+        if n_values > most {
+            let found = format!("{n_values} numbers in all");
+            return Err(Failure::argument(argument, found, format!("{most} at most")).into());
+        }
+        let mut packed = Vec::with_capacity((1 + n_values) * WORD);
+        packed.extend((rows.dimensions as u64).to_le_bytes());
+        for value in rows.values.iter() {
+            packed.extend(value.to_le_bytes());
+        }
+        Ok(packed.into())
+    };
+    packed().map_err(|error| as_caller(caller.map(|name| format!("footfall.{name}")), error))
+}
+
+/// The number of coordinates of packed points, and their values as bytes.
+///
+/// # Errors
+/// Other bytes than those of [`pack`].
+fn unpack(packed: &[u8]) -> Result<(usize, &[[u8; WORD]]), Failure> {
+    let (words, rest) = packed.as_chunks();
+    match words.split_first() {
+        Some((&first, values)) if rest.is_empty() && !values.is_empty() => {
+            let dimensions = u64::from_le_bytes(first);
+            if dimensions > 0 && (values.len() as u64).is_multiple_of(dimensions) {
+                return Ok((dimensions as usize, values));
+            }
+        }
+        _ => {}
+    }
+    let found = format!("a BLOB of {} bytes", packed.len());
+    Err(Failure::argument("points", found, "a value made by pack_points"))
 }
 
 /// The points in a row of a DOUBLE[][] column, and how often each counts in the same row of a DOUBLE[]

@@ -1,0 +1,80 @@
+//! `kmeans_choose_piece(job, points, k_from, k_to, options)`: one clustering of packed points per k and how good
+//! each is, without the models, or after about half a second the number of the job to go on with; 0 begins.
+
+use crate::scalar::{Scalar, Signature};
+use crate::segments::{piece, piece_signature, piece_type};
+use crate::value::{Output, Type, Value};
+use crate::vector::Chunk;
+use footfall::segment::choose::{choose_keeping, Choice};
+use footfall::segment::kmeans::MAX_CLUSTERS;
+use footfall::segment::model::Model;
+use std::error::Error;
+
+pub struct KmeansChoosePiece;
+
+impl Scalar for KmeansChoosePiece {
+    const NAME: &'static str = "kmeans_choose_piece";
+
+    fn signatures() -> Vec<Signature> {
+        vec![piece_signature::<2>(choices_type())]
+    }
+
+    fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
+        let returns = piece_type(choices_type());
+        piece(
+            input,
+            output,
+            &returns,
+            MAX_CLUSTERS,
+            |points, [k_from, k_to], options| {
+                let choices = choose_keeping(points, k_from..=k_to, options, Sizes::of)?;
+                Ok(Value::List(choices.iter().map(value).collect()))
+            },
+        )
+    }
+}
+
+/// What `choose_k` says of a model.
+struct Sizes {
+    k: usize,
+    smallest: u64,
+    total: u64,
+    log: bool,
+}
+
+impl Sizes {
+    fn of(model: Model) -> Self {
+        Self {
+            k: model.k(),
+            smallest: model.sizes.iter().copied().min().unwrap_or(0),
+            total: model.sizes.iter().sum(),
+            log: model.log,
+        }
+    }
+}
+
+fn choices_type() -> Type {
+    Type::list(Type::Struct(vec![
+        ("k", Type::Bigint),
+        ("inertia", Type::Double),
+        ("silhouette", Type::Double),
+        ("davies_bouldin", Type::Double),
+        ("chosen", Type::Boolean),
+        ("n_smallest", Type::Bigint),
+        ("n_points", Type::Bigint),
+        ("log", Type::Boolean),
+    ]))
+}
+
+fn value(choice: &Choice<Sizes>) -> Value {
+    Value::Struct(vec![
+        (choice.model.k as i64).into(),
+        choice.quality.inertia.into(),
+        choice.quality.silhouette.into(),
+        choice.quality.davies_bouldin.into(),
+        choice.chosen.into(),
+        (choice.model.smallest as i64).into(),
+        (choice.model.total as i64).into(),
+        choice.model.log.into(),
+    ])
+}

@@ -1,0 +1,26 @@
+//! `kmeans_piece(job, points, k, options)`: the model of a clustering of packed points, or after about half a
+//! second the number of the job to go on with; 0 begins.
+
+use crate::scalar::{Scalar, Signature};
+use crate::segments::{model_type, model_value, piece, piece_signature, piece_type};
+use crate::value::Output;
+use crate::vector::Chunk;
+use footfall::segment::kmeans::{fit, MAX_CLUSTERS};
+use std::error::Error;
+
+pub struct KmeansPiece;
+
+impl Scalar for KmeansPiece {
+    const NAME: &'static str = "kmeans_piece";
+
+    fn signatures() -> Vec<Signature> {
+        vec![piece_signature::<1>(model_type())]
+    }
+
+    fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
+        let returns = piece_type(model_type());
+        piece(input, output, &returns, MAX_CLUSTERS, |points, [k], options| {
+            Ok(model_value(&fit(points, k, options)?))
+        })
+    }
+}

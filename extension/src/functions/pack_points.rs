@@ -1,0 +1,27 @@
+//! `pack_points(points[, called_as])`: points as one value, without those that are NULL or hold a NULL; NULL
+//! when none is left.
+
+use crate::scalar::{Scalar, Signature};
+use crate::segments::{pack, points_type};
+use crate::value::{Output, Type};
+use crate::vector::Chunk;
+use std::error::Error;
+
+pub struct PackPoints;
+
+impl Scalar for PackPoints {
+    const NAME: &'static str = "pack_points";
+
+    fn signatures() -> Vec<Signature> {
+        [vec![points_type()], vec![points_type(), Type::Varchar]]
+            .map(|parameters| Signature {
+                parameters,
+                returns: Type::Blob,
+            })
+            .into()
+    }
+
+    fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
+        output.write_rows(input, &Type::Blob, |row| pack(input, row))
+    }
+}
