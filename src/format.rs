@@ -2,12 +2,24 @@
 //! file with JSON under one metadata key of our own.
 //!
 //! Reading is total and allocates in proportion to the bytes: every size in the
-//! header is compared with the bytes that are there.
+//! header is compared with the bytes that are there. It takes a fraction of a
+//! second beside what the tensors take, because the header has a largest size.
 
 use crate::error::Error;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
 use serde::Deserialize;
+
+/// The largest header in bytes. The names of all actions, at most
+/// [`Vocabulary::MAX_BYTES`](crate::sequence::Vocabulary::MAX_BYTES), stand in it once with the vocabulary and once
+/// with the class weights; as text within text a byte takes at most 7.
+const MAX_HEADER: u64 = 8 << 20;
+
+/// The header of a file that was read, and the bytes of its tensors.
+pub(crate) struct File<'a> {
+    header: Metadata,
+    data: &'a [u8],
+}
 
 /// One kind of value.
 pub(crate) struct Format {
@@ -24,10 +36,9 @@ impl Format {
     ///
     /// # Errors
     /// [`Error::Damaged`] for anything else, [`Error::Newer`] for a later version.
-    pub fn open<'a, M: DeserializeOwned>(&self, bytes: &'a [u8]) -> Result<(M, SafeTensors<'a>), Error> {
-        let incomplete = |_| self.damaged("it is not a complete .safetensors file");
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(incomplete)?;
-        let metadata = header.metadata().as_ref();
+    pub fn open<'a, M: DeserializeOwned>(&self, bytes: &'a [u8]) -> Result<(M, File<'a>), Error> {
+        let file = self.file(bytes)?;
+        let metadata = file.header.metadata().as_ref();
         let text = metadata.and_then(|metadata| metadata.get(self.key)).ok_or_else(|| {
             self.damaged(format!(
                 "it is a .safetensors file that footfall did not write as a {} (no '{}' metadata)",
@@ -39,7 +50,14 @@ impl Format {
         struct Version {
             format_version: u32,
         }
-        let unreadable = |error: serde_json::Error| self.damaged(format!("its metadata are unreadable: {error}"));
+        let unreadable = |error: serde_json::Error| {
+            let text = error.to_string();
+            // Where it is in a long line of JSON helps nobody.
+            let reason = text
+                .rsplit_once(" at line ")
+                .map_or(text.as_str(), |(reason, _)| reason);
+            self.damaged(format!("its metadata are unreadable: {reason}"))
+        };
         let Version { format_version: found } = serde_json::from_str(text).map_err(unreadable)?;
         if found > self.version {
             return Err(Error::Newer {
@@ -48,24 +66,37 @@ impl Format {
                 supported: self.version,
             });
         }
-        let metadata = serde_json::from_str(text).map_err(unreadable)?;
-        Ok((metadata, SafeTensors::deserialize(bytes).map_err(incomplete)?))
+        Ok((serde_json::from_str(text).map_err(unreadable)?, file))
+    }
+
+    fn file<'a>(&self, bytes: &'a [u8]) -> Result<File<'a>, Error> {
+        let n_header = bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+        if n_header.is_some_and(|n| n > MAX_HEADER && n < bytes.len() as u64) {
+            return Err(self.damaged(format!("its header has more than {MAX_HEADER} bytes")));
+        }
+        let incomplete = |_| self.damaged("it is not a complete .safetensors file");
+        let (n_header, header) = SafeTensors::read_metadata(bytes).map_err(incomplete)?;
+        // The bytes of the number itself come before the header.
+        let data = &bytes[8 + n_header..];
+        Ok(File { header, data })
     }
 
     /// A tensor of the type that belongs to its name.
     ///
     /// # Errors
     /// [`Error::Damaged`] when it is missing or of another type.
-    pub fn tensor<'a>(&self, file: &SafeTensors<'a>, name: &str, dtype: Dtype) -> Result<TensorView<'a>, Error> {
-        let view = file
-            .tensor(name)
-            .map_err(|_| self.damaged(format!("tensor '{name}' is missing")))?;
-        if view.dtype() == dtype {
-            Ok(view)
-        } else {
-            let found = view.dtype();
-            Err(self.damaged(format!("tensor '{name}' has type {found:?} instead of {dtype:?}")))
+    pub fn tensor<'a>(&self, file: &File<'a>, name: &str, dtype: Dtype) -> Result<TensorView<'a>, Error> {
+        let info = file
+            .header
+            .info(name)
+            .ok_or_else(|| self.damaged(format!("tensor '{name}' is missing")))?;
+        if info.dtype != dtype {
+            let found = info.dtype;
+            return Err(self.damaged(format!("tensor '{name}' has type {found:?} instead of {dtype:?}")));
         }
+        // The header was compared with the bytes when it was read.
+        let (start, end) = info.data_offsets;
+        TensorView::new(dtype, info.shape.clone(), &file.data[start..end]).map_err(|error| self.damaged(error))
     }
 
     /// The error of a value that is not one of this kind.

@@ -7,15 +7,16 @@
 //! in a hash map whose order is not fixed.
 //!
 //! Decoding is total: sizes in the header are compared with the tensors that
-//! are there before anything is allocated, and weights must be finite.
+//! are there before anything is allocated, actions must be in the order of their
+//! tokens, and weights within [`LARGEST_WEIGHT`].
 
 use crate::baseline::Counts;
 use crate::error::Error;
-use crate::format::Format;
+use crate::format::{File, Format};
 use crate::network::Architecture;
 use crate::own_history::Weights;
 use crate::sequence::Vocabulary;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -35,6 +36,16 @@ const GRADIENT: &str = "unfinished.gradient";
 /// believed in a header.
 const MAX_WIDTH: usize = 1 << 14;
 const MAX_LAYERS: usize = 64;
+/// The largest weight on either side of zero. Up to it a prediction is made of finite numbers whatever the history:
+/// the states of all cells are within ±1, so no sum has more than `MAX_WIDTH` products of two weights, and
+/// 16384 × 10³⁰ is a number of 32 bits. Weights of trained networks are below 100.
+const LARGEST_WEIGHT: f32 = 1e15;
+
+/// Whether predictions with these weights are finite.
+pub(crate) fn are_sound(parameters: &[f32]) -> bool {
+    // Of NaN nothing is true.
+    parameters.iter().all(|weight| weight.abs() <= LARGEST_WEIGHT)
+}
 
 /// A network with everything that is needed to predict and to judge it.
 #[derive(Clone, Debug, PartialEq)]
@@ -220,6 +231,11 @@ impl Model {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let (metadata, file) = open(bytes)?;
         let parameters = read_parameters(&file, &metadata.architecture, "")?;
+        if !are_sound(&parameters) {
+            return Err(FORMAT.damaged(format!(
+                "it has weights beyond ±{LARGEST_WEIGHT:e}, with which no prediction is a number"
+            )));
+        }
         let grams = numbers(&file, "baseline.grams", Dtype::U32, u32::from_le_bytes)?;
         let counts = numbers(&file, "baseline.counts", Dtype::U64, u64::from_le_bytes)?;
         if grams.len() != counts.len() {
@@ -257,6 +273,13 @@ impl Model {
         let state = numbers(&file, STATE, Dtype::F32, f32::from_le_bytes)?;
         let gradient = numbers(&file, GRADIENT, Dtype::F32, f32::from_le_bytes)?;
         let n_actions = model.vocabulary.len();
+        let moments = first_moments.iter().chain(&second_moments);
+        if !moments.copied().all(f32::is_finite) || second_moments.iter().any(|&moment| moment < 0.0) {
+            return Err(FORMAT.damaged("the moments of its weights are no such numbers"));
+        }
+        if !probabilities.iter().all(|p| (0.0..=1.0).contains(p)) {
+            return Err(FORMAT.damaged("the validation under way holds what is no probability"));
+        }
         let whole_rows = probabilities.len() == targets.len() * n_actions;
         if !whole_rows || targets.iter().any(|&target| usize::from(target) >= n_actions) {
             return Err(FORMAT.damaged("the validation under way is inconsistent"));
@@ -289,7 +312,7 @@ impl Model {
     }
 }
 
-fn open(bytes: &[u8]) -> Result<(Metadata, SafeTensors<'_>), Error> {
+fn open(bytes: &[u8]) -> Result<(Metadata, File<'_>), Error> {
     let (metadata, file) = FORMAT.open(bytes)?;
     check_sizes(&metadata)?;
     Ok((metadata, file))
@@ -317,7 +340,7 @@ fn check_sizes(metadata: &Metadata) -> Result<(), Error> {
     }
 }
 
-fn read_parameters(file: &SafeTensors, architecture: &Architecture, prefix: &str) -> Result<Vec<f32>, Error> {
+fn read_parameters(file: &File, architecture: &Architecture, prefix: &str) -> Result<Vec<f32>, Error> {
     let slots = architecture.slots();
     let views = slots
         .iter()
@@ -342,15 +365,11 @@ fn read_parameters(file: &SafeTensors, architecture: &Architecture, prefix: &str
         let words = view.data().chunks_exact(4);
         parameters.extend(words.map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])));
     }
-    if parameters.iter().all(|value| value.is_finite()) {
-        Ok(parameters)
-    } else {
-        Err(FORMAT.damaged("weights that are not finite"))
-    }
+    Ok(parameters)
 }
 
 fn numbers<const N: usize, T>(
-    file: &SafeTensors,
+    file: &File,
     name: &str,
     dtype: Dtype,
     decode: impl Fn([u8; N]) -> T,
@@ -535,9 +554,25 @@ mod tests {
             header.replace("[\\\"buy\\\",\\\"pv\\\"]", "[\\\"buy\\\"]")
         });
         assert!(reason(&words).contains("sizes"), "{}", reason(&words));
-        let mut broken = model();
-        broken.parameters[4] = f32::NAN;
-        assert!(reason(&broken.to_bytes(None).unwrap()).contains("not finite"));
+        let swapped = with_header(&bytes, |header| {
+            header.replace("[\\\"buy\\\",\\\"pv\\\"]", "[\\\"pv\\\",\\\"buy\\\"]")
+        });
+        assert!(
+            reason(&swapped).ends_with("each of them once: 'pv' stands before 'buy'"),
+            "{}",
+            reason(&swapped)
+        );
+        let long = with_header(&bytes, |header| header.to_owned() + &" ".repeat(8 << 20));
+        assert!(
+            reason(&long).contains("header has more than 8388608 bytes"),
+            "{}",
+            reason(&long)
+        );
+        for weight in [f32::NAN, f32::INFINITY, -1.1e15, 1e38] {
+            let mut broken = model();
+            broken.parameters[4] = weight;
+            assert!(reason(&broken.to_bytes(None).unwrap()).contains("weights beyond ±1e15"));
+        }
     }
 
     #[test]

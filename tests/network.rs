@@ -671,3 +671,42 @@ fn saturated_gates_agree() {
         }
     }
 }
+
+#[test]
+fn the_largest_weights_of_a_model_predict_numbers() {
+    let sequences = random_sequences(10, 5, 20, 32);
+    let batch = examples(&sequences);
+    let histories: Vec<&[u8]> = batch.iter().map(|example| example.tokens).collect();
+    for (cell, name) in CELLS {
+        let architecture = architecture(cell, 20, 2);
+        let n_parameters = architecture.n_parameters();
+        let mut random = Random::new(7);
+        for share in [0.0, 0.5, 1.0] {
+            let sign = |random: &mut Random| if random.uniform() < share { 1e15 } else { -1e15 };
+            let parameters: Vec<f32> = (0..n_parameters).map(|_| sign(&mut random)).collect();
+            for (engine_name, engine) in engines(architecture) {
+                let context = format!("{engine_name} {name} {share}");
+                assert_distributions(&context, &engine.probabilities(&parameters, &batch, true, 1).unwrap());
+                let (sum, _) = train(&*engine, &parameters, &batch, &EVALUATION).unwrap();
+                assert!(sum.loss.is_finite(), "{context}: {sum:?}");
+            }
+            for engine in Fused::variants(architecture).unwrap() {
+                let context = format!("{} {name} {share}, prepared", engine.instructions());
+                let prepared = engine.prepare(&parameters).unwrap();
+                assert_distributions(&context, &prepared.predict(&histories, 1).unwrap());
+                let (mut state, mut probabilities) = (vec![0.0; architecture.n_state()], vec![0.0; 5]);
+                for token in [0, 4, 2, 2] {
+                    prepared.advance(&mut state, token, &mut probabilities).unwrap();
+                    assert_distributions(&context, &probabilities);
+                }
+            }
+        }
+    }
+}
+
+/// Rows of five probabilities.
+fn assert_distributions(context: &str, probabilities: &[f32]) {
+    for row in probabilities.chunks_exact(5) {
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{context}: {row:?}");
+    }
+}

@@ -17,11 +17,13 @@ impl Vocabulary {
     /// The most actions a vocabulary can hold: a token fits a byte, and n-grams
     /// of four tokens with "none" as a fifth kind of slot fit 32 bits.
     pub const MAX: usize = 254;
+    /// The most bytes that its names have together, so that what holds one is soon read.
+    pub const MAX_BYTES: usize = 1 << 18;
 
     /// A vocabulary of the given names, in any order, repeated or not.
     ///
     /// # Errors
-    /// [`Error::Argument`] with more than [`Vocabulary::MAX`] names,
+    /// [`Error::Argument`] with more than [`Vocabulary::MAX`] names or [`Vocabulary::MAX_BYTES`] bytes,
     /// [`Error::NoData`] with none.
     pub fn new(actions: impl IntoIterator<Item = String>) -> Result<Self, Error> {
         let mut actions: Vec<String> = actions.into_iter().collect();
@@ -37,6 +39,14 @@ impl Vocabulary {
                 "actions",
                 format!("a column with {} distinct actions", actions.len()),
                 format!("at most {}; group the rare ones under one name first", Self::MAX),
+            ));
+        }
+        let n_bytes: usize = actions.iter().map(String::len).sum();
+        if n_bytes > Self::MAX_BYTES {
+            return Err(Error::argument(
+                "actions",
+                format!("a column whose distinct actions have {n_bytes} bytes together"),
+                format!("at most {} bytes; give the actions short names first", Self::MAX_BYTES),
             ));
         }
         Ok(Self { actions })
@@ -81,11 +91,19 @@ fn shorten(text: &str) -> String {
     text.chars().take(MOST).chain("…".chars()).collect()
 }
 
+/// A vocabulary that was written: what goes with it is in the order of its tokens, so it is not put in order again.
 impl TryFrom<Vec<String>> for Vocabulary {
     type Error = Error;
 
     fn try_from(actions: Vec<String>) -> Result<Self, Error> {
-        Self::new(actions)
+        match actions.windows(2).find(|pair| pair[0] >= pair[1]) {
+            Some(pair) => Err(Error::NoData(format!(
+                "its actions are not in alphabetical order, each of them once: '{}' stands before '{}'",
+                shorten(&pair[0]),
+                shorten(&pair[1])
+            ))),
+            None => Self::new(actions),
+        }
     }
 }
 
@@ -120,6 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn a_vocabulary_that_was_written_is_read_as_it_stands() {
+        let written = names(&["buy", "cart", "pv"]);
+        assert_eq!(Vocabulary::try_from(written.clone()).unwrap().actions(), written);
+        for wrong in [&["pv", "buy"][..], &["buy", "buy"], &["a", "c", "b"]] {
+            let error = Vocabulary::try_from(names(wrong)).unwrap_err().to_string();
+            assert!(error.contains("not in alphabetical order"), "{error}");
+        }
+    }
+
+    #[test]
     fn too_many_and_no_actions_are_refused() {
         let many = (0..255).map(|number| format!("action {number}"));
         assert!(matches!(
@@ -130,5 +158,11 @@ mod tests {
             })
         ));
         assert!(matches!(Vocabulary::new(Vec::new()), Err(Error::NoData(_))));
+        let long = |n_bytes| Vocabulary::new(["a".repeat(n_bytes), "b".to_owned()]);
+        assert!(long(Vocabulary::MAX_BYTES - 1).is_ok());
+        assert!(long(Vocabulary::MAX_BYTES)
+            .unwrap_err()
+            .to_string()
+            .contains("262145 bytes"));
     }
 }

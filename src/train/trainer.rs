@@ -10,7 +10,7 @@ use super::Settings;
 use crate::baseline::{Baseline, Counts};
 use crate::error::Error;
 use crate::evaluate::{tally, Place, Tally, Validation};
-use crate::model::{Model, RunState, Split, SplitBy, Training};
+use crate::model::{are_sound, Model, RunState, Split, SplitBy, Training};
 use crate::network::{Example, Step, Unfinished};
 use crate::own_history;
 use crate::random;
@@ -242,11 +242,18 @@ impl Trainer {
                 return Ok(self.pause(started));
             };
             if !sum.loss.is_finite() {
-                return Err(diverged(settings, "the loss is"));
+                return Err(diverged(settings, "the loss is no longer finite"));
             }
             let scale = (1.0 / sum.weight) as f32;
             gradient.iter_mut().for_each(|g| *g *= scale);
-            clip(&mut gradient, settings.gradient_clip);
+            if !clip(&mut gradient, settings.gradient_clip).is_finite()
+                && self.run.steps == 0
+                && self.run.epochs_before > 0
+            {
+                // No rate has been used yet, so this says something of the model to go on from.
+                let allowed = "a model of footfall.train whose training did not diverge";
+                return Err(Error::argument("init", "a model whose gradient is not finite", allowed));
+            }
             self.adam
                 .step(&mut self.model.parameters, &gradient, settings.learning_rate);
             self.run.steps = self.adam.steps;
@@ -266,8 +273,8 @@ impl Trainer {
             }
         }
         let (parameters, seed) = (&self.model.parameters, settings.seed);
-        if !parameters.iter().all(|weight| weight.is_finite()) {
-            return Err(diverged(settings, "the weights are"));
+        if !are_sound(parameters) {
+            return Err(diverged(settings, "the weights are no longer numbers to predict with"));
         }
         let complete = self
             .run
@@ -410,6 +417,6 @@ fn check_split(settings: &Settings, init: &Training) -> Result<(), Error> {
 }
 
 fn diverged(settings: &Settings, what: &str) -> Error {
-    let received = format!("{} ({what} no longer finite)", settings.learning_rate);
+    let received = format!("{} ({what})", settings.learning_rate);
     Error::argument("learning_rate", received, "a smaller number")
 }
