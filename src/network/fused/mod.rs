@@ -64,7 +64,8 @@
 //! the processor has. All agree to rounding, so results may differ between processors in
 //! the last digits. A tile is 4 vectors wide and 6 rows high where there are 32 registers,
 //! narrower where there are 16. e^x is a polynomial of degree 5; with AVX-512 it takes 9
-//! instructions, and a reciprocal 3.
+//! instructions, and a reciprocal 5. Every operation is defined to the bit, so that processors
+//! of one instruction set agree, whoever made them.
 //!
 //! Unsafe code is confined to this folder: the kernels work on raw pointers, and the methods
 //! of `Kernels` are safe because they check every length first.
