@@ -9,7 +9,7 @@ use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::sequence::Dataset;
-use footfall::train::{EpochReport, Trainer};
+use footfall::train::{EpochReport, Progress, Trainer};
 use std::error::Error;
 use std::time::{Duration, Instant};
 
@@ -42,10 +42,22 @@ fn advance(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
     let mut trainer = Trainer::from_bytes(input.column(0).bytes(row))?;
     let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
     let threads = super::threads(input.column(2).values::<i64>()[row])?;
-    let mut display = Display::new(input.width() > 3 && input.column(3).values::<u8>()[row] != 0);
+    let is_wanted = input.width() > 3 && input.column(3).values::<u8>()[row] != 0;
+    let mut display = Display::new("footfall.train", is_wanted);
     let until = Some(Instant::now() + SLICE);
-    let report = trainer.advance(&dataset, threads, until, &mut |progress| display.show(progress))?;
+    let report = trainer.advance(&dataset, threads, until, &mut |progress| show(&mut display, progress))?;
     step(&trainer, report)
+}
+
+fn show(display: &mut Display, progress: Progress) {
+    let n_batches = progress.n_batches as u64;
+    let done = u64::from(progress.epoch - 1) * n_batches + progress.batch as u64;
+    display.show(done, u64::from(progress.epochs) * n_batches, progress.seconds, || {
+        format!(
+            "epoch {}/{}, loss {:.4}",
+            progress.epoch, progress.epochs, progress.train_loss
+        )
+    });
 }
 
 /// The result of both training functions: the state to go on from, whether an
