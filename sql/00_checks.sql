@@ -445,3 +445,54 @@ Parameters:
 
 Example:
 SELECT footfall.internal.name_list('funnel', 'steps', ['view', 'buy']) AS steps;$$;
+
+CREATE MACRO footfall.internal.unscaled(whole, unit) AS
+-- A cast alone may miss the nearest DOUBLE by one; what it missed is added.
+(CAST(whole AS DOUBLE) + CAST(whole - CAST(CAST(whole AS DOUBLE) AS HUGEINT) AS DOUBLE)) / unit;
+
+COMMENT ON MACRO footfall.internal.unscaled IS $$The DOUBLE nearest to a whole number divided by a power of two.
+
+Parameters:
+- whole: HUGEINT.
+- unit: DOUBLE, a power of two.
+
+Example:
+SELECT footfall.internal.unscaled(3::HUGEINT, 2::DOUBLE) AS three_halves;$$;
+
+CREATE MACRO footfall.internal.exact_sum(given) AS
+CASE WHEN count(given) > 0 THEN
+    coalesce(footfall.internal.unscaled(
+        sum(CASE WHEN given = 0 OR abs(given) BETWEEN 0.0078125 AND 68719476736
+            THEN CAST(given * CAST(1152921504606846976 AS DOUBLE) AS HUGEINT)
+        END),
+        CAST(1152921504606846976 AS DOUBLE)
+    ), 0) + coalesce(list_sum(list_sort(
+        list(given) FILTER (NOT (given = 0 OR abs(given) BETWEEN 0.0078125 AND 68719476736)), 'ASC', 'NULLS LAST'
+    )), 0)
+END;
+
+COMMENT ON MACRO footfall.internal.exact_sum IS $$The sum of money in a group: the same digits in whatever order the rows come.
+
+Numbers from 1/128 to 2^36 are multiples of 2^-60, so as many 2^-60 they are whole, and whole numbers are summed without
+rounding. The DOUBLE nearest to that sum is the result. The rare numbers outside are sorted first, and then added.
+NULL where there is no number.
+
+Parameters:
+- given: DOUBLE.
+
+Example:
+SELECT footfall.internal.exact_sum(x) AS total FROM (VALUES (0.1::DOUBLE), (0.2), (0.3)) AS money(x);$$;
+
+CREATE MACRO footfall.internal.fixed_sum(given, unit) AS
+footfall.internal.unscaled(sum(CAST(given * unit AS HUGEINT)), unit);
+
+COMMENT ON MACRO footfall.internal.fixed_sum IS $$The sum of a group in multiples of 1 / unit: the same digits in whatever order the rows come.
+
+Each number is rounded to the nearest multiple, and those are summed without rounding. NULL where there is no number.
+
+Parameters:
+- given: DOUBLE; the sum of its absolute values times `unit` is below 2^127.
+- unit: DOUBLE, a power of two.
+
+Example:
+SELECT footfall.internal.fixed_sum(x, pow(2, 60)) AS total FROM (VALUES (1 / 3), (2 / 3)) AS shares(x);$$;

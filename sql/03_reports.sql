@@ -420,11 +420,11 @@ users AS MATERIALIZED (
     SELECT
         event_user,
         sum(dates_inside) AS dates_inside,
-        sum(dates_outside) AS dates_outside,
+        footfall.internal.fixed_sum(dates_outside, pow(2, 60)) AS dates_outside,
         count(*) FILTER (span_number = 0) AS n_promotions,
         count(*) FILTER (span_number <> 0) AS n_spans
     FROM (
-        SELECT event_user, span_number, sum(weight_inside) AS dates_inside, sum(weight_outside) AS dates_outside
+        SELECT event_user, span_number, sum(weight_inside) AS dates_inside, footfall.internal.fixed_sum(weight_outside, pow(2, 60)) AS dates_outside
         FROM active_dates
         JOIN weighted ON weighted.day_number = active_dates.day_number
         GROUP BY event_user, span_number
@@ -445,7 +445,11 @@ all_users AS MATERIALIZED (
     )
 ),
 user_actions AS MATERIALIZED (
-    SELECT event_action, event_user, sum(n_events * weight_inside) AS n_inside, sum(n_events * weight_outside) AS n_expected
+    SELECT
+        event_action,
+        event_user,
+        sum(n_events * weight_inside) AS n_inside,
+        footfall.internal.fixed_sum(n_events * weight_outside, pow(2, 60)) AS n_expected
     FROM user_dates
     JOIN weighted ON weighted.day_number = user_dates.day_number
     WHERE event_user IS NOT NULL AND is_compared
@@ -464,20 +468,22 @@ action_parts AS (
         n_inside / nullif(sum_inside, 0) - n_expected / nullif(sum_expected, 0) AS actions_part
     FROM user_actions
     JOIN (
-        SELECT event_action, sum(n_inside) AS sum_inside, sum(n_expected) AS sum_expected FROM user_actions GROUP BY event_action
+        SELECT event_action, sum(n_inside) AS sum_inside, footfall.internal.fixed_sum(n_expected, pow(2, 60)) AS sum_expected FROM user_actions GROUP BY event_action
     ) AS sums ON sums.event_action = user_actions.event_action
 ),
 errors AS (
     SELECT
         event_action,
-        sqrt(sum(actions_part ** 2) * any_value(n_users / nullif(n_users - 1, 0))) AS of_lift,
+        sqrt(footfall.internal.fixed_sum(actions_part ** 2, pow(2, 96)) * any_value(n_users / nullif(n_users - 1, 0))) AS of_lift,
         sqrt(
-            greatest(sum(actions_part ** 2) - 2 * sum(actions_part * users_part) + any_value(users_squared), 0)
+            greatest(footfall.internal.fixed_sum(
+                actions_part ** 2 - 2 * actions_part * users_part, pow(2, 96)
+            ) + any_value(users_squared), 0)
             * any_value(n_users / nullif(n_users - 1, 0))
         ) AS of_actions_per_user
     FROM action_parts
     JOIN user_parts ON user_parts.event_user = action_parts.event_user
-    CROSS JOIN (SELECT sum(users_part ** 2) AS users_squared, count(*) AS n_users FROM user_parts)
+    CROSS JOIN (SELECT footfall.internal.fixed_sum(users_part ** 2, pow(2, 96)) AS users_squared, count(*) AS n_users FROM user_parts)
     GROUP BY event_action
 ),
 buyers AS (

@@ -1,16 +1,17 @@
 -- Orders: what a customer bought at once, made from the lines of a shop's files.
 
 CREATE MACRO footfall.internal.rounded(given, size, digits) AS
--- Outside these bounds the powers of ten are no numbers.
+-- Outside these bounds the powers of ten are no numbers. The size of round prices is often a power of ten but for its
+-- last digit, in which the order of the rows shows: a little more has one place, whatever that digit is.
 CASE WHEN size BETWEEN 1e-280 AND 1e280
-    THEN round(given * pow(10, digits - ceil(log10(size)))) / pow(10, digits - ceil(log10(size))) + 0
+    THEN round(given * pow(10, digits - ceil(log10(1.000000001 * size)))) / pow(10, digits - ceil(log10(1.000000001 * size))) + 0
     ELSE given
 END;
 
 COMMENT ON MACRO footfall.internal.rounded IS $$A number rounded to so many digits, counted from the first digit of `size`.
 
 Sums of decimal fractions are off in the sixteenth digit: 0.1 + 0.2 - 0.3 is 5.6e-17. Rounded to the fifteenth
-digit of what was added, such a sum is the one on paper, and the same in whatever order it was added.
+digit of what was added, such a sum is the one on paper.
 
 Parameters:
 - given: DOUBLE.
@@ -95,9 +96,11 @@ GROUP BY buyer, moment
 UNION ALL
 -- A total within its own rounding is 0. Where the caller sums the totals up, it refuses those that are not finite.
 SELECT
-    buyer, NULL, moment, moment, NULL, fsum(line_amount), sum(abs(line_amount)), count(*),
-    CASE WHEN rows_suffice THEN footfall.internal.finite_total(function_name, buyer, fsum(line_amount)) ELSE fsum(line_amount) END
-        > 5e-15 * sum(abs(line_amount))
+    buyer, NULL, moment, moment, NULL, footfall.internal.exact_sum(line_amount), sum(abs(line_amount)), count(*),
+    CASE WHEN rows_suffice
+        THEN footfall.internal.finite_total(function_name, buyer, footfall.internal.exact_sum(line_amount))
+        ELSE footfall.internal.exact_sum(line_amount)
+    END > 5e-15 * sum(abs(line_amount))
 FROM usable_lines
 WHERE NOT has_orders AND has_amounts
 GROUP BY buyer, moment
@@ -108,9 +111,11 @@ WHERE has_orders AND NOT has_amounts
 GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END
 UNION ALL
 SELECT
-    buyer, order_key, min(moment), max(moment), NULL, fsum(line_amount), sum(abs(line_amount)), count(*),
-    CASE WHEN rows_suffice THEN footfall.internal.finite_total(function_name, buyer, fsum(line_amount)) ELSE fsum(line_amount) END
-        > 5e-15 * sum(abs(line_amount))
+    buyer, order_key, min(moment), max(moment), NULL, footfall.internal.exact_sum(line_amount), sum(abs(line_amount)), count(*),
+    CASE WHEN rows_suffice
+        THEN footfall.internal.finite_total(function_name, buyer, footfall.internal.exact_sum(line_amount))
+        ELSE footfall.internal.exact_sum(line_amount)
+    END > 5e-15 * sum(abs(line_amount))
 FROM usable_lines
 WHERE has_orders AND has_amounts
 GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END;

@@ -81,7 +81,7 @@ customers AS MATERIALIZED (
         buyer,
         max(purchase_time) AS last_time,
         count(purchase_time) AS n_purchases,
-        fsum(total) AS total,
+        footfall.internal.exact_sum(total) AS total,
         sum(gross) AS gross,
         max(last_row_time) AS last_seen
     FROM ff_orders
@@ -385,10 +385,13 @@ segments AS (
         avg(recency_days) AS mean_recency_days,
         avg(frequency) AS mean_frequency,
         count(monetary) AS n_amounts,
-        footfall.internal.rounded(fsum(monetary), least(sum(abs(monetary)), 1e15), 15) AS money,
+        footfall.internal.rounded(footfall.internal.exact_sum(monetary), least(sum(abs(monetary)), 1e15), 15) AS money,
         max(as_of) AS as_of
     FROM scored
     GROUP BY segment_name
+),
+everyone AS (
+    SELECT footfall.internal.rounded(footfall.internal.exact_sum(money), least(sum(abs(money)), 1e15), 15) AS all_money FROM segments
 )
 SELECT
     segment_name AS segment,
@@ -398,9 +401,10 @@ SELECT
     mean_frequency,
     money / n_amounts AS mean_monetary,
     money AS monetary,
-    money / nullif(footfall.internal.rounded(fsum(money) OVER (), least(sum(abs(money)) OVER (), 1e15), 15), 0) AS monetary_share,
+    money / nullif(all_money, 0) AS monetary_share,
     as_of
 FROM segments
+CROSS JOIN everyone
 ORDER BY list_position(
     ['Champions', 'Loyal', 'Potential Loyalists', 'New', 'Promising',
      'Need Attention', 'About to Sleep', 'At Risk', 'Can''t Lose', 'Hibernating'],
