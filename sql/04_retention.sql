@@ -54,7 +54,7 @@ user_slots AS MATERIALIZED (
 starters AS MATERIALIZED (
     SELECT buyer, min(slot) AS first_slot, min(begun) AS first_begun FROM user_slots WHERE is_start GROUP BY buyer
 ),
-members AS (SELECT first_slot, count(*) AS n_members FROM starters GROUP BY first_slot),
+members AS MATERIALIZED (SELECT first_slot, count(*) AS n_members FROM starters GROUP BY first_slot),
 came_back AS MATERIALIZED (
     SELECT first_slot, slot - first_slot AS distance, count(*) AS n_users
     FROM user_slots
@@ -62,16 +62,23 @@ came_back AS MATERIALIZED (
     WHERE (typeof(starts) = typeof(NULL) AND typeof(returns) = typeof(NULL)) OR (last_return >= first_begun AND slot >= first_slot)
     GROUP BY first_slot, distance
 ),
+extent AS (SELECT max(slot) AS last_slot FROM user_slots),
 sizes AS (
     SELECT
         first_slot,
         n_members,
-        unnest(range(CASE WHEN last_slot - first_slot < 100000 THEN last_slot - first_slot + 1
-            ELSE CAST(error('footfall.cohorts: argument ''ts'' spans ' || last_slot - first_slot + 1
+        unnest(range(CASE
+            WHEN last_slot - first_slot >= 100000
+            THEN CAST(error('footfall.cohorts: argument ''ts'' spans ' || last_slot - first_slot + 1
                 || ' periods; allowed: 100000, so clean the times first, or take a longer period') AS BIGINT)
+            WHEN n_rows > 10000000
+            THEN CAST(error('footfall.cohorts: argument ''period'' is ' || footfall.internal.shown(CAST(period AS VARCHAR)) || ', which gives '
+                || n_rows || ' rows, one for each cohort and period; allowed: 10000000, so take a longer period or fewer days') AS BIGINT)
+            ELSE last_slot - first_slot + 1
         END)) AS distance
     FROM members
-    CROSS JOIN (SELECT max(slot) AS last_slot FROM user_slots)
+    CROSS JOIN extent
+    CROSS JOIN (SELECT sum(last_slot - first_slot + 1) AS n_rows FROM members CROSS JOIN extent)
 ),
 -- The actions that there are, where a named one is not among them: else nothing is read for it.
 totals AS (SELECT count(*) FILTER (is_start) AS n_starts, count(last_return) AS n_returns FROM user_slots),
@@ -119,7 +126,7 @@ COMMENT ON MACRO TABLE footfall.main.cohorts IS $$Retention: of the users who fi
 One row per cohort and period, up to the last period in the data: `cohort` (the first day of the period in
 which its users have their first row), `period` (0 is the cohort's own, 1 the next, and so on), `users` of the cohort
 who come in that period, `share` of the cohort, and `members`, how many the cohort has. Periods are those of the calendar.
-The first and last one may be cut off by the data, which lowers their numbers. Times more than 100000 periods apart are an error.
+The first and last one may be cut off by the data, which lowers their numbers. Times more than 100000 periods apart are an error, and so is a result of more than 10 million rows.
 
 What counts: every row, so period 0 has all users. With `starts`, a user's cohort is that of the first such
 action; with `returns`, only that action at or after the start is coming back, and period 0 has those who did it in
