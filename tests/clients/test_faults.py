@@ -2,9 +2,8 @@
 
 FOOTFALL_FAULTS is the number of interrupts of each long operation (2), and a tenth of it, but at least
 2, the number of killed processes. Every second interrupt comes at a random moment of an operation that
-takes a second or two, the others early in one that would take minutes. Clustering and choosing k are one
-call each, which DuckDB cannot leave before it returns, and an evaluation begins with the packing of its
-histories: they are interrupted in the short form only.
+takes a second or two, the others early in one that would take minutes: among them one history of ten million
+actions, a million points, and numbers of segments up to ten thousand.
 """
 
 import os
@@ -46,23 +45,45 @@ SETUP = """
     CREATE TABLE points AS
     SELECT i AS id, [hash(i) % 1000, hash(i + 0.5) % 1000, i % 7] AS place FROM range(100000) numbers(i);
     CREATE TABLE few_points AS FROM points LIMIT 2000;
+    CREATE TABLE many_points AS
+    SELECT i AS id, [hash(i) % 100000, hash(i + 0.5) % 100000, hash(i + 0.25) % 100000] AS place FROM range(1000000) numbers(i);
+    CREATE TABLE one_history AS
+    SELECT 1 AS user_id, list(['buy', 'cart', 'fav', 'pv'][CAST(1 + hash(i) % 4 AS INTEGER)]) AS actions FROM range(10000000) numbers(i);
+    CREATE VIEW many_days AS SELECT user_id * 1000 + copy AS user_id, ts - to_days(CAST(copy AS INTEGER)) AS ts FROM events, range(1000) copies(copy);
     CREATE TABLE run AS FROM footfall.train(few, actions, epochs := 1, hidden := 8, user_id := user_id);
+    CREATE TABLE other_run AS FROM footfall.train(few, actions, epochs := 1, hidden := 4, user_id := user_id);
 """
 TRAIN = "SELECT md5(string_agg(model::VARCHAR, '' ORDER BY epoch)) FROM footfall.train(few, actions, epochs := {}, user_id := user_id)"
 PREDICT = "SELECT bit_xor(hash(predict_next((SELECT model FROM run), actions)::VARCHAR)) FROM {}"
 SEQUENCES = "SELECT bit_xor(hash(history)) FROM footfall.sequences({}, user_id, action, ts) AS history"
 RFM = "SELECT bit_xor(hash(customer)) FROM footfall.rfm({}, user_id, ts, amount := item_id) AS customer"
 GENERATE = "SELECT bit_xor(hash(event)) FROM footfall.generate_events(users := {}) AS event"
+EVALUATE = "FROM footfall.evaluate({}, actions, (SELECT model FROM run), part := 'all')"
+COMPARE = (
+    "FROM footfall.compare_models({}, actions, (SELECT model FROM run), (SELECT model FROM other_run), part := 'all', user_id := user_id)"
+)
+COHORTS = "SELECT bit_xor(hash(cohort)) FROM footfall.cohorts({}, user_id, ts, period := 'day') AS cohort"
+FUNNEL = "SELECT bit_xor(hash(step)) FROM footfall.funnel({}, user_id, action, ts, within := INTERVAL 1 DAY, per := item_id) AS step"
+SEGMENT = "SELECT bit_xor(hash(customer)) FROM footfall.segment({}, id, place, k := {}) AS customer"
 # A short form, which ends by itself, and a long one, which does not while we wait.
 OPERATIONS = {
     "train": (TRAIN.format(4), TRAIN.format(100000)),
-    "evaluate": ("FROM footfall.evaluate(some_histories, actions, (SELECT model FROM run), part := 'all')", None),
+    "train one history": (TRAIN.format(4), "SELECT epoch FROM footfall.train(one_history, actions, epochs := 1, validation := 0)"),
+    "evaluate": (EVALUATE.format("some_histories"), EVALUATE.format("one_history")),
+    "compare_models": (COMPARE.format("some_histories"), COMPARE.format("one_history")),
     "sequences": (SEQUENCES.format("some_events"), SEQUENCES.format("many_events")),
+    "funnel": (FUNNEL.format("some_events"), FUNNEL.format("many_events")),
+    "cohorts": (COHORTS.format("some_events"), COHORTS.format("many_days")),
     "rfm": (RFM.format("some_events"), RFM.format("many_events")),
     "kmeans": ("SELECT md5(kmeans(list(place ORDER BY id), 8)::VARCHAR) FROM points", None),
-    "choose_k": ("FROM footfall.choose_k(few_points, place, k_to := 4)", None),
+    "segment": (SEGMENT.format("few_points", 4), SEGMENT.format("many_points", 50)),
+    "choose_k": (
+        "FROM footfall.choose_k(few_points, place, k_to := 4)",
+        "FROM footfall.choose_k(many_points, place, k_to := 10000)",
+    ),
     "generate_events": (GENERATE.format(20000), GENERATE.format(10000000)),
     "predict_next": (PREDICT.format("some_histories"), PREDICT.format("many_histories")),
+    "predict_next of one history": (PREDICT.format("some_histories"), PREDICT.format("one_history")),
 }
 
 

@@ -131,7 +131,8 @@ class Interrupt(unittest.TestCase):
             [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=os.path.dirname(os.path.abspath(__file__))
         )
         self.addCleanup(process.stdout.close)
-        self.assertEqual(process.stdout.readline(), "ready\n")
+        # A busy machine may have DuckDB show a bar before it is told not to.
+        self.assertTrue(any(line.endswith("ready\n") for line in process.stdout), "the program did not begin")
         time.sleep(1)
         start = time.perf_counter()
         process.send_signal(signal.SIGINT)
