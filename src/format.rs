@@ -13,7 +13,7 @@ use serde::Deserialize;
 /// The largest header in bytes. The names of all actions, at most
 /// [`Vocabulary::MAX_BYTES`](crate::sequence::Vocabulary::MAX_BYTES), stand in it once with the vocabulary and once
 /// with the class weights; as text within text a byte takes at most 7.
-const MAX_HEADER: u64 = 8 << 20;
+const MAX_HEADER: u64 = 32 << 20;
 
 /// The header of a file that was read, and the bytes of its tensors.
 pub(crate) struct File<'a> {

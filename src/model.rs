@@ -562,9 +562,9 @@ mod tests {
             "{}",
             reason(&swapped)
         );
-        let long = with_header(&bytes, |header| header.to_owned() + &" ".repeat(8 << 20));
+        let long = with_header(&bytes, |header| header.to_owned() + &" ".repeat(32 << 20));
         assert!(
-            reason(&long).contains("header has more than 8388608 bytes"),
+            reason(&long).contains("header has more than 33554432 bytes"),
             "{}",
             reason(&long)
         );

@@ -18,7 +18,7 @@ impl Vocabulary {
     /// of four tokens with "none" as a fifth kind of slot fit 32 bits.
     pub const MAX: usize = 254;
     /// The most bytes that its names have together, so that what holds one is soon read.
-    pub const MAX_BYTES: usize = 1 << 18;
+    pub const MAX_BYTES: usize = 1 << 21;
 
     /// A vocabulary of the given names, in any order, repeated or not.
     ///
@@ -163,6 +163,6 @@ mod tests {
         assert!(long(Vocabulary::MAX_BYTES)
             .unwrap_err()
             .to_string()
-            .contains("262145 bytes"));
+            .contains("2097153 bytes"));
     }
 }

@@ -112,7 +112,7 @@ class EditedModels(unittest.TestCase):
             self.assertEqual(one(self.connection, "SELECT model_info(m).epochs FROM edited"), 1)
             self.assertLess(time.perf_counter() - start, PATIENCE_S)
         many = {"__metadata__": {f"k{i}": "v" for i in range(3_000_000)} | self.header["__metadata__"]}
-        self.assert_refused(self.edited(header=many), "its header has more than 8388608 bytes", ["model_info"])
+        self.assert_refused(self.edited(header=many), "its header has more than 33554432 bytes", ["model_info"])
 
 
 if __name__ == "__main__":
