@@ -307,7 +307,7 @@ at which actions repeat; `markov_1` and `markov_3`, what followed the last one o
 user has done so far, the latest counting most, backed off to `markov_3`. All are counted on the training split of the model
 and travel in it. How fast `own_history` forgets and how many events `markov_3` is worth to it were chosen in the training,
 on training users alone, half of them scored by what the other half did; a model that does not carry the choice (of a version
-before this baseline) takes 0.98 an event and 20 events, which is what recorded users mostly led to.
+before this baseline) takes 0.98 an event and 20 events, which is what recorded users led to.
 
 Columns: `log_loss`, mean negative log likelihood in nats, smaller is better; `auc`, mean over the actions of the area under
 the ROC curve, one against the rest; `accuracy`; `top2_accuracy`; `balanced_accuracy`, mean recall; `macro_f1`;

@@ -21,6 +21,8 @@ const BLOCK_STEPS: usize = 1 << 17;
 const WORK: usize = 1 << 34;
 /// A step of a sequence alone counts as so many: the weights are read for one row, and by one processor.
 const ALONE: usize = 4;
+/// The work of one score of one action, which is the same for every network.
+const SCORE_WORK: usize = 1 << 10;
 
 /// Probabilities that are kept for the AUC, about, when there are more.
 pub const KEPT_PROBABILITIES: usize = 4 << 20;
@@ -36,9 +38,6 @@ pub struct Place {
     #[serde(skip)]
     pub state: Vec<f32>,
 }
-
-/// The work of one score of one action, which is the same for every network.
-const SCORE_WORK: usize = 1 << 10;
 
 /// Histories, or a part of a long one, with the distributions before their targets.
 struct Block<'a> {

@@ -37,7 +37,7 @@ pub struct Weights {
 }
 
 impl Default for Weights {
-    /// What was chosen in four of five splits of 560 recorded users; for models that do not carry a choice.
+    /// What was chosen in each of five splits of 560 recorded users; for models that do not carry a choice.
     fn default() -> Self {
         Self {
             decay: 0.98,
