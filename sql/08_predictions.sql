@@ -105,7 +105,7 @@ Parameters:
 - first: BIGINT, the history to begin with: 0, or `next` of the piece before
 - threads: BIGINT, 1 to 1024
 - called_as: the macro of footfall that an error names; NULL names evaluate_piece
-- state: BLOB, `state` of the piece before; NULL begins with the beginning of a history
+- state: BLOB, `state` of the piece before; NULL begins with the beginning of a history; without the schema it is the sixth argument
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),

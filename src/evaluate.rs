@@ -4,7 +4,7 @@ use crate::baseline::{Baseline, Counts, Predictor};
 use crate::error::Error;
 use crate::metrics::{self, highest, log_probability, mean_auc, Area, Counted, Report};
 use crate::network::{Engine, Example};
-use crate::own_history;
+use crate::own_history::{self, Seen};
 use crate::random;
 use crate::segment::parallel;
 use crate::sequence::{Dataset, Sequence};
@@ -34,9 +34,11 @@ pub struct Place {
     pub next: usize,
     /// and how many of its tokens were fed, when it is a long one;
     pub n_fed: usize,
-    /// then the state after them. A long list is no matter for JSON.
+    /// then the state after them, and what [`Piece`] keeps of them for the baseline. A long list is no matter for JSON.
     #[serde(skip)]
     pub state: Vec<f32>,
+    #[serde(skip)]
+    seen: Vec<f64>,
 }
 
 /// Histories, or a part of a long one, with the distributions before their targets.
@@ -55,24 +57,23 @@ impl Place {
     /// # Errors
     /// [`Error::Argument`] when the bytes are no such place.
     pub fn from_bytes(next: usize, bytes: &[u8]) -> Result<Self, Error> {
-        let Some((n_fed, state)) = bytes.split_first_chunk() else {
-            return match bytes {
-                [] => Ok(Self {
-                    next,
-                    ..Self::default()
-                }),
-                _ => Err(foreign_state()),
-            };
-        };
+        if bytes.is_empty() {
+            return Ok(Self {
+                next,
+                ..Self::default()
+            });
+        }
+        let (sizes, rest) = bytes.split_at_checked(16).ok_or_else(foreign_state)?;
+        let size = |bytes: &[u8; 8]| usize::try_from(u64::from_le_bytes(*bytes)).map_err(|_| foreign_state());
+        let [n_fed, n_seen] = [size(&sizes.as_chunks().0[0])?, size(&sizes.as_chunks().0[1])?];
+        let n_bytes = n_seen.saturating_mul(size_of::<f64>());
+        let (seen, state) = rest.split_at_checked(n_bytes).ok_or_else(foreign_state)?;
+        let (seen, state) = (seen.as_chunks().0.iter(), state.as_chunks().0.iter());
         Ok(Self {
             next,
-            n_fed: usize::try_from(u64::from_le_bytes(*n_fed)).map_err(|_| foreign_state())?,
-            state: state
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&number| f32::from_le_bytes(number))
-                .collect(),
+            n_fed,
+            seen: seen.map(|&number| f64::from_le_bytes(number)).collect(),
+            state: state.map(|&number| f32::from_le_bytes(number)).collect(),
         })
     }
 
@@ -81,11 +82,11 @@ impl Place {
         if self.n_fed == 0 {
             return Vec::new();
         }
-        let n_fed = (self.n_fed as u64).to_le_bytes();
-        n_fed
-            .into_iter()
-            .chain(self.state.iter().flat_map(|number| number.to_le_bytes()))
-            .collect()
+        let sizes = [self.n_fed as u64, self.seen.len() as u64];
+        let mut bytes: Vec<u8> = sizes.iter().flat_map(|size| size.to_le_bytes()).collect();
+        bytes.extend(self.seen.iter().flat_map(|number| number.to_le_bytes()));
+        bytes.extend(self.state.iter().flat_map(|number| number.to_le_bytes()));
+        bytes
     }
 
     /// Takes the next sequences that have held-back targets, or the next part of a long one; none at the end. What is
@@ -210,6 +211,11 @@ impl Piece {
         let sample = Sample::new(dataset, SAMPLE_SEED);
         let mut work = 0;
         while work < WORK {
+            let seen_before = match place.n_fed {
+                0 => Some(Seen::new(n_actions)),
+                n_fed => Seen::from_numbers(n_actions, n_fed, &std::mem::take(&mut place.seen)),
+            };
+            let seen_before = seen_before.ok_or_else(foreign_state)?;
             let block = place.advance(dataset, engine, parameters, threads)?;
             let Block {
                 examples,
@@ -223,7 +229,12 @@ impl Piece {
             piece.network.add(&sample, examples, probabilities);
             let mut probabilities = Vec::new();
             for example in examples {
-                own_history.probabilities(example.tokens, example.first_target, &mut probabilities);
+                // A part is alone in its block.
+                let mut seen = seen_before.clone();
+                own_history.probabilities(&mut seen, example.tokens, example.first_target, &mut probabilities);
+                if place.n_fed > 0 {
+                    place.seen = seen.numbers();
+                }
             }
             piece.own_history.add(&sample, examples, &probabilities);
         }
@@ -937,7 +948,8 @@ mod tests {
             .find(|&index| dataset.sequence(index).tokens.len() == 80_000)
             .unwrap();
         let score = |next, n_fed: u64, n_state: usize| {
-            let state = [&n_fed.to_le_bytes()[..], &vec![0u8; 4 * n_state]].concat();
+            let sizes = [n_fed.to_le_bytes(), 4u64.to_le_bytes()].concat();
+            let state = [&sizes[..], &[0; 32], &vec![0u8; 4 * n_state]].concat();
             let mut place = Place::from_bytes(next, &state)?;
             Piece::score(&dataset, &engine(), &parameters, &own_history(), &mut place, 1).map(|_| ())
         };

@@ -103,19 +103,19 @@ fn first_targets(history: Sequence, n: usize) -> Sequence {
     }
 }
 
-/// Calls `found(position, counts so far, row of markov_3)` for the targets of a history from `first_target` on.
+/// Calls `found(position, counts so far, row of markov_3)` for the targets of a history from `first_target` on, of
+/// which some tokens have been `seen`.
 fn visit(
     decay: f64,
-    tokens: &[u8],
+    (seen, tokens): (&mut Seen, &[u8]),
     first_target: usize,
     markov_3: &Markov,
     mut found: impl FnMut(usize, &Seen, &[f32]),
 ) {
-    let mut seen = Seen::new(markov_3.n_actions());
-    for position in 1..tokens.len() {
+    for position in seen.n_tokens + 1..tokens.len() {
         seen.push(tokens[position - 1], decay);
         if position >= first_target {
-            found(position, &seen, markov_3.row(markov_3.place(&tokens[..position])));
+            found(position, seen, markov_3.row(markov_3.place(&tokens[..position])));
         }
     }
 }
@@ -136,10 +136,10 @@ impl Predictor {
     }
 
     /// Appends a row to `rows` for each target of a history from `first_target`, which is 1 or more, on: the
-    /// distribution before it.
-    pub fn probabilities(&self, tokens: &[u8], first_target: usize, rows: &mut Vec<f32>) {
+    /// distribution before it. `seen` goes from where it stands in the history to the last token but one.
+    pub fn probabilities(&self, seen: &mut Seen, tokens: &[u8], first_target: usize, rows: &mut Vec<f32>) {
         let Weights { decay, pseudo_counts } = self.weights;
-        visit(decay, tokens, first_target, &self.markov_3, |_, seen, row| {
+        visit(decay, (seen, tokens), first_target, &self.markov_3, |_, seen, row| {
             let probability = seen.probabilities(pseudo_counts);
             rows.extend(row.iter().enumerate().map(|(action, &q)| probability(action, q)));
         });
@@ -153,7 +153,7 @@ impl Predictor {
             let tokens = sequence.tokens;
             visit(
                 decay,
-                tokens,
+                (&mut Seen::new(self.markov_3.n_actions()), tokens),
                 sequence.first_held_out(),
                 &self.markov_3,
                 |position, seen, row| {
@@ -168,22 +168,44 @@ impl Predictor {
 }
 
 /// The decayed counts of a history so far. All are kept in units of the weight that an event would have now.
-struct Seen {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    n_tokens: usize,
     counts: Vec<f64>,
     total: f64,
     weight: f64,
 }
 
 impl Seen {
-    fn new(n_actions: usize) -> Self {
+    /// Before the first token.
+    pub fn new(n_actions: usize) -> Self {
         Self {
+            n_tokens: 0,
             counts: vec![0.0; n_actions],
             total: 0.0,
             weight: 1.0,
         }
     }
 
+    /// After `n_tokens` of a history, from [`Seen::numbers`]; `None` when they are of another number of actions.
+    pub fn from_numbers(n_actions: usize, n_tokens: usize, numbers: &[f64]) -> Option<Self> {
+        let (&[weight, total], counts) = numbers.split_first_chunk()?;
+        let counts = counts.to_vec();
+        (counts.len() == n_actions).then_some(Self {
+            n_tokens,
+            counts,
+            total,
+            weight,
+        })
+    }
+
+    /// Everything but the number of tokens.
+    pub fn numbers(&self) -> Vec<f64> {
+        [&[self.weight, self.total], &self.counts[..]].concat()
+    }
+
     fn push(&mut self, token: u8, decay: f64) {
+        self.n_tokens += 1;
         self.weight /= decay;
         if self.weight > LARGEST_WEIGHT {
             self.counts.iter_mut().for_each(|count| *count /= self.weight);
@@ -208,7 +230,8 @@ type Losses = [[f64; PSEUDO_COUNTS.len()]; DECAYS.len()];
 /// Adds the loss of every choice on the targets of a history.
 fn add_losses(tokens: &[u8], markov_3: &Markov, losses: &mut Losses) {
     for (decay, losses) in DECAYS.into_iter().zip(losses) {
-        visit(decay, tokens, 1, markov_3, |position, seen, row| {
+        let mut seen = Seen::new(markov_3.n_actions());
+        visit(decay, (&mut seen, tokens), 1, markov_3, |position, seen, row| {
             let target = usize::from(tokens[position]);
             for (pseudo_counts, loss) in PSEUDO_COUNTS.into_iter().zip(losses.iter_mut()) {
                 *loss -= log_probability(seen.probabilities(pseudo_counts)(target, row[target]));
@@ -267,7 +290,7 @@ mod tests {
 
     fn rows(predictor: &Predictor, tokens: &[u8], first_target: usize) -> Vec<f32> {
         let mut rows = Vec::new();
-        predictor.probabilities(tokens, first_target, &mut rows);
+        predictor.probabilities(&mut Seen::new(2), tokens, first_target, &mut rows);
         rows
     }
 
