@@ -85,20 +85,20 @@ COPY (SELECT 1, 10, 100, 'pv', 1511614800) TO '/tmp/footfall_example.csv' (HEADE
 FROM footfall.read_taobao('/tmp/footfall_example.csv');$$;
 
 CREATE MACRO footfall.main.malformed_lines(path) AS TABLE
-WITH lines AS NOT MATERIALIZED (
+WITH ff_lines AS NOT MATERIALIZED (
     SELECT row_number() OVER () AS place, file_name, parsed.problem AS problem, parsed.text AS line_text
     FROM footfall.internal.event_lines(path)
 ),
-files AS (SELECT file_name, min(place) AS first_place FROM lines GROUP BY file_name)
+ff_files AS (SELECT file_name, min(place) AS first_place FROM ff_lines GROUP BY file_name)
 SELECT
-    lines.place - files.first_place + 1 AS line,
-    lines.problem AS reason,
-    lines.line_text AS text,
-    lines.file_name AS file
-FROM lines
-JOIN files ON files.file_name = lines.file_name
-WHERE lines.problem <> 'header'
-ORDER BY lines.place ASC;
+    ff_lines.place - ff_files.first_place + 1 AS line,
+    ff_lines.problem AS reason,
+    ff_lines.line_text AS text,
+    ff_lines.file_name AS file
+FROM ff_lines
+JOIN ff_files ON ff_files.file_name = ff_lines.file_name
+WHERE ff_lines.problem <> 'header'
+ORDER BY ff_lines.place ASC;
 
 COMMENT ON MACRO TABLE footfall.main.malformed_lines IS $$The lines of event files that are no events, with the reason.
 

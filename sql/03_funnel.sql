@@ -81,21 +81,21 @@ WITH ff_events AS NOT MATERIALIZED (
             AND NOT list_contains(TRY_CAST(steps AS VARCHAR[])[2:], TRY_CAST(steps AS VARCHAR[])[1]) AS needs_first_only
     FROM query_table(tbl)
 ),
-placed AS NOT MATERIALIZED (
+ff_placed AS NOT MATERIALIZED (
     SELECT *, footfall.internal.funnel_place(event_action, TRY_CAST(steps AS VARCHAR[])) AS event_place
     FROM ff_events
 ),
-usable AS NOT MATERIALIZED (
+ff_usable AS NOT MATERIALIZED (
     SELECT
         *,
         event_place > 1 OR (event_place = 1 AND NOT needs_first_only) OR is_strict AS is_listed,
         event_place = 1 AND needs_first_only AS is_first
-    FROM placed
+    FROM ff_placed
     WHERE event_user IS NOT NULL AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
         AND (event_part IS NOT NULL OR NOT has_part)
         AND (event_group IS NOT NULL OR NOT has_group)
 ),
-histories AS NOT MATERIALIZED (
+ff_histories AS NOT MATERIALIZED (
     SELECT
         event_group,
         event_user,
@@ -106,10 +106,10 @@ histories AS NOT MATERIALIZED (
             ELSE event_place
         END) FILTER (is_listed) AS listed_marks,
         min(event_time) FILTER (is_first) AS first_time
-    FROM usable
+    FROM ff_usable
     GROUP BY event_group, event_user
 ),
-progress AS MATERIALIZED (
+ff_progress AS MATERIALIZED (
     SELECT
         event_group,
         system.main.funnel_progress(
@@ -120,35 +120,35 @@ progress AS MATERIALIZED (
             coalesce(TRY_CAST(strict AS BOOLEAN), false),
             coalesce(TRY_CAST(strict_increase AS BOOLEAN), false)
         ) AS one_user
-    FROM histories
+    FROM ff_histories
 ),
-numbers AS NOT MATERIALIZED (
+ff_numbers AS NOT MATERIALIZED (
     FROM unnest(range(1, len(TRY_CAST(steps AS VARCHAR[])) + 1)) AS numbered(step_number)
 ),
-counted AS MATERIALIZED (
+ff_counted AS MATERIALIZED (
     SELECT
         event_group,
         step_number,
         count(*) FILTER (len(one_user.times) >= step_number) AS n_users,
         median(epoch_us(one_user.times[step_number]) - epoch_us(one_user.times[step_number - 1])) AS median_us,
         count(*) FILTER (one_user.occurs[step_number]) AS n_action_users
-    FROM progress
-    CROSS JOIN numbers
+    FROM ff_progress
+    CROSS JOIN ff_numbers
     GROUP BY event_group, step_number
     UNION ALL
     -- An empty table has its rows, too.
     SELECT NULL, step_number, 0, NULL, 0
-    FROM numbers
-    WHERE NOT EXISTS (FROM progress)
+    FROM ff_numbers
+    WHERE NOT EXISTS (FROM ff_progress)
 ),
 -- The actions of the table are looked for only where a step was done by nobody: else there is nothing to join to.
-all_actions AS (
+ff_all_actions AS (
     SELECT coalesce(list(DISTINCT event_action), []) AS names
     FROM ff_events
     CROSS JOIN (
         SELECT 1
         WHERE CAST(absent AS VARCHAR) IS NOT DISTINCT FROM 'error'
-            AND EXISTS (FROM numbers WHERE step_number NOT IN (SELECT step_number FROM counted WHERE n_action_users > 0))
+            AND EXISTS (FROM ff_numbers WHERE step_number NOT IN (SELECT step_number FROM ff_counted WHERE n_action_users > 0))
     ) AS is_wanted
     WHERE event_action IS NOT NULL
 )
@@ -161,7 +161,7 @@ SELECT
     to_microseconds(CAST(median_us AS BIGINT)) AS median_time_from_previous,
     n_action_users AS users_in_any_order,
     footfall.internal.unmarked(event_group) AS group_value
-FROM counted
+FROM ff_counted
 WHERE (SELECT
     len(footfall.internal.funnel_steps(steps)) > 0 AND footfall.internal.check_option(
         coalesce(footfall.internal.duration('funnel', 'within', within) >= INTERVAL '0 seconds', true),
@@ -173,7 +173,7 @@ WHERE (SELECT
     ) AND footfall.internal.check_option(
         CAST(absent AS VARCHAR) IN ('error', 'zero'), 'funnel', 'absent', absent, '''error'', ''zero'''
     ) AND footfall.internal.check_occurs('funnel', 'steps', TRY_CAST(steps AS VARCHAR[]), names)
-    FROM all_actions
+    FROM ff_all_actions
 )
 WINDOW from_start AS (PARTITION BY event_group ORDER BY step_number ASC NULLS LAST)
 ORDER BY event_group ASC NULLS LAST, step_number ASC NULLS LAST;

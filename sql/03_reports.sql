@@ -99,7 +99,7 @@ WITH ff_events AS NOT MATERIALIZED (
         footfall.internal.local_time('activity', 'ts', ts, time_zone := time_zone) AS event_time
     FROM query_table(tbl)
 ),
-placed AS NOT MATERIALIZED (
+ff_placed AS NOT MATERIALIZED (
     SELECT
         footfall.internal.calendar_slot(event_time, "by", week_start) AS slot,
         CAST(event_time AS DATE) AS date_seen,
@@ -112,67 +112,67 @@ placed AS NOT MATERIALIZED (
 ),
 -- Counting per user first makes the distinct count a plain one, and is as fast. Where a slot is a date, or the
 -- calendar is given, the dates need no count of their own; elsewhere one scan of the events gives them too.
-slot_users AS NOT MATERIALIZED (
+ff_slot_users AS NOT MATERIALIZED (
     SELECT slot, NULL AS date_seen, event_user, count(*) AS n_events, count(*) FILTER (is_purchase) AS n_purchases
-    FROM placed
+    FROM ff_placed
     WHERE CAST("by" AS VARCHAR) = 'date' OR (CAST("days" AS VARCHAR) = 'calendar' AND period_from IS NOT NULL AND period_until IS NOT NULL)
     GROUP BY slot, event_user
     UNION ALL
     SELECT slot, date_seen, event_user, count(*), count(*) FILTER (is_purchase)
-    FROM placed
+    FROM ff_placed
     WHERE CAST("by" AS VARCHAR) <> 'date' AND (CAST("days" AS VARCHAR) = 'open' OR period_from IS NULL OR period_until IS NULL)
     GROUP BY GROUPING SETS ((slot, event_user), (date_seen))
 ),
-slots AS MATERIALIZED (
+ff_slots AS MATERIALIZED (
     SELECT slot, date_seen, sum(n_events) AS n_events, count(event_user) AS n_users, sum(n_purchases) AS n_purchases
-    FROM slot_users
+    FROM ff_slot_users
     GROUP BY slot, date_seen
 ),
-period AS MATERIALIZED (
+ff_period AS MATERIALIZED (
     SELECT
         list(day_number ORDER BY day_number ASC NULLS LAST) AS seen,
         footfall.internal.whole_day('activity', 'period_from', period_from) - DATE '1970-01-01' AS first_day,
         footfall.internal.whole_day('activity', 'period_until', period_until) - DATE '1970-01-01' AS end_day
-    FROM (SELECT CASE CAST("by" AS VARCHAR) WHEN 'date' THEN slot ELSE date_seen - DATE '1970-01-01' END AS day_number FROM slots)
+    FROM (SELECT CASE CAST("by" AS VARCHAR) WHEN 'date' THEN slot ELSE date_seen - DATE '1970-01-01' END AS day_number FROM ff_slots)
     WHERE day_number IS NOT NULL
 ),
-calendar AS MATERIALIZED (
-    SELECT unnest(footfall.internal.counted_days('activity', seen, "days", first_day, end_day)) AS day_number FROM period
+ff_calendar AS MATERIALIZED (
+    SELECT unnest(footfall.internal.counted_days('activity', seen, "days", first_day, end_day)) AS day_number FROM ff_period
 ),
-slot_days AS MATERIALIZED (
+ff_slot_days AS MATERIALIZED (
     SELECT
         footfall.internal.calendar_slot(CAST(DATE '1970-01-01' + CAST(day_number AS INTEGER) AS TIMESTAMP), "by", week_start) AS day_slot,
         count(*) AS n_days
-    FROM calendar
+    FROM ff_calendar
     GROUP BY day_slot
 ),
 -- Every hour and weekday is a row, whether the shop knows it or not.
-all_slots AS (
-    SELECT day_slot AS slot FROM slot_days WHERE CAST("by" AS VARCHAR) NOT IN ('hour', 'weekday', 'hour_of_week')
+ff_all_slots AS (
+    SELECT day_slot AS slot FROM ff_slot_days WHERE CAST("by" AS VARCHAR) NOT IN ('hour', 'weekday', 'hour_of_week')
     UNION ALL
     SELECT unnest(CASE CAST("by" AS VARCHAR) WHEN 'hour' THEN range(24) WHEN 'weekday' THEN range(1, 8) WHEN 'hour_of_week' THEN range(168) END)
-    WHERE (SELECT count(*) FROM slot_days) > 0
+    WHERE (SELECT count(*) FROM ff_slot_days) > 0
 ),
-rates AS MATERIALIZED (
+ff_rates AS MATERIALIZED (
     SELECT
-        all_slots.slot,
-        DATE '1970-01-01' + CAST(all_slots.slot AS INTEGER) AS first_date,
-        coalesce(slot_days.n_days, 0) AS n_days,
-        CAST(coalesce(slots.n_events, 0) AS BIGINT) AS n_events,
-        coalesce(slots.n_users, 0) AS n_users,
-        CAST(coalesce(slots.n_purchases, 0) AS BIGINT) AS n_purchases,
-        coalesce(slots.n_events, 0) / slot_days.n_days AS event_rate,
-        coalesce(slots.n_purchases, 0) / slot_days.n_days AS purchase_rate
-    FROM all_slots
-    LEFT JOIN slot_days
-        ON slot_days.day_slot = all_slots.slot - CASE WHEN CAST("by" AS VARCHAR) IN ('hour', 'hour_of_week') THEN all_slots.slot % 24 ELSE 0 END
-    LEFT JOIN slots ON slots.slot = all_slots.slot
+        ff_all_slots.slot,
+        DATE '1970-01-01' + CAST(ff_all_slots.slot AS INTEGER) AS first_date,
+        coalesce(ff_slot_days.n_days, 0) AS n_days,
+        CAST(coalesce(ff_slots.n_events, 0) AS BIGINT) AS n_events,
+        coalesce(ff_slots.n_users, 0) AS n_users,
+        CAST(coalesce(ff_slots.n_purchases, 0) AS BIGINT) AS n_purchases,
+        coalesce(ff_slots.n_events, 0) / ff_slot_days.n_days AS event_rate,
+        coalesce(ff_slots.n_purchases, 0) / ff_slot_days.n_days AS purchase_rate
+    FROM ff_all_slots
+    LEFT JOIN ff_slot_days
+        ON ff_slot_days.day_slot = ff_all_slots.slot - CASE WHEN CAST("by" AS VARCHAR) IN ('hour', 'hour_of_week') THEN ff_all_slots.slot % 24 ELSE 0 END
+    LEFT JOIN ff_slots ON ff_slots.slot = ff_all_slots.slot
 ),
 -- Read only where there is no purchase to report.
-actions_seen AS MATERIALIZED (
+ff_actions_seen AS MATERIALIZED (
     SELECT list(DISTINCT event_action) FILTER (event_action IS NOT NULL) AS found
     FROM ff_events
-    CROSS JOIN (SELECT 1 FROM slots HAVING coalesce(sum(n_purchases), 0) = 0 AND CAST(absent AS VARCHAR) = 'error')
+    CROSS JOIN (SELECT 1 FROM ff_slots HAVING coalesce(sum(n_purchases), 0) = 0 AND CAST(absent AS VARCHAR) = 'error')
 )
 SELECT
     TRY_CAST(CASE
@@ -200,9 +200,9 @@ SELECT
     bar(event_rate, 0, max(event_rate) OVER (), 26) AS chart,
     bar(purchase_rate, 0, max(purchase_rate) OVER (), 26) AS purchase_chart,
     CAST("days" AS VARCHAR) AS days_counted
-FROM rates
+FROM ff_rates
 -- In one order, so that the last digit does not depend on the threads.
-CROSS JOIN (SELECT list_avg(list(event_rate ORDER BY slot ASC NULLS LAST)) AS mean_rate FROM rates)
+CROSS JOIN (SELECT list_avg(list(event_rate ORDER BY slot ASC NULLS LAST)) AS mean_rate FROM ff_rates)
 CROSS JOIN (SELECT ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] AS weekday_names)
 WHERE (SELECT
     footfall.internal.check_option(wrong IS NULL, 'activity', wrong['argument'], wrong['given'], wrong['allowed'])
@@ -216,8 +216,8 @@ WHERE (SELECT
         DATE '1970-01-01' + CAST(coalesce(first_day, end_day) AS INTEGER),
         'a day with events on its side of it; period_from and period_until together give rows of zeros'
     ) AND footfall.internal.check_occurs('activity', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
-    FROM period
-    CROSS JOIN actions_seen
+    FROM ff_period
+    CROSS JOIN ff_actions_seen
     CROSS JOIN (SELECT list_filter([
         {
             'argument': 'by', 'given': CAST("by" AS VARCHAR), 'is_right': CAST("by" AS VARCHAR) IN ('hour', 'weekday', 'hour_of_week', 'date', 'week', 'month', 'quarter'),
@@ -291,7 +291,7 @@ WITH ff_events AS NOT MATERIALIZED (
         footfall.internal.local_time('promotion_effect', 'ts', ts, time_zone := time_zone) AS event_time
     FROM query_table(tbl)
 ),
-given AS MATERIALIZED (
+ff_given AS MATERIALIZED (
     SELECT
         footfall.internal.whole_day('promotion_effect', 'starts', starts) - DATE '1970-01-01' AS start_day,
         footfall.internal.whole_day('promotion_effect', 'ends', ends) - DATE '1970-01-01' AS end_day,
@@ -299,7 +299,7 @@ given AS MATERIALIZED (
         footfall.internal.whole_day('promotion_effect', 'period_until', period_until) - DATE '1970-01-01' AS until_day
 ),
 -- Purchases before the period tell who buys for the first time.
-user_dates AS MATERIALIZED (
+ff_user_dates AS MATERIALIZED (
     SELECT event_action, CAST(event_time AS DATE) - DATE '1970-01-01' AS day_number, event_user, count(*) AS n_events
     FROM ff_events
     WHERE event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity' AND event_action IS NOT NULL
@@ -311,13 +311,13 @@ user_dates AS MATERIALIZED (
         AND (period_until IS NULL OR event_time < footfall.internal.whole_day('promotion_effect', 'period_until', period_until))
     GROUP BY event_action, day_number, event_user
 ),
-dates AS MATERIALIZED (
+ff_dates AS MATERIALIZED (
     SELECT list(day_number ORDER BY day_number ASC NULLS LAST) AS seen
-    FROM (SELECT DISTINCT day_number FROM user_dates)
-    WHERE coalesce(day_number >= (SELECT from_day FROM given), true)
+    FROM (SELECT DISTINCT day_number FROM ff_user_dates)
+    WHERE coalesce(day_number >= (SELECT from_day FROM ff_given), true)
 ),
 -- The promotion as far as the period holds it.
-promotion AS MATERIALIZED (
+ff_promotion AS MATERIALIZED (
     SELECT
         *,
         coalesce(from_day, seen[1]) AS first_day,
@@ -325,10 +325,10 @@ promotion AS MATERIALIZED (
         greatest(start_day, first_day) AS inside_from,
         least(end_day, last_day) AS inside_until,
         greatest(inside_until - inside_from, 1) AS n_days_long
-    FROM given
-    CROSS JOIN dates
+    FROM ff_given
+    CROSS JOIN ff_dates
 ),
-calendar AS MATERIALIZED (
+ff_calendar AS MATERIALIZED (
     SELECT
         day_number,
         isodow(DATE '1970-01-01' + CAST(day_number AS INTEGER)) AS day_of_week,
@@ -343,25 +343,25 @@ calendar AS MATERIALIZED (
         END AS span_number
     FROM (
         SELECT *, unnest(footfall.internal.counted_days('promotion_effect', seen, "days", from_day, until_day)) AS day_number
-        FROM promotion
+        FROM ff_promotion
     )
 ),
-weekdays AS MATERIALIZED (
+ff_weekdays AS MATERIALIZED (
     SELECT day_of_week, count(*) FILTER (is_inside) AS n_inside, count(*) FILTER (NOT is_inside) AS n_outside
-    FROM calendar
+    FROM ff_calendar
     GROUP BY day_of_week
 ),
 -- Only weekdays on both sides can be compared, and a weekday weighs outside what it weighs inside.
-weighted AS MATERIALIZED (
+ff_weighted AS MATERIALIZED (
     SELECT
-        calendar.*,
+        ff_calendar.*,
         n_inside > 0 AND n_outside > 0 AS is_compared,
         CASE WHEN is_compared AND is_inside THEN CAST(1 AS DOUBLE) ELSE 0 END AS weight_inside,
         CASE WHEN is_compared AND NOT is_inside THEN n_inside / n_outside ELSE 0 END AS weight_outside
-    FROM calendar
-    JOIN weekdays ON weekdays.day_of_week = calendar.day_of_week
+    FROM ff_calendar
+    JOIN ff_weekdays ON ff_weekdays.day_of_week = ff_calendar.day_of_week
 ),
-day_counts AS MATERIALIZED (
+ff_day_counts AS MATERIALIZED (
     SELECT
         count(*) FILTER (is_inside) AS n_all_inside,
         count(*) FILTER (NOT is_inside) AS n_all_outside,
@@ -369,11 +369,11 @@ day_counts AS MATERIALIZED (
         count(*) FILTER (NOT is_inside AND is_compared) AS n_outside,
         count(*) FILTER (NOT is_inside AND is_compared AND list_contains(seen, day_number)) AS n_open,
         count(DISTINCT span_number) FILTER (NOT is_inside) AS n_spans
-    FROM weighted
-    CROSS JOIN dates
+    FROM ff_weighted
+    CROSS JOIN ff_dates
 ),
 -- Sums of whole numbers first, so that the order of rows is in no digit.
-action_weekdays AS (
+ff_action_weekdays AS (
     SELECT
         event_action,
         day_of_week,
@@ -385,13 +385,13 @@ action_weekdays AS (
         coalesce(sum(n_users) FILTER (NOT is_inside), 0) AS users_outside
     FROM (
         SELECT event_action, day_number, sum(n_events) AS n_events, count(event_user) AS n_users
-        FROM user_dates
+        FROM ff_user_dates
         GROUP BY event_action, day_number
     ) AS action_dates
-    JOIN weighted ON weighted.day_number = action_dates.day_number
+    JOIN ff_weighted ON ff_weighted.day_number = action_dates.day_number
     GROUP BY event_action, day_of_week
 ),
-actions AS MATERIALIZED (
+ff_actions AS MATERIALIZED (
     SELECT
         event_action,
         sum(n_inside) AS all_inside,
@@ -401,22 +401,22 @@ actions AS MATERIALIZED (
         coalesce(sum(n_outside * weight_outside ORDER BY day_of_week ASC NULLS LAST), 0) AS events_expected,
         coalesce(sum(users_inside) FILTER (is_compared), 0) AS users_inside,
         coalesce(sum(users_outside * weight_outside ORDER BY day_of_week ASC NULLS LAST), 0) AS users_expected
-    FROM action_weekdays
+    FROM ff_action_weekdays
     GROUP BY event_action
 ),
 -- A user is active on a date that has any action of theirs.
-active_dates AS MATERIALIZED (SELECT DISTINCT event_user, day_number FROM user_dates WHERE event_user IS NOT NULL),
-active_weekdays AS (
+ff_active_dates AS MATERIALIZED (SELECT DISTINCT event_user, day_number FROM ff_user_dates WHERE event_user IS NOT NULL),
+ff_active_weekdays AS (
     SELECT
         day_of_week,
         any_value(weight_outside) FILTER (NOT is_inside) AS weight_outside,
         coalesce(sum(n_users) FILTER (is_inside AND is_compared), 0) AS n_inside,
         coalesce(sum(n_users) FILTER (NOT is_inside), 0) AS n_outside
-    FROM (SELECT day_number, count(*) AS n_users FROM active_dates GROUP BY day_number) AS date_users
-    JOIN weighted ON weighted.day_number = date_users.day_number
+    FROM (SELECT day_number, count(*) AS n_users FROM ff_active_dates GROUP BY day_number) AS date_users
+    JOIN ff_weighted ON ff_weighted.day_number = date_users.day_number
     GROUP BY day_of_week
 ),
-users AS MATERIALIZED (
+ff_users AS MATERIALIZED (
     SELECT
         event_user,
         sum(dates_inside) AS dates_inside,
@@ -425,53 +425,53 @@ users AS MATERIALIZED (
         count(*) FILTER (span_number <> 0) AS n_spans
     FROM (
         SELECT event_user, span_number, sum(weight_inside) AS dates_inside, footfall.internal.fixed_sum(weight_outside, pow(2, 60)) AS dates_outside
-        FROM active_dates
-        JOIN weighted ON weighted.day_number = active_dates.day_number
+        FROM ff_active_dates
+        JOIN ff_weighted ON ff_weighted.day_number = ff_active_dates.day_number
         GROUP BY event_user, span_number
     )
     GROUP BY event_user
 ),
-all_users AS MATERIALIZED (
+ff_all_users AS MATERIALIZED (
     SELECT
         *,
         n_promotions / nullif(n_users, 0) AS share_inside,
-        n_active_spans / nullif(n_users * (SELECT n_spans FROM day_counts), 0) AS share_outside
-    FROM (SELECT count(*) AS n_users, sum(n_promotions) AS n_promotions, sum(n_spans) AS n_active_spans FROM users)
+        n_active_spans / nullif(n_users * (SELECT n_spans FROM ff_day_counts), 0) AS share_outside
+    FROM (SELECT count(*) AS n_users, sum(n_promotions) AS n_promotions, sum(n_spans) AS n_active_spans FROM ff_users)
     CROSS JOIN (
         SELECT
             coalesce(sum(n_inside), 0) AS active_inside,
             coalesce(sum(n_outside * weight_outside ORDER BY day_of_week ASC NULLS LAST), 0) AS active_expected
-        FROM active_weekdays
+        FROM ff_active_weekdays
     )
 ),
-user_actions AS MATERIALIZED (
+ff_user_actions AS MATERIALIZED (
     SELECT
         event_action,
         event_user,
         sum(n_events * weight_inside) AS n_inside,
         footfall.internal.fixed_sum(n_events * weight_outside, pow(2, 60)) AS n_expected
-    FROM user_dates
-    JOIN weighted ON weighted.day_number = user_dates.day_number
+    FROM ff_user_dates
+    JOIN ff_weighted ON ff_weighted.day_number = ff_user_dates.day_number
     WHERE event_user IS NOT NULL AND is_compared
     GROUP BY event_action, event_user
 ),
 -- What one user adds to the logarithm of a ratio: the delta method, for users that were drawn from many.
-user_parts AS MATERIALIZED (
+ff_user_parts AS MATERIALIZED (
     SELECT event_user, dates_inside / nullif(active_inside, 0) - dates_outside / nullif(active_expected, 0) AS users_part
-    FROM users
-    CROSS JOIN all_users
+    FROM ff_users
+    CROSS JOIN ff_all_users
 ),
-action_parts AS (
+ff_action_parts AS (
     SELECT
-        user_actions.event_action,
+        ff_user_actions.event_action,
         event_user,
         n_inside / nullif(sum_inside, 0) - n_expected / nullif(sum_expected, 0) AS actions_part
-    FROM user_actions
+    FROM ff_user_actions
     JOIN (
-        SELECT event_action, sum(n_inside) AS sum_inside, footfall.internal.fixed_sum(n_expected, pow(2, 60)) AS sum_expected FROM user_actions GROUP BY event_action
-    ) AS sums ON sums.event_action = user_actions.event_action
+        SELECT event_action, sum(n_inside) AS sum_inside, footfall.internal.fixed_sum(n_expected, pow(2, 60)) AS sum_expected FROM ff_user_actions GROUP BY event_action
+    ) AS sums ON sums.event_action = ff_user_actions.event_action
 ),
-errors AS (
+ff_errors AS (
     SELECT
         event_action,
         sqrt(footfall.internal.fixed_sum(actions_part ** 2, pow(2, 96)) * any_value(n_users / nullif(n_users - 1, 0))) AS of_lift,
@@ -481,12 +481,12 @@ errors AS (
             ) + any_value(users_squared), 0)
             * any_value(n_users / nullif(n_users - 1, 0))
         ) AS of_actions_per_user
-    FROM action_parts
-    JOIN user_parts ON user_parts.event_user = action_parts.event_user
-    CROSS JOIN (SELECT footfall.internal.fixed_sum(users_part ** 2, pow(2, 96)) AS users_squared, count(*) AS n_users FROM user_parts)
+    FROM ff_action_parts
+    JOIN ff_user_parts ON ff_user_parts.event_user = ff_action_parts.event_user
+    CROSS JOIN (SELECT footfall.internal.fixed_sum(users_part ** 2, pow(2, 96)) AS users_squared, count(*) AS n_users FROM ff_user_parts)
     GROUP BY event_action
 ),
-buyers AS (
+ff_buyers AS (
     SELECT count(*) AS n_buyers, count(*) FILTER (first_purchase >= start_day) AS n_first_time
     FROM (
         SELECT
@@ -494,30 +494,30 @@ buyers AS (
             any_value(start_day) AS start_day,
             min(day_number) AS first_purchase,
             bool_or(day_number >= inside_from AND day_number < inside_until) AS has_bought_inside
-        FROM user_dates
-        CROSS JOIN promotion
+        FROM ff_user_dates
+        CROSS JOIN ff_promotion
         WHERE CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR) AND event_user IS NOT NULL
         GROUP BY event_user
     )
     WHERE has_bought_inside
 ),
 -- Read only where there is no purchase to report.
-actions_seen AS MATERIALIZED (
+ff_actions_seen AS MATERIALIZED (
     SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
     FROM ff_events
-    CROSS JOIN (SELECT 1 FROM user_dates HAVING count_if(CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR)) = 0 AND CAST(absent AS VARCHAR) = 'error')
+    CROSS JOIN (SELECT 1 FROM ff_user_dates HAVING count_if(CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR)) = 0 AND CAST(absent AS VARCHAR) = 'error')
 )
 SELECT
-    footfall.internal.unmarked(actions.event_action) AS action,
-    day_counts.n_inside AS days_inside,
-    day_counts.n_outside AS days_outside,
+    footfall.internal.unmarked(ff_actions.event_action) AS action,
+    ff_day_counts.n_inside AS days_inside,
+    ff_day_counts.n_outside AS days_outside,
     CAST(events_inside AS BIGINT) AS events_inside,
     CAST(events_outside AS BIGINT) AS events_outside,
-    events_inside / nullif(day_counts.n_inside, 0) AS per_day_inside,
-    events_expected / nullif(day_counts.n_inside, 0) AS per_day_outside,
+    events_inside / nullif(ff_day_counts.n_inside, 0) AS per_day_inside,
+    events_expected / nullif(ff_day_counts.n_inside, 0) AS per_day_outside,
     events_inside / nullif(events_expected, 0) AS lift,
-    users_inside / nullif(day_counts.n_inside, 0) AS users_per_day_inside,
-    users_expected / nullif(day_counts.n_inside, 0) AS users_per_day_outside,
+    users_inside / nullif(ff_day_counts.n_inside, 0) AS users_per_day_inside,
+    users_expected / nullif(ff_day_counts.n_inside, 0) AS users_per_day_outside,
     active_inside / nullif(active_expected, 0) AS users_lift,
     (events_inside / nullif(active_inside, 0)) / nullif(events_expected / nullif(active_expected, 0), 0) AS actions_per_user_lift,
     lift * of_lift AS lift_standard_error,
@@ -525,8 +525,8 @@ SELECT
     lift * exp(1.959963984540054 * of_lift) AS lift_high,
     actions_per_user_lift * of_actions_per_user AS actions_per_user_lift_standard_error,
     (all_inside / nullif(n_all_inside, 0)) / nullif(all_outside / nullif(n_all_outside, 0), 0) AS lift_all_days,
-    active_inside / nullif(day_counts.n_inside, 0) AS active_users_per_day_inside,
-    active_expected / nullif(day_counts.n_inside, 0) AS active_users_per_day_outside,
+    active_inside / nullif(ff_day_counts.n_inside, 0) AS active_users_per_day_inside,
+    active_expected / nullif(ff_day_counts.n_inside, 0) AS active_users_per_day_outside,
     events_inside / nullif(active_inside, 0) AS per_active_user_inside,
     events_expected / nullif(active_expected, 0) AS per_active_user_outside,
     n_buyers AS buyers_inside,
@@ -535,17 +535,17 @@ SELECT
     share_outside AS share_active_outside,
     CAST("days" AS VARCHAR) AS days_counted,
     nullif(concat_ws('; ',
-        CASE WHEN day_counts.n_inside = 0
+        CASE WHEN ff_day_counts.n_inside = 0
             THEN 'no weekday of the promotion is outside it as well, so there is nothing to compare with'
         END,
         (
             SELECT printf('only %d of the %d days of the promotion lie in the period', inside_until - inside_from, end_day - start_day)
-            FROM promotion
+            FROM ff_promotion
             WHERE inside_until - inside_from < end_day - start_day
         ),
-        CASE WHEN 2 * n_open < day_counts.n_outside
+        CASE WHEN 2 * n_open < ff_day_counts.n_outside
             THEN printf('%d of the %d days outside have no event: clean the times, or give period_from and period_until',
-                day_counts.n_outside - n_open, day_counts.n_outside)
+                ff_day_counts.n_outside - n_open, ff_day_counts.n_outside)
         END,
         CASE WHEN share_inside >= 0.95 AND coalesce(2 * (1 - share_inside) < 1 - share_outside, true)
             THEN printf('%.0f %% of all users in the table are active in the promotion', 100 * share_inside)
@@ -554,11 +554,11 @@ SELECT
                 || 'actions_per_user_lift what the promotion did'
         END
     ), '') AS warning
-FROM actions
-LEFT JOIN errors ON errors.event_action = actions.event_action
-CROSS JOIN day_counts
-CROSS JOIN all_users
-CROSS JOIN buyers
+FROM ff_actions
+LEFT JOIN ff_errors ON ff_errors.event_action = ff_actions.event_action
+CROSS JOIN ff_day_counts
+CROSS JOIN ff_all_users
+CROSS JOIN ff_buyers
 WHERE (SELECT
     footfall.internal.check_option(wrong_day IS NULL, 'promotion_effect', wrong_day['argument'], wrong_day['given'], wrong_day['allowed'])
     AND footfall.internal.check_option(wrong IS NULL, 'promotion_effect', wrong['argument'], wrong['given'], wrong['allowed'])
@@ -581,15 +581,15 @@ WHERE (SELECT
             'argument': 'ends', 'given': DATE '1970-01-01' + CAST(end_day AS INTEGER), 'is_right': coalesce(end_day > seen[1], true),
             'allowed': 'after the first day of the data, which go from ' || (DATE '1970-01-01' + CAST(seen[1] AS INTEGER)) || ' to ' || (DATE '1970-01-01' + CAST(seen[-1] AS INTEGER))
         }
-    ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong_day FROM promotion)
-    CROSS JOIN actions_seen
+    ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong_day FROM ff_promotion)
+    CROSS JOIN ff_actions_seen
     CROSS JOIN (SELECT list_filter([
         {'argument': 'days', 'given': CAST("days" AS VARCHAR), 'is_right': CAST("days" AS VARCHAR) IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
         {'argument': 'purchase', 'given': CAST(purchase AS VARCHAR), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
         {'argument': 'absent', 'given': CAST(absent AS VARCHAR), 'is_right': CAST(absent AS VARCHAR) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
-ORDER BY actions.all_inside + actions.all_outside DESC NULLS LAST, actions.event_action ASC NULLS LAST;
+ORDER BY ff_actions.all_inside + ff_actions.all_outside DESC NULLS LAST, ff_actions.event_action ASC NULLS LAST;
 
 COMMENT ON MACRO TABLE footfall.main.promotion_effect IS $$What a promotion did: per action, the daily rate inside against the same weekdays outside, and what it is made of.
 
@@ -677,7 +677,7 @@ WITH ff_events AS NOT MATERIALIZED (
     FROM query_table(tbl)
 ),
 -- One pass for events and users: a relation that gives other rows each time, such as a sample, is read once.
-group_users AS NOT MATERIALIZED (
+ff_group_users AS NOT MATERIALIZED (
     SELECT
         event_group,
         event_user,
@@ -688,7 +688,7 @@ group_users AS NOT MATERIALIZED (
     FROM ff_events
     GROUP BY event_group, event_user
 ),
-by_group AS MATERIALIZED (
+ff_by_group AS MATERIALIZED (
     SELECT
         event_group,
         CAST(sum(n_views) AS BIGINT) AS n_views,
@@ -698,29 +698,29 @@ by_group AS MATERIALIZED (
         count(event_user) FILTER (n_views > 0) AS n_viewers,
         count(event_user) FILTER (n_purchases > 0) AS n_buyers,
         count(event_user) FILTER (n_views > 0 AND n_purchases > 0) AS n_both
-    FROM group_users
+    FROM ff_group_users
     GROUP BY event_group
 ),
-counted AS MATERIALIZED (
-    FROM by_group
+ff_counted AS MATERIALIZED (
+    FROM ff_by_group
     WHERE event_group IS NOT NULL
     ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST
     LIMIT CASE WHEN TRY_CAST(top AS BIGINT) >= 1 THEN TRY_CAST(top AS BIGINT) END
 ),
-occurring AS MATERIALIZED (
+ff_occurring AS MATERIALIZED (
     SELECT
         coalesce(sum(n_views), 0) > 0 AS has_views,
         coalesce(sum(n_carts), 0) > 0 AS has_carts,
         coalesce(sum(n_favourites), 0) > 0 AS has_favourites,
         coalesce(sum(n_purchases), 0) > 0 AS has_purchases
-    FROM by_group
+    FROM ff_by_group
 ),
 -- Read only where an action that was asked for does not occur, to name those that do.
-actions_seen AS MATERIALIZED (
+ff_actions_seen AS MATERIALIZED (
     SELECT list(DISTINCT event_action) FILTER (event_action IS NOT NULL) AS found
     FROM ff_events
     CROSS JOIN (
-        SELECT 1 FROM occurring
+        SELECT 1 FROM ff_occurring
         WHERE CAST(absent AS VARCHAR) = 'error'
             AND NOT (has_views AND has_purchases AND (cart IS NULL OR has_carts) AND (favourite IS NULL OR has_favourites))
     )
@@ -739,8 +739,8 @@ SELECT
     n_both / nullif(n_viewers, 0) AS conversion_rate,
     footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['low'] AS conversion_rate_low,
     footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['high'] AS conversion_rate_high
-FROM counted
-CROSS JOIN occurring
+FROM ff_counted
+CROSS JOIN ff_occurring
 WHERE (SELECT
     footfall.internal.check_option(
         coalesce(TRY_CAST(top AS DOUBLE) >= 1 AND TRY_CAST(top AS DOUBLE) = TRY_CAST(top AS BIGINT), top IS NULL), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
@@ -758,7 +758,7 @@ WHERE (SELECT
                 {'argument': 'cart', 'action': CAST(cart AS VARCHAR)},
                 {'argument': 'favourite', 'action': CAST(favourite AS VARCHAR)}
             ], lambda named: NOT list_contains(seen, named['action']))[1] AS missing
-        FROM actions_seen
+        FROM ff_actions_seen
     )
     CROSS JOIN (SELECT list_filter([
         {'argument': 'view', 'given': CAST(view AS VARCHAR), 'is_right': view IS NOT NULL, 'allowed': 'the name of an action'},

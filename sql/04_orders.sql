@@ -71,7 +71,7 @@ WITH ff_lines AS NOT MATERIALIZED (
         END AS has_right_action
     FROM query_table(tbl)
 ),
-usable_lines AS NOT MATERIALIZED (
+ff_usable_lines AS NOT MATERIALIZED (
     FROM ff_lines
     WHERE has_right_action AND instant_time > TIMESTAMP '-infinity' AND instant_time < TIMESTAMP 'infinity'
         AND (until_day IS NULL OR local_time < CAST(until_day AS DATE) + INTERVAL 1 DAY)
@@ -86,11 +86,11 @@ SELECT
     NULL::DOUBLE AS gross,
     NULL::BIGINT AS n_lines,
     true AS is_purchase
-FROM usable_lines
+FROM ff_usable_lines
 WHERE NOT has_orders AND NOT has_amounts AND rows_suffice
 UNION ALL
 SELECT buyer, NULL, moment, moment, NULL, NULL, NULL, count(*), true
-FROM usable_lines
+FROM ff_usable_lines
 WHERE NOT has_orders AND NOT has_amounts AND NOT rows_suffice
 GROUP BY buyer, moment
 UNION ALL
@@ -101,12 +101,12 @@ SELECT
         THEN footfall.internal.finite_total(function_name, buyer, footfall.internal.exact_sum(line_amount))
         ELSE footfall.internal.exact_sum(line_amount)
     END > 5e-15 * sum(abs(line_amount))
-FROM usable_lines
+FROM ff_usable_lines
 WHERE NOT has_orders AND has_amounts
 GROUP BY buyer, moment
 UNION ALL
 SELECT buyer, order_key, min(moment), max(moment), NULL, NULL, NULL, count(*), true
-FROM usable_lines
+FROM ff_usable_lines
 WHERE has_orders AND NOT has_amounts
 GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END
 UNION ALL
@@ -116,7 +116,7 @@ SELECT
         THEN footfall.internal.finite_total(function_name, buyer, footfall.internal.exact_sum(line_amount))
         ELSE footfall.internal.exact_sum(line_amount)
     END > 5e-15 * sum(abs(line_amount))
-FROM usable_lines
+FROM ff_usable_lines
 WHERE has_orders AND has_amounts
 GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END;
 

@@ -17,7 +17,7 @@ WITH ff_rows AS NOT MATERIALIZED (
     )
     WHERE buyer IS NOT NULL AND is_purchase
 ),
-dated AS NOT MATERIALIZED (
+ff_dated AS NOT MATERIALIZED (
     SELECT
         *,
         -- Days since the day of 1970 on which a week began; 5 January was a Monday.
@@ -27,7 +27,7 @@ dated AS NOT MATERIALIZED (
     FROM ff_rows
 ),
 -- Periods are numbered, so that their distance is a subtraction.
-numbered AS NOT MATERIALIZED (
+ff_numbered AS NOT MATERIALIZED (
     SELECT
         buyer,
         instant_time,
@@ -40,30 +40,30 @@ numbered AS NOT MATERIALIZED (
         END AS slot,
         typeof(starts) = typeof(NULL) OR action_name = CAST(starts AS VARCHAR) AS begins,
         typeof(returns) = typeof(NULL) OR action_name = CAST(returns AS VARCHAR) AS comes_back
-    FROM dated
+    FROM ff_dated
 ),
-user_slots AS MATERIALIZED (
+ff_user_slots AS MATERIALIZED (
     SELECT buyer, slot, NULL::TIMESTAMP AS begun, NULL::TIMESTAMP AS last_return, true AS is_start
-    FROM (SELECT DISTINCT buyer, slot FROM numbered WHERE typeof(starts) = typeof(NULL) AND typeof(returns) = typeof(NULL))
+    FROM (SELECT DISTINCT buyer, slot FROM ff_numbered WHERE typeof(starts) = typeof(NULL) AND typeof(returns) = typeof(NULL))
     UNION ALL
     SELECT buyer, slot, min(instant_time) FILTER (begins) AS begun, max(instant_time) FILTER (comes_back), begun IS NOT NULL
-    FROM numbered
+    FROM ff_numbered
     WHERE typeof(starts) <> typeof(NULL) OR typeof(returns) <> typeof(NULL)
     GROUP BY buyer, slot
 ),
-starters AS MATERIALIZED (
-    SELECT buyer, min(slot) AS first_slot, min(begun) AS first_begun FROM user_slots WHERE is_start GROUP BY buyer
+ff_starters AS MATERIALIZED (
+    SELECT buyer, min(slot) AS first_slot, min(begun) AS first_begun FROM ff_user_slots WHERE is_start GROUP BY buyer
 ),
-members AS MATERIALIZED (SELECT first_slot, count(*) AS n_members FROM starters GROUP BY first_slot),
-came_back AS MATERIALIZED (
+ff_members AS MATERIALIZED (SELECT first_slot, count(*) AS n_members FROM ff_starters GROUP BY first_slot),
+ff_came_back AS MATERIALIZED (
     SELECT first_slot, slot - first_slot AS distance, count(*) AS n_users
-    FROM user_slots
-    JOIN starters ON starters.buyer = user_slots.buyer
+    FROM ff_user_slots
+    JOIN ff_starters ON ff_starters.buyer = ff_user_slots.buyer
     WHERE (typeof(starts) = typeof(NULL) AND typeof(returns) = typeof(NULL)) OR (last_return >= first_begun AND slot >= first_slot)
     GROUP BY first_slot, distance
 ),
-extent AS (SELECT max(slot) AS last_slot FROM user_slots),
-sizes AS (
+ff_extent AS (SELECT max(slot) AS last_slot FROM ff_user_slots),
+ff_sizes AS (
     SELECT
         first_slot,
         n_members,
@@ -76,38 +76,38 @@ sizes AS (
                 || n_rows || ' rows, one for each cohort and period; allowed: 10000000, so take a longer period or fewer days') AS BIGINT)
             ELSE last_slot - first_slot + 1
         END)) AS distance
-    FROM members
-    CROSS JOIN extent
-    CROSS JOIN (SELECT sum(last_slot - first_slot + 1) AS n_rows FROM members CROSS JOIN extent)
+    FROM ff_members
+    CROSS JOIN ff_extent
+    CROSS JOIN (SELECT sum(last_slot - first_slot + 1) AS n_rows FROM ff_members CROSS JOIN ff_extent)
 ),
 -- The actions that there are, where a named one is not among them: else nothing is read for it.
-totals AS (SELECT count(*) FILTER (is_start) AS n_starts, count(last_return) AS n_returns FROM user_slots),
-missing AS (
+ff_totals AS (SELECT count(*) FILTER (is_start) AS n_starts, count(last_return) AS n_returns FROM ff_user_slots),
+ff_missing AS (
     SELECT true
-    FROM totals
+    FROM ff_totals
     WHERE CAST(absent AS VARCHAR) <> 'zero' AND ((typeof(starts) <> typeof(NULL) AND n_starts = 0) OR (typeof(returns) <> typeof(NULL) AND n_returns = 0))
 ),
-found AS (SELECT list(DISTINCT action_name) FILTER (action_name IS NOT NULL) AS names FROM ff_rows CROSS JOIN missing)
+ff_found AS (SELECT list(DISTINCT action_name) FILTER (action_name IS NOT NULL) AS names FROM ff_rows CROSS JOIN ff_missing)
 SELECT
     CASE CAST(period AS VARCHAR)
-        WHEN 'day' THEN DATE '1970-01-01' + CAST(sizes.first_slot AS INTEGER)
-        WHEN 'week' THEN DATE '1970-01-04' + CAST(7 * sizes.first_slot AS INTEGER) + list_position(
+        WHEN 'day' THEN DATE '1970-01-01' + CAST(ff_sizes.first_slot AS INTEGER)
+        WHEN 'week' THEN DATE '1970-01-04' + CAST(7 * ff_sizes.first_slot AS INTEGER) + list_position(
             ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], CAST(week_start AS VARCHAR)
         )
         WHEN 'month' THEN make_date(
-            CAST(floor(sizes.first_slot / 12) AS BIGINT), CAST(sizes.first_slot - 12 * floor(sizes.first_slot / 12) AS BIGINT) + 1, 1
+            CAST(floor(ff_sizes.first_slot / 12) AS BIGINT), CAST(ff_sizes.first_slot - 12 * floor(ff_sizes.first_slot / 12) AS BIGINT) + 1, 1
         )
         WHEN 'quarter' THEN make_date(
-            CAST(floor(sizes.first_slot / 4) AS BIGINT), 3 * CAST(sizes.first_slot - 4 * floor(sizes.first_slot / 4) AS BIGINT) + 1, 1
+            CAST(floor(ff_sizes.first_slot / 4) AS BIGINT), 3 * CAST(ff_sizes.first_slot - 4 * floor(ff_sizes.first_slot / 4) AS BIGINT) + 1, 1
         )
-        ELSE make_date(sizes.first_slot, 1, 1)
+        ELSE make_date(ff_sizes.first_slot, 1, 1)
     END AS cohort,
-    CAST(sizes.distance AS INTEGER) AS period,
+    CAST(ff_sizes.distance AS INTEGER) AS period,
     coalesce(n_users, 0) AS users,
     coalesce(n_users, 0) / n_members AS share,
     n_members AS members
-FROM sizes
-LEFT JOIN came_back ON came_back.first_slot = sizes.first_slot AND came_back.distance = sizes.distance
+FROM ff_sizes
+LEFT JOIN ff_came_back ON ff_came_back.first_slot = ff_sizes.first_slot AND ff_came_back.distance = ff_sizes.distance
 WHERE (SELECT
     footfall.internal.check_option(
         CAST(period AS VARCHAR) IN ('day', 'week', 'month', 'quarter', 'year'), 'cohorts', 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
@@ -117,9 +117,9 @@ WHERE (SELECT
     ) AND footfall.internal.check_option(CAST(absent AS VARCHAR) IN ('error', 'zero'), 'cohorts', 'absent', absent, '''error'', ''zero''')
     AND footfall.internal.check_occurs('cohorts', 'starts', [CAST(starts AS VARCHAR)], coalesce(names, []))
     AND footfall.internal.check_occurs('cohorts', 'returns', [CAST(returns AS VARCHAR)], coalesce(names, []))
-    FROM found
+    FROM ff_found
 )
-ORDER BY sizes.first_slot ASC NULLS LAST, sizes.distance ASC NULLS LAST;
+ORDER BY ff_sizes.first_slot ASC NULLS LAST, ff_sizes.distance ASC NULLS LAST;
 
 COMMENT ON MACRO TABLE footfall.main.cohorts IS $$Retention: of the users who first came in a period, how many come in each later one.
 
@@ -162,22 +162,22 @@ WITH ff_purchases AS NOT MATERIALIZED (
     )
     WHERE buyer IS NOT NULL AND is_purchase
 ),
-purchase_days AS NOT MATERIALIZED (
+ff_purchase_days AS NOT MATERIALIZED (
     SELECT DISTINCT buyer, CAST(purchase_time AS DATE) AS day FROM ff_purchases
 ),
 -- Each buyer has one first day and at most one second, so buyers are counted without another look at who they are.
-gaps AS NOT MATERIALIZED (
+ff_gaps AS NOT MATERIALIZED (
     SELECT day - lag(day) OVER one_buyer AS days_between, row_number() OVER one_buyer AS nth_day
-    FROM purchase_days
+    FROM ff_purchase_days
     WINDOW one_buyer AS (PARTITION BY buyer ORDER BY day ASC NULLS LAST)
 ),
-counted AS NOT MATERIALIZED (
+ff_counted AS NOT MATERIALIZED (
     SELECT
         count(*) FILTER (nth_day = 1) AS n_buyers,
         count(*) FILTER (nth_day = 2) AS n_again,
         count(*) AS n_days,
         quantile_cont(days_between, [0.1, 0.25, 0.5, 0.75, 0.9]) AS quantiles
-    FROM gaps
+    FROM ff_gaps
 )
 SELECT
     n_buyers AS buyers,
@@ -189,7 +189,7 @@ SELECT
     quantiles[3] AS days_between_median,
     quantiles[4] AS days_between_p75,
     quantiles[5] AS days_between_p90
-FROM counted;
+FROM ff_counted;
 
 COMMENT ON MACRO TABLE footfall.main.repeat_purchase IS $$How many buyers buy again, and after how many days.
 

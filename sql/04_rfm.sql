@@ -76,7 +76,7 @@ WITH ff_orders AS NOT MATERIALIZED (
     )
 ),
 -- A group of its own for the rows without a customer, since the last day is that of all rows.
-customers AS MATERIALIZED (
+ff_customers AS MATERIALIZED (
     SELECT
         buyer,
         max(purchase_time) AS last_time,
@@ -87,10 +87,10 @@ customers AS MATERIALIZED (
     FROM ff_orders
     GROUP BY buyer
 ),
-today AS (
-    SELECT coalesce(CAST(footfall.internal.moment_option(function_name, 'as_of', as_of) AS DATE), (SELECT CAST(max(last_seen) AS DATE) FROM customers)) AS as_of_day
+ff_today AS (
+    SELECT coalesce(CAST(footfall.internal.moment_option(function_name, 'as_of', as_of) AS DATE), (SELECT CAST(max(last_seen) AS DATE) FROM ff_customers)) AS as_of_day
 ),
-measured AS MATERIALIZED (
+ff_measured AS MATERIALIZED (
     SELECT
         buyer,
         as_of_day,
@@ -99,21 +99,21 @@ measured AS MATERIALIZED (
         footfall.internal.rounded(total, least(gross, 1e15), 15) AS spent,
         -- Sums that differ only by rounding are equal: ten digits hold every cent below a hundred million.
         footfall.internal.rounded(total, abs(total), 10) AS compared_money
-    FROM customers
-    CROSS JOIN today
+    FROM ff_customers
+    CROSS JOIN ff_today
     -- An amount that is no number is no purchase either, so the total is looked at first.
     WHERE buyer IS NOT NULL AND CASE WHEN isfinite(footfall.internal.finite_total(function_name, buyer, total)) IS NOT false THEN n_purchases > 0 END
 ),
 -- The three measures one below the other, each so that more is better.
-weights AS (
-    SELECT 1 AS measure, CAST(-days_since AS DOUBLE) AS measured_value, count(*) AS n_customers FROM measured GROUP BY days_since
+ff_weights AS (
+    SELECT 1 AS measure, CAST(-days_since AS DOUBLE) AS measured_value, count(*) AS n_customers FROM ff_measured GROUP BY days_since
     UNION ALL
     -- Who ordered once has the lowest score, whatever the others did.
-    SELECT 2, n_purchases, count(*) FROM measured WHERE n_purchases > 1 GROUP BY n_purchases
+    SELECT 2, n_purchases, count(*) FROM ff_measured WHERE n_purchases > 1 GROUP BY n_purchases
     UNION ALL
-    SELECT 3, compared_money, count(*) FROM measured WHERE compared_money IS NOT NULL GROUP BY compared_money
+    SELECT 3, compared_money, count(*) FROM ff_measured WHERE compared_money IS NOT NULL GROUP BY compared_money
 ),
-places AS MATERIALIZED (
+ff_places AS MATERIALIZED (
     SELECT
         measure,
         measured_value,
@@ -123,22 +123,22 @@ places AS MATERIALIZED (
         -- The share of customers with worse values and half of those with the same one, in scores from 0.
         n_scores * (2 * sum(n_customers) OVER worst_first - n_customers)
             // (2 * sum(n_customers) OVER (PARTITION BY measure)) AS equal_score
-    FROM weights
+    FROM ff_weights
     WINDOW worst_first AS (PARTITION BY measure ORDER BY measured_value ASC)
 ),
-last_places AS (
-    SELECT measure, n_scores, n_values, equal_score, max(place) AS last_place FROM places GROUP BY ALL
+ff_last_places AS (
+    SELECT measure, n_scores, n_values, equal_score, max(place) AS last_place FROM ff_places GROUP BY ALL
 ),
 -- How many values are below each cut.
-equal_cuts AS (
+ff_equal_cuts AS (
     SELECT measure, n_scores, n_values, cut_number, coalesce(max(last_place) FILTER (equal_score < cut_number), 0) AS n_below
-    FROM last_places, unnest(range(1, TRY_CAST(bins AS INTEGER))) AS cut_numbers(cut_number)
+    FROM ff_last_places, unnest(range(1, TRY_CAST(bins AS INTEGER))) AS cut_numbers(cut_number)
     WHERE cut_number < n_scores
     GROUP BY ALL
 ),
 -- With enough values each cut has one more below it than the cut before. Of the values besides those, cuts that
 -- would lie on one another get as many as lies between what is asked of them.
-cuts AS (
+ff_cuts AS (
     SELECT
         measure,
         cut_number,
@@ -148,17 +148,17 @@ cuts AS (
                 + (max(greatest(least(n_below - cut_number, n_values - n_scores), 0)) OVER until_here
                     + min(greatest(least(n_below - cut_number, n_values - n_scores), 0)) OVER from_here) // 2
         END AS n_below_cut
-    FROM equal_cuts
+    FROM ff_equal_cuts
     WINDOW until_here AS (PARTITION BY measure ORDER BY cut_number ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW),
         from_here AS (PARTITION BY measure ORDER BY cut_number ASC ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
 ),
 -- A cut is the least value above it.
-cut_values AS (
-    SELECT cuts.measure, cut_number, coalesce(measured_value, CAST('infinity' AS DOUBLE)) AS cut_value
-    FROM cuts
-    LEFT JOIN places ON places.measure = cuts.measure AND place = n_below_cut + 1
+ff_cut_values AS (
+    SELECT ff_cuts.measure, cut_number, coalesce(measured_value, CAST('infinity' AS DOUBLE)) AS cut_value
+    FROM ff_cuts
+    LEFT JOIN ff_places ON ff_places.measure = ff_cuts.measure AND place = n_below_cut + 1
 ),
-cut_lists AS MATERIALIZED (
+ff_cut_lists AS MATERIALIZED (
     SELECT
         coalesce(
             list_transform(list_reverse(footfall.internal.number_list(function_name, 'recency_cuts', recency_cuts)), lambda days: -days),
@@ -179,20 +179,20 @@ cut_lists AS MATERIALIZED (
             ),
             list(cut_value ORDER BY cut_number ASC) FILTER (measure = 3)
         ) AS monetary_list
-    FROM cut_values
+    FROM ff_cut_values
 ),
-scored AS (
+ff_scored AS (
     SELECT
-        measured.*,
-        cut_lists.*,
+        ff_measured.*,
+        ff_cut_lists.*,
         1 + len(list_filter(recency_list, lambda cut: cut <= -days_since)) AS r_score,
         1 + len(list_filter(frequency_list, lambda cut: cut <= n_purchases)) AS f_score,
         CASE WHEN compared_money IS NOT NULL THEN 1 + len(list_filter(monetary_list, lambda cut: cut <= compared_money)) END AS m_score
-    FROM measured
-    CROSS JOIN cut_lists
+    FROM ff_measured
+    CROSS JOIN ff_cut_lists
 ),
 -- A name and digits for each pair of scores: a join by number is quicker than text made for every customer.
-cells AS (
+ff_cells AS (
     SELECT
         10 * r_score + f_score AS cell,
         r_score || f_score AS digits,
@@ -214,8 +214,8 @@ SELECT
     recency_list,
     frequency_list,
     monetary_list
-FROM scored
-JOIN cells ON cells.cell = 10 * r_score + f_score
+FROM ff_scored
+JOIN ff_cells ON ff_cells.cell = 10 * r_score + f_score
 WHERE (SELECT
     footfall.internal.check_option(
         TRY_CAST(bins AS DOUBLE) BETWEEN 2 AND 9 AND TRY_CAST(bins AS DOUBLE) = TRY_CAST(bins AS INTEGER), function_name, 'bins', bins, 'a whole number from 2 to 9'
@@ -301,7 +301,7 @@ WITH ff_scored AS MATERIALIZED (
         frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
     )
 ),
-cut_lists AS (
+ff_cut_lists AS (
     SELECT
         -- Of 0 days, and not of the -0 that doubles have beside it.
         list_transform(any_value(recency_list), lambda days: 0 - days) AS recency_list,
@@ -309,34 +309,34 @@ cut_lists AS (
         any_value(monetary_list) AS monetary_list
     FROM ff_scored
 ),
-measures AS (
+ff_measures AS (
     SELECT 'recency' AS measure_name, r AS measure_score, recency_days AS measured_value FROM ff_scored
     UNION ALL SELECT 'frequency', f, frequency FROM ff_scored
     UNION ALL SELECT 'monetary', m, monetary FROM ff_scored WHERE m IS NOT NULL
 ),
-bounds AS (
+ff_bounds AS (
     SELECT measure_name, measure_score, min(measured_value) AS lowest, max(measured_value) AS highest, count(*) AS n_customers
-    FROM measures
+    FROM ff_measures
     GROUP BY measure_name, measure_score
 ),
-grid AS (
+ff_grid AS (
     SELECT measure_name, cut_list, unnest(range(1, len(cut_list) + 2)) AS measure_score
     FROM (
-        SELECT 1 AS place, 'recency' AS measure_name, recency_list AS cut_list FROM cut_lists
-        UNION ALL SELECT 2, 'frequency', frequency_list FROM cut_lists
-        UNION ALL SELECT 3, 'monetary', monetary_list FROM cut_lists
+        SELECT 1 AS place, 'recency' AS measure_name, recency_list AS cut_list FROM ff_cut_lists
+        UNION ALL SELECT 2, 'frequency', frequency_list FROM ff_cut_lists
+        UNION ALL SELECT 3, 'monetary', monetary_list FROM ff_cut_lists
     )
 )
 SELECT
-    grid.measure_name AS measure,
-    CAST(grid.measure_score AS INTEGER) AS score,
+    ff_grid.measure_name AS measure,
+    CAST(ff_grid.measure_score AS INTEGER) AS score,
     lowest,
     highest,
-    CASE WHEN grid.measure_score > 1 THEN cut_list[grid.measure_score - 1] END AS cut,
+    CASE WHEN ff_grid.measure_score > 1 THEN cut_list[ff_grid.measure_score - 1] END AS cut,
     coalesce(n_customers, 0) AS customers
-FROM grid
-LEFT JOIN bounds ON bounds.measure_name = grid.measure_name AND bounds.measure_score = grid.measure_score
-ORDER BY list_position(['recency', 'frequency', 'monetary'], grid.measure_name) ASC, grid.measure_score ASC;
+FROM ff_grid
+LEFT JOIN ff_bounds ON ff_bounds.measure_name = ff_grid.measure_name AND ff_bounds.measure_score = ff_grid.measure_score
+ORDER BY list_position(['recency', 'frequency', 'monetary'], ff_grid.measure_name) ASC, ff_grid.measure_score ASC;
 
 COMMENT ON MACRO TABLE footfall.main.rfm_thresholds IS $$Where the scores of `rfm` begin and end, and how many customers have each.
 
@@ -365,7 +365,7 @@ WITH ff_rows AS NOT MATERIALIZED (
     UNION ALL BY NAME
     SELECT * FROM query_table(tbl)
 ),
-scored AS NOT MATERIALIZED (
+ff_scored AS NOT MATERIALIZED (
     SELECT
         CASE WHEN typeof(segment) = 'VARCHAR'
             THEN CAST(segment AS VARCHAR)
@@ -378,7 +378,7 @@ scored AS NOT MATERIALIZED (
         as_of
     FROM ff_rows
 ),
-segments AS (
+ff_segments AS (
     SELECT
         segment_name,
         count(*) AS n_customers,
@@ -387,11 +387,11 @@ segments AS (
         count(monetary) AS n_amounts,
         footfall.internal.rounded(footfall.internal.exact_sum(monetary), least(sum(abs(monetary)), 1e15), 15) AS money,
         max(as_of) AS as_of
-    FROM scored
+    FROM ff_scored
     GROUP BY segment_name
 ),
-everyone AS (
-    SELECT footfall.internal.rounded(footfall.internal.exact_sum(money), least(sum(abs(money)), 1e15), 15) AS all_money FROM segments
+ff_everyone AS (
+    SELECT footfall.internal.rounded(footfall.internal.exact_sum(money), least(sum(abs(money)), 1e15), 15) AS all_money FROM ff_segments
 )
 SELECT
     segment_name AS segment,
@@ -403,8 +403,8 @@ SELECT
     money AS monetary,
     money / nullif(all_money, 0) AS monetary_share,
     as_of
-FROM segments
-CROSS JOIN everyone
+FROM ff_segments
+CROSS JOIN ff_everyone
 ORDER BY list_position(
     ['Champions', 'Loyal', 'Potential Loyalists', 'New', 'Promising',
      'Need Attention', 'About to Sleep', 'At Risk', 'Can''t Lose', 'Hibernating'],
@@ -429,13 +429,13 @@ CREATE MACRO footfall.main.rfm_summary(tbl) AS TABLE (
     tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
     recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
 ) AS TABLE (
-    WITH ff_scored AS NOT MATERIALIZED (
+    WITH ff_customers AS NOT MATERIALIZED (
         FROM footfall.internal.rfm_scored(
             'rfm_summary', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
             frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
         )
     )
-    FROM footfall.internal.rfm_segments(ff_scored)
+    FROM footfall.internal.rfm_segments(ff_customers)
 );
 
 COMMENT ON MACRO TABLE footfall.main.rfm_summary IS $$The RFM segments: how many customers, what they are like, and how much of the money is theirs.

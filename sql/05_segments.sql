@@ -376,7 +376,7 @@ WITH ff_members AS NOT MATERIALIZED (
     FROM query_table(tbl)
 ),
 -- NaN and infinity say nothing of a customer.
-sound AS NOT MATERIALIZED (
+ff_sound AS NOT MATERIALIZED (
     SELECT
         member_of,
         CASE WHEN isfinite(member_recency) THEN member_recency END AS member_recency,
@@ -384,21 +384,21 @@ sound AS NOT MATERIALIZED (
         CASE WHEN isfinite(member_monetary) THEN member_monetary END AS member_monetary
     FROM ff_members
 ),
-figures AS MATERIALIZED (
+ff_figures AS MATERIALIZED (
     SELECT
         member_of,
         grouping(member_of) = 1 AS is_all,
         count(*) AS n_members,
-        footfall.internal.exact_sum(member_recency) / count(member_recency) AS r_mean,
-        footfall.internal.exact_sum(member_frequency) / count(member_frequency) AS f_mean,
-        footfall.internal.exact_sum(member_monetary) / count(member_monetary) AS m_mean,
+        avg(member_recency) AS r_mean,
+        avg(member_frequency) AS f_mean,
+        avg(member_monetary) AS m_mean,
         median(member_recency) AS r_median,
         median(member_frequency) AS f_median,
         median(member_monetary) AS m_median
-    FROM sound
+    FROM ff_sound
     GROUP BY GROUPING SETS ((member_of), ())
 ),
-beside AS (
+ff_beside AS (
     SELECT
         one.*,
         one.n_members / everyone.n_members AS share_of_all,
@@ -408,8 +408,8 @@ beside AS (
         footfall.internal.times_typical(one.r_median, everyone.r_median) AS r_times,
         footfall.internal.times_typical(one.f_median, everyone.f_median) AS f_times,
         footfall.internal.times_typical(one.m_median, everyone.m_median) AS m_times
-    FROM figures AS one
-    CROSS JOIN (FROM figures WHERE is_all) AS everyone
+    FROM ff_figures AS one
+    CROSS JOIN (FROM ff_figures WHERE is_all) AS everyone
     WHERE NOT one.is_all
 )
 SELECT
@@ -432,7 +432,7 @@ SELECT
     r_times AS recency_to_median,
     f_times AS frequency_to_median,
     m_times AS monetary_to_median
-FROM beside
+FROM ff_beside
 ORDER BY member_of ASC NULLS LAST;
 
 COMMENT ON MACRO TABLE footfall.main.segment_profile IS $$Says what each segment is: its size, its means and medians beside those of all customers, and a label in words.

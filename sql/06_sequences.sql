@@ -48,7 +48,7 @@ WITH ff_events AS NOT MATERIALIZED (
         END AS tie_kind
     FROM query_table(tbl) AS ff_row
 ),
-usable AS NOT MATERIALIZED (
+ff_usable AS NOT MATERIALIZED (
     SELECT *
     FROM ff_events
     WHERE event_user IS NOT NULL AND event_action IS NOT NULL
@@ -58,14 +58,14 @@ usable AS NOT MATERIALIZED (
 -- lies in these two millennia. DuckDB keeps that in a third of the memory of two lists. The list comes
 -- from the first rows and is only a guess: what it lacks goes the longer way and comes out equal. So the
 -- relation need not be read twice, and may give other rows each time, as a sample does.
-first_actions AS NOT MATERIALIZED (
-    SELECT event_action FROM usable LIMIT 100000
+ff_first_actions AS NOT MATERIALIZED (
+    SELECT event_action FROM ff_usable LIMIT 100000
 ),
-dictionary AS MATERIALIZED (
+ff_dictionary AS MATERIALIZED (
     SELECT CASE WHEN count(DISTINCT event_action) BETWEEN 1 AND 255 THEN list(DISTINCT event_action) ELSE CAST([] AS VARCHAR[]) END AS names
-    FROM first_actions
+    FROM ff_first_actions
 ),
-numbered AS NOT MATERIALIZED (
+ff_numbered AS NOT MATERIALIZED (
     SELECT
         event_user,
         CASE WHEN event_time >= TIMESTAMP '1000-01-01' AND event_time < TIMESTAMP '3000-01-01'
@@ -75,46 +75,46 @@ numbered AS NOT MATERIALIZED (
         event_time,
         event_tie,
         tie_kind
-    FROM usable
-    CROSS JOIN dictionary
+    FROM ff_usable
+    CROSS JOIN ff_dictionary
 ),
 -- DuckDB knows tie_kind when it plans, and drops the branches that have nothing to do.
-untied AS NOT MATERIALIZED (
+ff_untied AS NOT MATERIALIZED (
     SELECT event_user, list(number) AS numbers, list(event) FILTER (number IS NULL) AS others
-    FROM numbered
+    FROM ff_numbered
     WHERE tie_kind = 'none'
     GROUP BY event_user
 ),
-tied AS NOT MATERIALIZED (
+ff_tied AS NOT MATERIALIZED (
     SELECT event_user, list(number) AS numbers, list(event) FILTER (number IS NULL) AS others, list(event_tie) AS ties
-    FROM numbered
+    FROM ff_numbered
     WHERE tie_kind = 'plain'
     GROUP BY event_user
 ),
-ranked AS NOT MATERIALIZED (
+ff_ranked AS NOT MATERIALIZED (
     SELECT
         event_user, number, event,
         dense_rank() OVER (PARTITION BY event_user, event_time ORDER BY event_tie ASC NULLS LAST) AS event_rank
-    FROM numbered
+    FROM ff_numbered
     WHERE tie_kind = 'other'
 ),
-tied_by_rank AS NOT MATERIALIZED (
+ff_tied_by_rank AS NOT MATERIALIZED (
     SELECT event_user, list(number) AS numbers, list(event) FILTER (number IS NULL) AS others, list(event_rank) AS ties
-    FROM ranked
+    FROM ff_ranked
     GROUP BY event_user
 ),
-ordered AS NOT MATERIALIZED (
+ff_ordered AS NOT MATERIALIZED (
     SELECT event_user, footfall.main.order_events(numbers, names, 0, [], coalesce(others, []), event_user) AS history
-    FROM untied
-    CROSS JOIN dictionary
+    FROM ff_untied
+    CROSS JOIN ff_dictionary
     UNION ALL
     SELECT event_user, footfall.main.order_events(numbers, names, 0, ties, coalesce(others, []), event_user)
-    FROM tied
-    CROSS JOIN dictionary
+    FROM ff_tied
+    CROSS JOIN ff_dictionary
     UNION ALL
     SELECT event_user, footfall.main.order_events(numbers, names, 0, ties, coalesce(others, []), event_user)
-    FROM tied_by_rank
-    CROSS JOIN dictionary
+    FROM ff_tied_by_rank
+    CROSS JOIN ff_dictionary
 )
 SELECT
     footfall.internal.unmarked(event_user) AS user_id,
@@ -124,7 +124,7 @@ SELECT
         ELSE [system.main.zone_time(moment, CAST(time_zone AS VARCHAR), 'sequences') FOR moment IN history.times]
     END AS times,
     history.ties AS ties
-FROM ordered;
+FROM ff_ordered;
 
 COMMENT ON MACRO TABLE footfall.main.sequences IS $$The history of each user: actions and times as two lists in time order.
 

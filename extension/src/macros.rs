@@ -72,9 +72,14 @@ impl Name {
     ///
     /// # Errors
     /// When a database of this name is attached, or the user's own database has a schema of this
-    /// name: `name.function` would then be ambiguous.
+    /// name: `name.function` would then be ambiguous. When `/` would be `//` in the macros.
     pub fn attach(&self, connection: &Connection) -> Result<(), Box<dyn Error>> {
         let (name, way_out) = (&self.0, self.way_out());
+        for setting in PARSING {
+            // A locked configuration forbids it, and then it only matters how things stand.
+            let _ = connection.execute_batch(setting);
+        }
+        connection.execute_batch(CHECK_PARSING).map_err(plain)?;
         connection.execute_batch(&format!(
             "SELECT CASE WHEN count(*) > 0 THEN error('the database ' || any_value(database_name) || ' has a schema named \
              {name}, and the extension keeps its functions under that name; {way_out}') END \
@@ -100,11 +105,6 @@ impl Name {
     /// # Errors
     /// When a statement of the embedded SQL fails on this DuckDB.
     pub fn create(&self, connection: &Connection) -> Result<(), Box<dyn Error>> {
-        for setting in PARSING {
-            // A locked configuration forbids it, and then it only matters how things stand.
-            let _ = connection.execute_batch(setting);
-        }
-        connection.execute_batch(CHECK_PARSING).map_err(plain)?;
         // What only the macros call is out of the way of those who look through `footfall.` for what they may call.
         connection.execute_batch(&format!("CREATE SCHEMA {}.internal", self.0))?;
         for (file, sql) in FILES {

@@ -150,6 +150,7 @@ FORBIDDEN = [
     ("enable_external_access|disabled_filesystems", "read_taobao|malformed_lines", "Permission Error", "no file may be read"),
     ("memory_limit|max_memory|operator_memory_limit", "", "Out of Memory", "DuckDB's own share of the work does not fit"),
     ("max_expression_depth", "", "Max expression depth", "a macro is deeper than the user allows"),
+    ("preserve_identifier_case = 'uppercase'", "train_start", "option 'EMBEDDING' is unknown", "the caller's own unquoted option is changed"),
     ("debug_force_no_cross_product", "", "Query requires a cross-product", "an option is a row beside the others"),
     ("enable_verification", "train", "Copied statement differs", "DuckDB runs each twice and compares the seconds that they took"),
     (
@@ -345,6 +346,21 @@ class Settings(unittest.TestCase):
                         with self.subTest(settings=statements, before_load=before):
                             self.fail("\n".join(wrong[:10]))
         print(f"\nsettings: {n_made} in {n_sessions} sessions, {len(self.expected)} calls in each")
+
+
+class Names(unittest.TestCase):
+    def test_no_table_is_taken_for_a_part_of_a_macro(self):
+        """DuckDB 1.4 refuses a relation that is called as any CTE around the place where it is read, so all bear a prefix."""
+        definition = re.compile(
+            r"^\s*(?:WITH (?:RECURSIVE )?)?(\w+)(?:\([\w, ]+\))? AS (?:NOT MATERIALIZED |MATERIALIZED )?\((?!PARTITION)", re.MULTILINE
+        )
+        for path in sorted(Path(__file__).parents[2].glob("sql/0*.sql")):
+            for statement in re.split("^(?=CREATE MACRO|COMMENT ON MACRO)", path.read_text(), flags=re.MULTILINE):
+                if not statement.startswith("CREATE MACRO"):
+                    continue
+                for name in definition.findall(statement):
+                    with self.subTest(file=path.name, name=name):
+                        self.assertRegex(name, "^(ff_|footfall__)")
 
 
 if __name__ == "__main__":
