@@ -197,6 +197,7 @@ SELECT
     epoch,
     round(rnn.validation_loss, 4) AS rnn,
     round(lstm.validation_loss, 4) AS lstm,
+    round(lstm.own_history_loss, 4) AS own_history,
     round(lstm.markov_loss, 4) AS markov_1,
     round(lstm.majority_loss, 4) AS majority,
     round(rnn.validation_auc, 3) AS rnn_auc,
@@ -223,24 +224,26 @@ FROM footfall.evaluate(histories, actions, (SELECT model FROM model), user_id :=
 SELECT
     predictor,
     round(log_loss, 4) AS log_loss,
+    round(difference, 4) AS difference,
+    round(standard_error, 4) AS standard_error,
     round(auc, 3) AS auc,
     round(accuracy, 4) AS accuracy,
-    round(macro_f1, 3) AS macro_f1,
     round(calibration_error, 4) AS calibration_error,
     n
 FROM quality;
 
-SELECT predictor, action, round(auc, 3) AS auc, support
+SELECT predictor, action, round(auc, 3) AS auc, round(auc_standard_error, 3) AS standard_error, support
 FROM footfall.class_report(histories, actions, (SELECT model FROM model), predictor := NULL, user_id := user_id)
-WHERE predictor IN ('model', 'markov_1')
+WHERE predictor IN ('model', 'own_history')
 ORDER BY action, predictor DESC;
 
-SELECT format(
-    'On held-back users, by whom its epoch was chosen, the model has a log loss of {:.4f}; the best of the baselines, {}, has {:.4f}.',
-    (SELECT log_loss FROM quality WHERE predictor = 'model'), arg_min(predictor, log_loss), min(log_loss)
-) AS found
-FROM quality
-WHERE predictor <> 'model';
+SELECT unnest(regexp_extract_all(format(
+    'On held-back users, by whom its epoch was chosen, the log loss of the model is {:.4f}, that of the best that needs no network ({}) {:.4f}: {:.4f} {}, with a standard error of {:.4f}. {}',
+    model.log_loss, best.predictor, best.log_loss, abs(model.difference), if(model.difference < 0, 'better', 'worse'), model.standard_error,
+    if(model.difference < -2 * model.standard_error, 'The network is worth its keep.', 'Counting does as well: the network is not worth its keep.')
+), '.{1,120}(?: |$)')) AS found
+FROM (FROM quality WHERE predictor = 'model') AS model,
+    (FROM quality WHERE predictor <> 'model' ORDER BY log_loss ASC LIMIT 1) AS best;
 
 -- 9. A prediction of the next event for every user. It has no clock: it says what the next event is, whenever that comes,
 -- and not who will buy by when.
