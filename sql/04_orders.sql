@@ -94,11 +94,12 @@ FROM ff_usable_lines
 WHERE NOT has_orders AND NOT has_amounts AND NOT rows_suffice
 GROUP BY buyer, moment
 UNION ALL
--- A total within its own rounding is 0. Where the caller sums the totals up, it refuses those that are not finite.
+-- A total within its own rounding is 0, for which a sum in any order will do; DuckDB drops the sums of the branch that it
+-- does not take. Where the caller sums the totals up, it refuses those that are not finite.
 SELECT
     buyer, NULL, moment, moment, NULL, footfall.internal.exact_sum(line_amount), sum(abs(line_amount)), count(*),
     CASE WHEN rows_suffice
-        THEN footfall.internal.finite_total(function_name, buyer, footfall.internal.exact_sum(line_amount))
+        THEN footfall.internal.finite_total(function_name, buyer, fsum(line_amount))
         ELSE footfall.internal.exact_sum(line_amount)
     END > 5e-15 * sum(abs(line_amount))
 FROM ff_usable_lines
@@ -113,7 +114,7 @@ UNION ALL
 SELECT
     buyer, order_key, min(moment), max(moment), NULL, footfall.internal.exact_sum(line_amount), sum(abs(line_amount)), count(*),
     CASE WHEN rows_suffice
-        THEN footfall.internal.finite_total(function_name, buyer, footfall.internal.exact_sum(line_amount))
+        THEN footfall.internal.finite_total(function_name, buyer, fsum(line_amount))
         ELSE footfall.internal.exact_sum(line_amount)
     END > 5e-15 * sum(abs(line_amount))
 FROM ff_usable_lines
