@@ -389,9 +389,9 @@ ff_figures AS MATERIALIZED (
         member_of,
         grouping(member_of) = 1 AS is_all,
         count(*) AS n_members,
-        avg(member_recency) AS r_mean,
-        avg(member_frequency) AS f_mean,
-        avg(member_monetary) AS m_mean,
+        footfall.internal.exact_sum(member_recency) / count(member_recency) AS r_mean,
+        footfall.internal.exact_sum(member_frequency) / count(member_frequency) AS f_mean,
+        footfall.internal.exact_sum(member_monetary) / count(member_monetary) AS m_mean,
         median(member_recency) AS r_median,
         median(member_frequency) AS f_median,
         median(member_monetary) AS m_median

@@ -72,7 +72,7 @@ CALLS = {
     "training_set": f"SELECT md5(dataset::VARCHAR) FROM footfall.training_set(histories, actions, {HELD})",
 }
 # They read files, or make rows.
-OF_NO_RELATION = {"generate_events", "malformed_lines", "read_taobao"}
+OF_NO_RELATION = {"generate_events", "help", "malformed_lines", "read_taobao"}
 
 
 def digits(connection, sql):

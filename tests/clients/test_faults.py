@@ -83,7 +83,6 @@ OPERATIONS = {
     ),
     "generate_events": (GENERATE.format(20000), GENERATE.format(10000000)),
     "predict_next": (PREDICT.format("some_histories"), PREDICT.format("many_histories")),
-    "predict_next of one history": (PREDICT.format("some_histories"), PREDICT.format("one_history")),
 }
 
 

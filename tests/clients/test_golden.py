@@ -17,8 +17,9 @@ DUCKDBS = os.environ.get("FOOTFALL_DUCKDBS", "").split(os.pathsep)
 # Processors round sums of products differently: 32-bit floats agree to about six digits.
 TOLERANCE = 1e-5
 # Where a small network gives thousands of histories nearly the same probability, those six digits leave open which
-# of them is the larger: 0.5095 with AVX2 where AVX-512 gave 0.5186. Baselines only count, and have no such freedom.
-NETWORK_AUC_TOLERANCE = 0.02
+# of them is the larger: 0.4675, 0.5095 and 0.5186 were seen of one network whose probabilities agree to eight digits, with other
+# instruction sets and other ways to divide. Baselines only count, and have no such freedom.
+NETWORK_AUC_TOLERANCE = 0.06
 # One result of each numerical stage on the golden events: reports, scores, clusters, trained weights.
 STAGES = {
     "rfm": "FROM footfall.rfm(events, user_id, ts) ORDER BY customer_id",
