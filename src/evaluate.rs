@@ -69,12 +69,18 @@ impl Place {
         let n_bytes = n_seen.saturating_mul(size_of::<f64>());
         let (seen, state) = rest.split_at_checked(n_bytes).ok_or_else(foreign_state)?;
         let (seen, state) = (seen.as_chunks().0.iter(), state.as_chunks().0.iter());
-        Ok(Self {
+        let place = Self {
             next,
             n_fed,
             seen: seen.map(|&number| f64::from_le_bytes(number)).collect(),
             state: state.map(|&number| f32::from_le_bytes(number)).collect(),
-        })
+        };
+        let is_finite = place.state.iter().all(|number| number.is_finite());
+        if is_finite {
+            Ok(place)
+        } else {
+            Err(foreign_state())
+        }
     }
 
     /// Where it stands within a sequence, little-endian; nothing at the beginning of one.
@@ -949,7 +955,8 @@ mod tests {
             .unwrap();
         let score = |next, n_fed: u64, n_state: usize| {
             let sizes = [n_fed.to_le_bytes(), 4u64.to_le_bytes()].concat();
-            let state = [&sizes[..], &[0; 32], &vec![0u8; 4 * n_state]].concat();
+            let seen = [1.0, 0.0, 0.0, 0.0f64].map(f64::to_le_bytes).concat();
+            let state = [&sizes[..], &seen, &vec![0u8; 4 * n_state]].concat();
             let mut place = Place::from_bytes(next, &state)?;
             Piece::score(&dataset, &engine(), &parameters, &own_history(), &mut place, 1).map(|_| ())
         };

@@ -26,6 +26,8 @@ const DECAY_RANGE: std::ops::RangeInclusive<f64> = 0.01..=1.0;
 const PSEUDO_COUNTS_RANGE: std::ops::RangeInclusive<f64> = 1e-3..=1e9;
 /// The weight of an event at which all are scaled back, far from the largest f64.
 const LARGEST_WEIGHT: f64 = 1e200;
+/// No sum of weights gets here, and a probability made of this is still a number.
+const LARGEST_NUMBER: f64 = 1e250;
 
 /// How a user's own actions are weighed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -187,11 +189,13 @@ impl Seen {
         }
     }
 
-    /// After `n_tokens` of a history, from [`Seen::numbers`]; `None` when they are of another number of actions.
+    /// After `n_tokens` of a history, from [`Seen::numbers`]; `None` when they are of another number of actions,
+    /// or none that it gives.
     pub fn from_numbers(n_actions: usize, n_tokens: usize, numbers: &[f64]) -> Option<Self> {
         let (&[weight, total], counts) = numbers.split_first_chunk()?;
         let counts = counts.to_vec();
-        (counts.len() == n_actions).then_some(Self {
+        let is_sound = weight >= 1.0 && numbers.iter().all(|number| (0.0..=LARGEST_NUMBER).contains(number));
+        (is_sound && counts.len() == n_actions).then_some(Self {
             n_tokens,
             counts,
             total,
@@ -309,6 +313,20 @@ mod tests {
         let whole = rows(&predictor(0.9, 5.0), &tokens, 1);
         assert_eq!(rows(&predictor(0.9, 5.0), &tokens, 4), whole[6..]);
         assert_eq!(rows(&predictor(0.9, 5.0), &tokens[..4], 1), whole[..6]);
+    }
+
+    #[test]
+    fn numbers_that_it_never_gives_are_refused() {
+        let refused = |numbers: [f64; 4]| Seen::from_numbers(2, 1, &numbers).is_none();
+        assert!(!refused([2.0, 2.0, 2.0, 0.0]));
+        for wrong in [f64::NAN, f64::INFINITY, -1.0, 1e300] {
+            for place in 0..4 {
+                let mut numbers = [2.0, 2.0, 2.0, 0.0];
+                numbers[place] = wrong;
+                assert!(refused(numbers), "{numbers:?}");
+            }
+        }
+        assert!(refused([0.0, 2.0, 2.0, 0.0]));
     }
 
     #[test]

@@ -17,6 +17,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Models that are kept decoded.
 const KEPT: usize = 4;
+/// No cell grows by more than 1 an action, and with weights as large as a model may have nothing overflows.
+const LARGEST_STATE: f32 = 1e15;
 
 /// A model ready to predict.
 pub struct Decoded {
@@ -102,15 +104,13 @@ impl Decoded {
         if !state.is_empty() {
             let (fingerprint, words) = state.split_at(state.len().min(8));
             if fingerprint != self.fingerprint.to_le_bytes() || words.len() != 4 * n_state {
-                let allowed = "an empty BLOB at the start, then the state that next_state gave with the same model";
-                return Err(Error::argument(
-                    "state",
-                    format!("a BLOB of {} bytes", state.len()),
-                    allowed,
-                ));
+                return Err(foreign_state(format!("a BLOB of {} bytes", state.len())));
             }
             for (float, word) in floats.iter_mut().zip(words.chunks_exact(4)) {
                 *float = f32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+            }
+            if floats.iter().any(|float| float.is_nan() || float.abs() > LARGEST_STATE) {
+                return Err(foreign_state("a BLOB with numbers that no model gives".into()));
             }
         }
         Ok(floats)
@@ -137,6 +137,11 @@ impl Decoded {
         let loss = rows.map(|(row, &target)| -footfall::metrics::log_probability(row[usize::from(target)]));
         Ok((loss.sum(), targets.len()))
     }
+}
+
+fn foreign_state(found: String) -> Error {
+    let allowed = "an empty BLOB at the start, then the state that next_state gave with the same model";
+    Error::argument("state", found, allowed)
 }
 
 type Kept = Vec<(Vec<u8>, Arc<Decoded>)>;
