@@ -18,9 +18,9 @@ const BLOCK: usize = 1024;
 /// time between two blocks stays short when histories are long.
 const BLOCK_STEPS: usize = 1 << 17;
 /// Steps times parameters after which a block or a [`Piece`] ends: about a third of a second of two processors.
-const WORK: usize = 1 << 34;
+pub(crate) const WORK: usize = 1 << 34;
 /// A step of a sequence alone counts as so many: the weights are read for one row, and by one processor.
-const ALONE: usize = 4;
+pub(crate) const ALONE: usize = 4;
 /// The work of one score of one action, which is the same for every network.
 const SCORE_WORK: usize = 1 << 10;
 
@@ -52,16 +52,21 @@ struct Block<'a> {
 }
 
 impl Place {
+    /// Before sequence `next`.
+    pub fn before(next: usize) -> Self {
+        Self {
+            next,
+            ..Self::default()
+        }
+    }
+
     /// Begins with sequence `next`, or goes on in its middle as [`Place::to_bytes`] says.
     ///
     /// # Errors
     /// [`Error::Argument`] when the bytes are no such place.
     pub fn from_bytes(next: usize, bytes: &[u8]) -> Result<Self, Error> {
         if bytes.is_empty() {
-            return Ok(Self {
-                next,
-                ..Self::default()
-            });
+            return Ok(Self::before(next));
         }
         let (sizes, rest) = bytes.split_at_checked(16).ok_or_else(foreign_state)?;
         let size = |bytes: &[u8; 8]| usize::try_from(u64::from_le_bytes(*bytes)).map_err(|_| foreign_state());
@@ -167,16 +172,13 @@ impl Place {
         block.n_steps = ALONE * (to - from);
         self.n_fed = to;
         if to == n_steps {
-            *self = Self {
-                next: self.next + 1,
-                ..Self::default()
-            };
+            *self = Self::before(self.next + 1);
         }
         Ok(())
     }
 }
 
-fn foreign_state() -> Error {
+pub(crate) fn foreign_state() -> Error {
     Error::argument(
         "state",
         "not one of this dataset and model",

@@ -28,4 +28,5 @@ pub mod metrics;
 pub mod model;
 pub mod network;
 pub mod own_history;
+pub mod predict;
 pub mod train;

@@ -8,7 +8,7 @@
 //!
 //! Decoding is total: sizes in the header are compared with the tensors that
 //! are there before anything is allocated, actions must be in the order of their
-//! tokens, and weights within [`LARGEST_WEIGHT`].
+//! tokens, and weights of at most 10^15 either way.
 
 use crate::baseline::Counts;
 use crate::error::Error;

@@ -8,9 +8,11 @@
 use crate::vector::Chunk;
 use footfall::baseline::{Baseline, Predictor};
 use footfall::error::Error;
+use footfall::evaluate::Place;
 use footfall::model::Model;
 use footfall::network::{Example, Fused, Prepared};
 use footfall::own_history;
+use footfall::predict::{self, Histories};
 use once_cell::sync::Lazy;
 use siphasher::sip::SipHasher24;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -63,12 +65,31 @@ impl Decoded {
     pub fn predict(&self, histories: &[&[u8]]) -> Result<Vec<f32>, Error> {
         // DuckDB runs chunks on all its threads already.
         let mut probabilities = self.prepared.predict(histories, 1)?;
+        self.answer_empty(&mut probabilities, histories.iter().copied());
+        Ok(probabilities)
+    }
+
+    /// [`Decoded::predict`] for the next of packed histories, as [`predict::piece`] takes them.
+    ///
+    /// # Errors
+    /// As [`predict::piece`].
+    pub fn predict_piece(&self, histories: &Histories, place: &mut Place, threads: usize) -> Result<Vec<f32>, Error> {
+        let first = place.next;
+        let mut probabilities = predict::piece(histories, &self.prepared, place, threads)?;
+        self.answer_empty(
+            &mut probabilities,
+            (first..place.next).map(|index| histories.tokens(index)),
+        );
+        Ok(probabilities)
+    }
+
+    /// Gives the rows of empty histories the training frequencies.
+    fn answer_empty<'a>(&self, probabilities: &mut [f32], histories: impl Iterator<Item = &'a [u8]>) {
         for (row, history) in probabilities.chunks_exact_mut(self.frequencies.len()).zip(histories) {
             if history.is_empty() {
                 row.copy_from_slice(&self.frequencies);
             }
         }
-        Ok(probabilities)
     }
 
     /// The state after one more action, and the distribution over the next

@@ -51,10 +51,15 @@ SETUP = """
     SELECT 1 AS user_id, list(['buy', 'cart', 'fav', 'pv'][CAST(1 + hash(i) % 4 AS INTEGER)]) AS actions FROM range(10000000) numbers(i);
     CREATE VIEW many_days AS SELECT user_id * 1000 + copy AS user_id, ts - to_days(CAST(copy AS INTEGER)) AS ts FROM events, range(1000) copies(copy);
     CREATE TABLE run AS FROM footfall.train(few, actions, epochs := 1, hidden := 8, user_id := user_id);
+    CREATE TABLE large_run AS
+    FROM footfall.train(few, actions, epochs := 1, layers := 2, hidden := 512, max_length := 4, user_id := user_id);
+    CREATE TABLE same_lengths AS
+    SELECT i AS user_id, [['buy', 'cart', 'fav', 'pv'][CAST(1 + hash(i + t * 0.001) % 4 AS INTEGER)] FOR t IN range(100)] AS actions FROM range(2000) r(i);
     CREATE TABLE other_run AS FROM footfall.train(few, actions, epochs := 1, hidden := 4, user_id := user_id);
 """
 TRAIN = "SELECT md5(string_agg(model::VARCHAR, '' ORDER BY epoch)) FROM footfall.train(few, actions, epochs := {}, user_id := user_id)"
 PREDICT = "SELECT bit_xor(hash(predict_next((SELECT model FROM run), actions)::VARCHAR)) FROM {}"
+PREDICTIONS = "SELECT bit_xor(hash(next::VARCHAR)) FROM footfall.predictions({}, actions, (SELECT model FROM {}))"
 SEQUENCES = "SELECT bit_xor(hash(history)) FROM footfall.sequences({}, user_id, action, ts) AS history"
 RFM = "SELECT bit_xor(hash(customer)) FROM footfall.rfm({}, user_id, ts, amount := item_id) AS customer"
 GENERATE = "SELECT bit_xor(hash(event)) FROM footfall.generate_events(users := {}) AS event"
@@ -83,6 +88,8 @@ OPERATIONS = {
     ),
     "generate_events": (GENERATE.format(20000), GENERATE.format(10000000)),
     "predict_next": (PREDICT.format("some_histories"), PREDICT.format("many_histories")),
+    "predictions": (PREDICTIONS.format("some_histories", "run"), PREDICTIONS.format("same_lengths", "large_run")),
+    "predictions of one history": (PREDICTIONS.format("some_histories", "run"), PREDICTIONS.format("one_history", "run")),
 }
 
 

@@ -163,6 +163,7 @@ CALLS = {
         {"share": "0.5", "seed": "42", "called_as": "'train'"},
     ),
     "predict_next": ([MODEL, "['pv', 'buy']"], {"unknown": "'skip'"}),
+    "predictions": (["histories", "actions", MODEL], {"unknown": "'skip'", "threads": "1"}),
     "promotion_effect": (
         ["shop", "user_id", "action", "ts", "DATE '2017-11-27'", "DATE '2017-11-29'"],
         {

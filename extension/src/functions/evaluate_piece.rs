@@ -60,16 +60,10 @@ impl<'a> Scoring<'a> {
         let decoded = crate::models::decode(input.column(0).bytes(row))?;
         let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
         check(&decoded, &dataset)?;
-        let first = input.column(2).values::<i64>()[row];
-        let next = usize::try_from(first).map_err(|_| Failure::argument("first", first, "0 or more"))?;
-        let state = match input.width() {
-            6 => input.column(5).bytes(row),
-            _ => &[],
-        };
         Ok(Self {
             dataset,
             engine: footfall::device::engine("cpu", decoded.model.architecture)?,
-            place: Place::from_bytes(next, state)?,
+            place: place(input, row)?,
             threads: super::threads(input.column(3).values::<i64>()[row])?,
             decoded,
         })
@@ -77,16 +71,32 @@ impl<'a> Scoring<'a> {
 
     /// What came of it, and where it ended.
     pub fn value(&self, scored: Vec<u8>) -> Value {
-        let is_left = self.place.next < self.dataset.len();
-        Value::Struct(vec![
-            is_left.then_some(self.place.next as i64).into(),
-            scored.into(),
-            self.place.to_bytes().into(),
-        ])
+        value(&self.place, self.dataset.len(), scored)
     }
 }
 
-/// The type of [`Scoring::value`].
+/// Where to begin, as the arguments with the places of [`PARAMETERS`] say.
+pub fn place(input: &Chunk, row: usize) -> Result<Place, Failure> {
+    let first = input.column(2).values::<i64>()[row];
+    let next = usize::try_from(first).map_err(|_| Failure::argument("first", first, "0 or more"))?;
+    let state = match input.width() {
+        6 => input.column(5).bytes(row),
+        _ => &[],
+    };
+    Place::from_bytes(next, state)
+}
+
+/// What came of some of `n` histories, and where it ended.
+pub fn value(place: &Place, n: usize, scored: Vec<u8>) -> Value {
+    let is_left = place.next < n;
+    Value::Struct(vec![
+        is_left.then_some(place.next as i64).into(),
+        scored.into(),
+        place.to_bytes().into(),
+    ])
+}
+
+/// The type of [`value`].
 pub fn result(scored: &'static str) -> Type {
     Type::Struct(vec![
         ("next", Type::Bigint),
