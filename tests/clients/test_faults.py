@@ -51,8 +51,8 @@ SETUP = """
     SELECT 1 AS user_id, list(['buy', 'cart', 'fav', 'pv'][CAST(1 + hash(i) % 4 AS INTEGER)]) AS actions FROM range(10000000) numbers(i);
     CREATE VIEW many_days AS SELECT user_id * 1000 + copy AS user_id, ts - to_days(CAST(copy AS INTEGER)) AS ts FROM events, range(1000) copies(copy);
     CREATE TABLE run AS FROM footfall.train(few, actions, epochs := 1, hidden := 8, user_id := user_id);
-    CREATE TABLE large_run AS
-    FROM footfall.train(few, actions, epochs := 1, layers := 2, hidden := 512, max_length := 4, user_id := user_id);
+    CREATE TABLE fewer AS FROM few LIMIT 10;
+    CREATE TABLE large_run AS FROM footfall.train(fewer, actions, epochs := 1, layers := 2, hidden := 512, validation := 0);
     CREATE TABLE same_lengths AS
     SELECT i AS user_id, [['buy', 'cart', 'fav', 'pv'][CAST(1 + hash(i + t * 0.001) % 4 AS INTEGER)] FOR t IN range(100)] AS actions FROM range(2000) r(i);
     CREATE TABLE other_run AS FROM footfall.train(few, actions, epochs := 1, hidden := 4, user_id := user_id);
