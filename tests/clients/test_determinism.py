@@ -51,6 +51,7 @@ CALLS = {
     "funnel": "FROM footfall.funnel(events, user_id, action, ts, within := INTERVAL 1 DAY, per := category_id, by := device)",
     "orders": "FROM footfall.orders(events, user_id, item_id, ts, amount := price) ORDER BY ALL",
     "orders of a customer at a time": "FROM footfall.orders(events, user_id % 9, NULL, CAST(ts AS DATE), amount := price) ORDER BY ALL",
+    "predictions": f"SELECT user_id, next FROM footfall.predictions(histories, actions, {LAST}) ORDER BY user_id",
     "promotion_effect": "FROM footfall.promotion_effect(events, user_id, action, ts, DATE '2017-12-02', DATE '2017-12-04')",
     "promotion_effect of a week": "FROM footfall.promotion_effect(events, user_id, action, ts, DATE '2017-11-30', DATE '2017-12-01')",
     "reliability": f"FROM footfall.reliability(histories, actions, {LAST}, {HELD})",
