@@ -63,7 +63,7 @@ CREATE MACRO footfall.main.help() AS TABLE (
     SELECT unnest(CASE
         WHEN count(*) > 0
         THEN string_split(any_value(ff_found.ff_text), chr(10))
-        ELSE error('footfall.help: argument ''name'' is ' || coalesce('''' || (SELECT left(ff_name, 200) FROM ff_asked) || '''', 'NULL')
+        ELSE error('footfall.help: argument ''name'' is ' || coalesce(footfall.internal.shown((SELECT ff_name FROM ff_asked)), 'NULL')
             || '; allowed: the name of a function, such as ''rfm''; FROM footfall.help() lists them')
     END) AS help
     FROM ff_found

@@ -275,7 +275,8 @@ pub fn piece_signature<const N: usize>(result: Type) -> Signature {
     }
 }
 
-/// Answers each row of such a function with what `fit` makes of it, or with the job to go on with.
+/// Answers each row of such a function with what `fit` makes of it, or with the job to go on with. `made_for` is the
+/// macro over it, for errors in options that are no options and so cannot name it.
 ///
 /// # Errors
 /// Of the arguments, or those of `fit`.
@@ -283,6 +284,7 @@ pub fn piece<const N: usize>(
     input: &Chunk,
     output: Output,
     returns: &Type,
+    made_for: &str,
     most: usize,
     fit: fn(&Points, [usize; N], &Options) -> Answer,
 ) -> Result<(), Box<dyn Error>> {
@@ -304,7 +306,8 @@ pub fn piece<const N: usize>(
         Ok(Value::Struct(vec![number.into(), finished.into(), result]))
     };
     output.write_rows(input, returns, |row| {
-        let mut json = input.column(2 + N).json(row)?;
+        let options = input.column(2 + N).json(row);
+        let mut json = options.map_err(|error| as_caller(Some(made_for.into()), error))?;
         let caller = caller(&mut json);
         go_on(row, json).map_err(|error| as_caller(caller, error))
     })

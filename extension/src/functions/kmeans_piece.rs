@@ -19,8 +19,13 @@ impl Scalar for KmeansPiece {
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         let returns = piece_type(model_type());
-        piece(input, output, &returns, MAX_CLUSTERS, |points, [k], options| {
-            Ok(model_value(&fit(points, k, options)?))
-        })
+        piece(
+            input,
+            output,
+            &returns,
+            "footfall.segment",
+            MAX_CLUSTERS,
+            |points, [k], options| Ok(model_value(&fit(points, k, options)?)),
+        )
     }
 }
