@@ -6,6 +6,7 @@ use crate::scalar::Signature;
 use crate::value::{Output, Type, Value};
 use crate::vector::{Chunk, Column};
 use footfall::error::Error as Failure;
+use footfall::segment::choose::Choice;
 use footfall::segment::error::SegmentError;
 use footfall::segment::gmm::{Membership, Mixture};
 use footfall::segment::kmeans::Options;
@@ -263,6 +264,28 @@ pub fn piece_type(result: Type) -> Type {
         ("finished", Type::Boolean),
         ("result", result),
     ])
+}
+
+/// What is said of every k, to be put into the STRUCT of a result.
+pub fn choice_fields() -> [(&'static str, Type); 5] {
+    [
+        ("k", Type::Bigint),
+        ("inertia", Type::Double),
+        ("silhouette", Type::Double),
+        ("davies_bouldin", Type::Double),
+        ("chosen", Type::Boolean),
+    ]
+}
+
+/// The values of [`choice_fields`].
+pub fn choice_values<M>(k: usize, choice: &Choice<M>) -> [Value; 5] {
+    [
+        (k as i64).into(),
+        choice.quality.inertia.into(),
+        choice.quality.silhouette.into(),
+        choice.quality.davies_bouldin.into(),
+        choice.chosen.into(),
+    ]
 }
 
 /// The signature of such a function of a job, packed points, `N` numbers of clusters, and options.

@@ -1,5 +1,6 @@
 //! The fields that every prediction has: `action`, `probability`, `probabilities`, `n_unknown`.
 
+use crate::models::ModelRows;
 use crate::value::Type;
 use duckdb::core::{Inserter, StructVector};
 use footfall::metrics::highest;
@@ -22,6 +23,27 @@ pub fn fields() -> Vec<(&'static str, Type)> {
         ("probabilities", Type::map(Type::Varchar, Type::Float)),
         ("n_unknown", Type::Bigint),
     ]
+}
+
+/// One prediction per row of a chunk from the probabilities of the rows of each model, one after the other; the other
+/// rows have none.
+pub fn by_row<'a>(
+    groups: &'a [ModelRows],
+    probabilities: &'a [Vec<f32>],
+    n_unknown: &[usize],
+) -> Vec<Option<Prediction<'a>>> {
+    let mut predictions = vec![None; n_unknown.len()];
+    for (ModelRows { decoded, rows }, probabilities) in groups.iter().zip(probabilities) {
+        let names = decoded.model.vocabulary.actions();
+        for (&row, probabilities) in rows.iter().zip(probabilities.chunks_exact(names.len())) {
+            predictions[row] = Some(Prediction {
+                names,
+                probabilities,
+                n_unknown: n_unknown[row],
+            });
+        }
+    }
+    predictions
 }
 
 /// Writes one prediction per row into the fields of `result` that begin at

@@ -2,7 +2,7 @@
 //! good each is, and which one to take.
 
 use crate::scalar::{Scalar, Signature};
-use crate::segments::{answer, model_type, model_value, signatures};
+use crate::segments::{answer, choice_fields, choice_values, model_type, model_value, signatures};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::segment::choose::{choose, Choice};
@@ -33,23 +33,16 @@ impl Scalar for KmeansChoose {
 }
 
 fn returns() -> Type {
-    Type::list(Type::Struct(vec![
-        ("k", Type::Bigint),
-        ("inertia", Type::Double),
-        ("silhouette", Type::Double),
-        ("davies_bouldin", Type::Double),
-        ("chosen", Type::Boolean),
-        ("model", model_type()),
-    ]))
+    let model = ("model", model_type());
+    Type::list(Type::Struct(choice_fields().into_iter().chain([model]).collect()))
 }
 
 fn value(choice: &Choice) -> Value {
-    Value::Struct(vec![
-        (choice.model.k() as i64).into(),
-        choice.quality.inertia.into(),
-        choice.quality.silhouette.into(),
-        choice.quality.davies_bouldin.into(),
-        choice.chosen.into(),
-        model_value(&choice.model),
-    ])
+    let model = model_value(&choice.model);
+    Value::Struct(
+        choice_values(choice.model.k(), choice)
+            .into_iter()
+            .chain([model])
+            .collect(),
+    )
 }

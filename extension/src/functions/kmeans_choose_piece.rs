@@ -2,7 +2,7 @@
 //! each is, without the models, or after about half a second the number of the job to go on with; 0 begins.
 
 use crate::scalar::{Scalar, Signature};
-use crate::segments::{piece, piece_signature, piece_type};
+use crate::segments::{choice_fields, choice_values, piece, piece_signature, piece_type};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::segment::choose::{choose_keeping, Choice};
@@ -55,27 +55,21 @@ impl Sizes {
 }
 
 fn choices_type() -> Type {
-    Type::list(Type::Struct(vec![
-        ("k", Type::Bigint),
-        ("inertia", Type::Double),
-        ("silhouette", Type::Double),
-        ("davies_bouldin", Type::Double),
-        ("chosen", Type::Boolean),
+    let sizes = [
         ("n_smallest", Type::Bigint),
         ("n_points", Type::Bigint),
         ("log", Type::Boolean),
-    ]))
+    ];
+    Type::list(Type::Struct(choice_fields().into_iter().chain(sizes).collect()))
 }
 
 fn value(choice: &Choice<Sizes>) -> Value {
-    Value::Struct(vec![
-        (choice.model.k as i64).into(),
-        choice.quality.inertia.into(),
-        choice.quality.silhouette.into(),
-        choice.quality.davies_bouldin.into(),
-        choice.chosen.into(),
-        (choice.model.smallest as i64).into(),
-        (choice.model.total as i64).into(),
-        choice.model.log.into(),
-    ])
+    let Sizes {
+        k,
+        smallest,
+        total,
+        log,
+    } = choice.model;
+    let sizes = [(smallest as i64).into(), (total as i64).into(), log.into()];
+    Value::Struct(choice_values(k, choice).into_iter().chain(sizes).collect())
 }

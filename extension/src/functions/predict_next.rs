@@ -1,6 +1,6 @@
 //! `predict_next(model, actions[, unknown])`: the distribution over a customer's next action.
 
-use super::distribution::{self, Prediction};
+use super::distribution;
 use crate::models::{self, ModelRows};
 use crate::scalar::{Scalar, Signature};
 use crate::tokens::{Encoder, Unknown};
@@ -43,18 +43,7 @@ impl Scalar for PredictNext {
             let sequences: Vec<&[u8]> = starts.zip(&ends).map(|(start, &end)| &tokens[start..end]).collect();
             results.push(decoded.predict(&sequences)?);
         }
-        let mut predictions = vec![None; input.len()];
-        for (ModelRows { decoded, rows }, probabilities) in groups.iter().zip(&results) {
-            let names = decoded.model.vocabulary.actions();
-            for (&row, probabilities) in rows.iter().zip(probabilities.chunks_exact(names.len())) {
-                predictions[row] = Some(Prediction {
-                    names,
-                    probabilities,
-                    n_unknown: n_unknown[row],
-                });
-            }
-        }
-        let mut result = output.vector.struct_vector();
-        distribution::write(&mut result, 0, &predictions)
+        let predictions = distribution::by_row(&groups, &results, &n_unknown);
+        distribution::write(&mut output.vector.struct_vector(), 0, &predictions)
     }
 }

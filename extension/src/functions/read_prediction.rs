@@ -1,6 +1,6 @@
 //! `read_prediction(model, pieces, place, n_unknown)`: the prediction at a place in what all calls of `predict_piece` gave.
 
-use super::distribution::{self, Prediction};
+use super::distribution;
 use crate::models::{self, ModelRows};
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
@@ -46,17 +46,8 @@ impl Scalar for ReadPrediction {
             }
             results.push(probabilities);
         }
-        let mut predictions = vec![None; input.len()];
-        for (ModelRows { decoded, rows }, probabilities) in groups.iter().zip(&results) {
-            let names = decoded.model.vocabulary.actions();
-            for (&row, probabilities) in rows.iter().zip(probabilities.chunks_exact(names.len())) {
-                predictions[row] = Some(Prediction {
-                    names,
-                    probabilities,
-                    n_unknown: n_unknown[row] as usize,
-                });
-            }
-        }
+        let n_unknown: Vec<usize> = n_unknown.iter().map(|&n| n as usize).collect();
+        let predictions = distribution::by_row(&groups, &results, &n_unknown);
         distribution::write(&mut output.vector.struct_vector(), 0, &predictions)
     }
 }
