@@ -3,13 +3,24 @@
 -- DuckDB knows the type of an argument and the name of an expression when it plans, so a check of
 -- them costs nothing while a query runs.
 
+CREATE MACRO footfall.internal.one_line(text_value) AS
+replace(replace(text_value, chr(10), '\n'), chr(13), '\r');
+
+COMMENT ON MACRO footfall.internal.one_line IS $$Text with its line breaks written out, since an error is one line.
+
+Parameters:
+- text_value: VARCHAR.
+
+Example:
+SELECT footfall.internal.one_line('two' || chr(10) || 'lines') AS one;$$;
+
 CREATE MACRO footfall.internal.shown(given) AS
 CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END
     -- An error is one line that can be read, whatever was given. A pattern would say it shorter, but DuckDB compiles
     -- patterns whenever it plans, right options or wrong ones.
     || [
         left(line, 200) || CASE WHEN length(line) > 200 THEN '...' ELSE '' END
-        FOR line IN [replace(replace(CAST(given AS VARCHAR), chr(10), '\n'), chr(13), '\r')]
+        FOR line IN [footfall.internal.one_line(CAST(given AS VARCHAR))]
     ][1]
     || CASE typeof(given) WHEN 'VARCHAR' THEN '''' ELSE '' END;
 
@@ -162,7 +173,7 @@ SELECT footfall.internal.action_name('pv') = 'PV' AS is_equal;$$;
 CREATE MACRO footfall.internal.refuse_text(function_name, argument_name, text_name, reason) AS
 error(concat(
     'footfall.', function_name, ': argument ''', argument_name, ''' is the text ',
-    replace(replace(left(text_name, 100), chr(10), '\n'), chr(13), '\r'), ', ', reason,
+    footfall.internal.one_line(left(text_name, 100)), ', ', reason,
     '; allowed: a column or an expression, without quotes'
 ));
 

@@ -25,7 +25,7 @@ CREATE MACRO footfall.internal.finite_total(function_name, customer, total) AS
 CASE WHEN customer IS NULL OR isfinite(total) IS NOT false
     THEN total
     ELSE error('footfall.' || function_name || ': argument ''amount'' adds up to ' || CASE WHEN isnan(total) THEN 'NaN' ELSE CAST(total AS VARCHAR) END || ' for customer '
-        || left(CAST(customer AS VARCHAR), 200) || '; allowed: finite numbers and NULL')
+        || footfall.internal.one_line(left(CAST(customer AS VARCHAR), 200)) || '; allowed: finite numbers and NULL')
 END;
 
 COMMENT ON MACRO footfall.internal.finite_total IS $$A customer's sum of amounts, or an error where it is infinite or NaN.

@@ -310,7 +310,7 @@ SELECT
     unnest(CASE
         WHEN len(ff_report) = 0 AND ff_n_unknown > 0
         THEN error('footfall.' || called_as || ': nothing can be scored, because the model does not know ' || ff_n_unknown
-            || ' of the actions; it knows ' || left(array_to_string(ff_known, ', '), 200) || '; train it on such histories, or rename the actions')
+            || ' of the actions; it knows ' || footfall.internal.one_line(left(array_to_string(ff_known, ', '), 200)) || '; train it on such histories, or rename the actions')
         WHEN len(ff_report) = 0 AND CAST(part AS VARCHAR) <> 'all'
         THEN error('footfall.' || called_as || ': no action of this table was held back from the model, so there is nothing to judge it on; '
             || 'give a table with held-back users or later times, or part := ''all'' to score every history, those it learned from included')
@@ -753,7 +753,7 @@ SELECT
     CASE
         WHEN ff_result IS NULL AND ff_n_unknown > 0
         THEN error('footfall.compare_models: nothing can be scored, because the models do not know ' || ff_n_unknown
-            || ' of the actions; both know ' || (SELECT left(array_to_string(list_sort(ff_vocabulary, 'ASC', 'NULLS LAST'), ', '), 200) FROM ff_rules)
+            || ' of the actions; both know ' || (SELECT footfall.internal.one_line(left(array_to_string(list_sort(ff_vocabulary, 'ASC', 'NULLS LAST'), ', '), 200)) FROM ff_rules)
             || '; train them on such histories, or rename the actions')
         WHEN CAST(part AS VARCHAR) = 'all'
         THEN 'all'
