@@ -1,11 +1,11 @@
 //! What can go wrong, one variant per thing the caller can act on.
 
-use crate::network::NetworkError;
+use crate::limits::{MAX_CLUSTERS, MAX_COMPONENTS};
 use thiserror::Error;
 
 /// An error of the library: one line, without the name of the SQL function,
 /// which the boundary adds.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum Error {
     /// A value outside what an argument or option allows.
@@ -47,9 +47,72 @@ pub enum Error {
     /// A device that this binary or machine does not have.
     #[error("{0}")]
     Device(String),
-    /// What a network refuses.
-    #[error(transparent)]
-    Network(#[from] NetworkError),
+    /// An array of another length than the network's.
+    #[error("'{name}' holds {len} values; allowed: {expected}")]
+    Length {
+        name: &'static str,
+        len: usize,
+        expected: usize,
+    },
+    /// A token that is none of the network's vocabulary.
+    #[error("a sequence holds token {token}; allowed: 0 to {}", vocabulary - 1)]
+    Token { token: u8, vocabulary: usize },
+    /// The state of an unfinished batch with another batch, network or step.
+    #[error("the batch that was left unfinished is another")]
+    Unfinished,
+    /// No point to learn from.
+    #[error("argument 'points' holds no points; allowed: at least one point that is not NULL")]
+    NoPoints,
+    /// Points without coordinates.
+    #[error("argument 'points' holds points without coordinates; allowed: one or more coordinates per point")]
+    NoDimensions,
+    /// A point that differs in length from the first one. `row` counts from 0.
+    #[error(
+        "argument 'points': point {} has {found} coordinates; allowed: {expected}, as the first point has",
+        row + 1
+    )]
+    UnequalLengths { row: usize, found: usize, expected: usize },
+    /// NaN or an infinity. `row` and `dimension` count from 0; `n_rows` is how many rows have one there.
+    #[error("argument 'points': coordinate {} of point {} is {value}; allowed: finite numbers", dimension + 1, row + 1)]
+    NotFinite {
+        row: usize,
+        dimension: usize,
+        value: f64,
+        n_rows: usize,
+    },
+    /// Coordinates whose spread overflows a DOUBLE.
+    #[error("argument 'points': the values of coordinate {} lie too far apart; allowed: within 1e140 of each other", dimension + 1)]
+    TooWide { dimension: usize },
+    /// No cluster, or more clusters than anyone can use.
+    #[error("argument 'k' is {found}; allowed: 1 to {}", MAX_CLUSTERS)]
+    Clusters { found: i64 },
+    /// The same for the components of a mixture.
+    #[error("argument 'k' is {found}; allowed: 1 to {}", MAX_COMPONENTS)]
+    Components { found: usize },
+    /// More clusters than distinct points.
+    #[error(
+        "argument '{argument}' is {found}; allowed: at most {distinct}, the number of distinct points{}",
+        if *was_noisy { " when differences within rounding are left out" } else { "" }
+    )]
+    TooManyClusters {
+        argument: &'static str,
+        found: usize,
+        distinct: usize,
+        /// Whether there were points that differ by rounding only.
+        was_noisy: bool,
+    },
+    /// A point of another length than the model's.
+    #[error("argument 'point' has {found} coordinates; allowed: {expected}, as the model has")]
+    PointLength { found: usize, expected: usize },
+    /// NaN or an infinity in a point to be assigned.
+    #[error("argument 'point' has the coordinate {value}; allowed: finite numbers")]
+    PointNotFinite { value: f64 },
+    /// A clustering whose parts do not fit together.
+    #[error("argument 'model' is damaged: {0}; allowed: a value made by kmeans or gmm")]
+    Clustering(String),
+    /// A mixture that could not be fitted.
+    #[error("the mixture cannot be fitted: {0}")]
+    Mixture(String),
 }
 
 impl Error {
@@ -62,10 +125,55 @@ impl Error {
         }
     }
 
+    /// An option whose value is not allowed.
+    pub fn option(option: &str, received: impl ToString, allowed: impl Into<String>) -> Self {
+        Self::Option {
+            option: option.to_owned(),
+            received: received.to_string(),
+            allowed: allowed.into(),
+        }
+    }
+
     pub(crate) fn damaged(argument: &'static str, reason: impl ToString) -> Self {
         Self::Damaged {
             argument,
             reason: reason.to_string(),
+        }
+    }
+
+    /// The error of some rows, row `i` of which was row `places[i]` among all: it names that one.
+    pub fn among_all(self, places: &[usize]) -> Self {
+        match self {
+            Self::NotFinite {
+                row,
+                dimension,
+                value,
+                n_rows,
+            } => Self::NotFinite {
+                row: places[row],
+                dimension,
+                value,
+                n_rows,
+            },
+            error => error,
+        }
+    }
+
+    /// The error of a number of clusters that was given as `argument`.
+    pub fn under(self, argument: &'static str) -> Self {
+        match self {
+            Self::TooManyClusters {
+                found,
+                distinct,
+                was_noisy,
+                ..
+            } => Self::TooManyClusters {
+                argument,
+                found,
+                distinct,
+                was_noisy,
+            },
+            error => error,
         }
     }
 }

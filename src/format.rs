@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::Deserialize;
 
 /// The largest header in bytes. The names of all actions, at most
-/// [`Vocabulary::MAX_BYTES`](crate::sequence::Vocabulary::MAX_BYTES), stand in it once with the vocabulary and once
+/// [`MAX_NAME_BYTES`](crate::limits::MAX_NAME_BYTES), stand in it once with the vocabulary and once
 /// with the class weights; as text within text a byte takes at most 7.
 const MAX_HEADER: u64 = 32 << 20;
 

@@ -12,10 +12,8 @@
 //! closes before it. So a user costs two walks, and one where there is no window.
 
 use crate::calendar;
+use crate::limits::MAX_STEPS;
 use std::cmp::Ordering;
-
-/// The most steps that a funnel has.
-pub const MAX_STEPS: usize = 8;
 
 /// How long a chain may take, in DuckDB's parts of an INTERVAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

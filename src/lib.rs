@@ -6,27 +6,28 @@
 
 #![deny(unsafe_code)]
 
+pub mod limits;
 pub mod error;
 mod format;
 pub mod options;
 pub mod random;
 
+pub mod compute;
+
 pub mod calendar;
+pub mod zone;
 pub mod event_line;
 pub mod funnel;
 pub mod synthetic;
-pub mod zone;
 
 pub mod segment;
 
 pub mod sequence;
-
+pub mod metrics;
 pub mod baseline;
+pub mod network;
+pub mod model;
 pub mod device;
 pub mod evaluate;
-pub mod metrics;
-pub mod model;
-pub mod network;
-pub mod own_history;
 pub mod predict;
 pub mod train;

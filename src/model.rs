@@ -10,11 +10,12 @@
 //! are there before anything is allocated, actions must be in the order of their
 //! tokens, and weights of at most 10^15 either way.
 
+use crate::baseline::own_history::Weights;
 use crate::baseline::Counts;
 use crate::error::Error;
 use crate::format::{File, Format};
+use crate::limits::{MAX_LAYERS, MAX_WIDTH};
 use crate::network::Architecture;
-use crate::own_history::Weights;
 use crate::sequence::Vocabulary;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -32,10 +33,6 @@ const PROBABILITIES: &str = "validation.probabilities";
 const TARGETS: &str = "validation.targets";
 const STATE: &str = "validation.state";
 const GRADIENT: &str = "unfinished.gradient";
-/// The largest width of a layer, and the largest number of layers, that are
-/// believed in a header.
-const MAX_WIDTH: usize = 1 << 14;
-const MAX_LAYERS: usize = 64;
 /// The largest weight on either side of zero. Up to it a prediction is made of finite numbers whatever the history:
 /// the states of all cells are within ±1, so no sum has more than `MAX_WIDTH` products of two weights, and
 /// 16384 × 10³⁰ is a number of 32 bits. Weights of trained networks are below 100.

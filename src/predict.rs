@@ -1,9 +1,9 @@
 //! The distribution after each of many histories, for a moment at a time.
 
+use crate::compute::parallel;
 use crate::error::Error;
 use crate::evaluate::{foreign_state, Place, ALONE, WORK};
 use crate::network::Prepared;
-use crate::segment::parallel;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -5,15 +5,15 @@
 //! `make fuzz` runs a million cases; FOOTFALL_FUZZ_CASES sets another number and
 //! FOOTFALL_FUZZ_FIRST where to begin. A case depends on its number alone.
 
+use footfall::baseline::own_history;
 use footfall::baseline::{Baseline, Counts, Predictor};
 use footfall::error::Error;
 use footfall::evaluate::{self, Place};
 use footfall::model::Model;
 use footfall::network::Fused;
-use footfall::own_history;
 use footfall::random::Random;
-use footfall::segment::gmm::Membership;
-use footfall::segment::model::Assigner;
+use footfall::segment::kmeans::model::Assigner;
+use footfall::segment::mixture::Membership;
 use footfall::sequence::{Dataset, Sequence, Vocabulary};
 use footfall::train::{Settings, Trainer};
 use safetensors::tensor::{Dtype, TensorView};

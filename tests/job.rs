@@ -1,7 +1,7 @@
 //! Jobs: work that is waited for in pieces.
 
-use footfall::segment::job::{check, Job, Steps, Waited};
-use footfall::segment::parallel;
+use footfall::compute::job::{check, Job, Steps, Waited};
+use footfall::compute::parallel;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -2,7 +2,8 @@
 //! finite differences; what they answer at the edges and what they refuse.
 
 use candle_core::Device;
-use footfall::network::{Architecture, Cell, Engine, Example, Fused, LossSum, NetworkError, Plain, Step};
+use footfall::error::Error;
+use footfall::network::{Architecture, Cell, Engine, Example, Fused, LossSum, Plain, Step};
 use footfall::random::Random;
 use safetensors::SafeTensors;
 
@@ -48,7 +49,7 @@ fn train(
     parameters: &[f32],
     batch: &[Example],
     step: &Step,
-) -> Result<(LossSum, Vec<f32>), NetworkError> {
+) -> Result<(LossSum, Vec<f32>), Error> {
     let mut gradient = vec![0.0; parameters.len()];
     let sum = engine.loss_and_gradient(parameters, batch, step, &mut gradient)?;
     Ok((sum, gradient))

@@ -2,19 +2,19 @@
 //! and the laws it must obey: neither the order of the rows nor the number of
 //! threads nor a translation changes a clustering.
 
+use footfall::error::Error;
 use footfall::random::Random;
-use footfall::segment::blocks::{Blocks, LANES};
-use footfall::segment::choose::choose;
-use footfall::segment::coreset;
-use footfall::segment::error::SegmentError;
-use footfall::segment::gmm::{self, Membership};
+use footfall::segment::kmeans::blocks::{Blocks, LANES};
+use footfall::segment::kmeans::choose::choose;
+use footfall::segment::kmeans::coreset;
+use footfall::segment::kmeans::lloyd::{inertia, labels, Lloyd};
+use footfall::segment::kmeans::model::{Assigner, Model};
+use footfall::segment::kmeans::quality::{measure, SILHOUETTE_POINTS};
+use footfall::segment::kmeans::start::Start;
 use footfall::segment::kmeans::{fit, Options, MANY};
-use footfall::segment::lloyd::{inertia, labels, Lloyd};
-use footfall::segment::model::{Assigner, Model};
+use footfall::segment::mixture::{self, Membership};
 use footfall::segment::points::Points;
-use footfall::segment::quality::{measure, SILHOUETTE_POINTS};
 use footfall::segment::scale::Scaling;
-use footfall::segment::start::Start;
 use linfa::traits::Fit;
 use linfa::DatasetBase;
 use linfa_clustering::{GaussianMixtureModel, KMeans};
@@ -135,7 +135,7 @@ fn mixtures_agree_with_scikit_learn() {
                 max_iterations: 10_000,
                 ..Options::default()
             };
-            let mixture = gmm::fit(&points, expected.k, &options).unwrap();
+            let mixture = mixture::fit(&points, expected.k, &options).unwrap();
             // scikit-learn's density is per standard deviation.
             let found = mixture.log_likelihood + log_scale;
             assert!(
@@ -171,7 +171,7 @@ fn mixtures_agree_with_linfa_where_it_works() {
         standardise: false,
         ..Options::default()
     };
-    let ours = gmm::fit(&points, 2, &options).unwrap();
+    let ours = mixture::fit(&points, 2, &options).unwrap();
     let data = DatasetBase::from(Array2::from_shape_vec((600, 2), values).unwrap());
     let theirs = GaussianMixtureModel::params(2).tolerance(1e-9).fit(&data).unwrap();
     let order = if theirs.weights()[0] > theirs.weights()[1] {
@@ -196,7 +196,7 @@ fn a_mixture_survives_a_customer_far_from_all_others() {
     let mut values = customers(9, 500, 1);
     values.push(1e9);
     let points = Points::new(&values, 1, 1).unwrap();
-    let mixture = gmm::fit(&points, 3, &Options::default()).unwrap();
+    let mixture = mixture::fit(&points, 3, &Options::default()).unwrap();
     assert!(mixture.log_likelihood.is_finite());
     let membership = Membership::from_parts(&mixture.weights, &mixture.means, &mixture.covariances, false).unwrap();
     for value in [0.0, 4.0, 1e9, -1e9, 1e300] {
@@ -219,7 +219,7 @@ fn mixtures_do_not_depend_on_row_order_or_threads() {
             n_init: 2,
             ..Options::default()
         };
-        format!("{:?}", gmm::fit(&points, 4, &options).unwrap())
+        format!("{:?}", mixture::fit(&points, 4, &options).unwrap())
     };
     assert_eq!(fit(&values, 1), fit(&shuffled(&values, 3, 1), 3));
 }
@@ -665,14 +665,11 @@ fn three_groups_are_chosen() {
 fn wrong_use_is_refused() {
     let points = Points::new(&[1.0, 2.0, 2.0], 1, 1).unwrap();
     let options = Options::default();
-    assert_eq!(Points::new(&[], 2, 1), Err(SegmentError::NoPoints));
-    assert_eq!(Points::new(&[], 0, 1), Err(SegmentError::NoDimensions));
-    assert_eq!(
-        Points::new(&[1.0, 1e200], 1, 1),
-        Err(SegmentError::TooWide { dimension: 0 })
-    );
+    assert_eq!(Points::new(&[], 2, 1), Err(Error::NoPoints));
+    assert_eq!(Points::new(&[], 0, 1), Err(Error::NoDimensions));
+    assert_eq!(Points::new(&[1.0, 1e200], 1, 1), Err(Error::TooWide { dimension: 0 }));
     let bad = Points::new(&[1.0, 2.0, 3.0, f64::INFINITY], 2, 1);
-    let expected = SegmentError::NotFinite {
+    let expected = Error::NotFinite {
         row: 1,
         dimension: 1,
         value: f64::INFINITY,
@@ -680,10 +677,10 @@ fn wrong_use_is_refused() {
     };
     assert_eq!(bad, Err(expected));
     assert!(Points::new(&[1.0, 2.0, f64::NAN, 4.0], 2, 1).is_err());
-    assert_eq!(fit(&points, 0, &options), Err(SegmentError::Clusters { found: 0 }));
+    assert_eq!(fit(&points, 0, &options), Err(Error::Clusters { found: 0 }));
     assert_eq!(
         fit(&points, 3, &options),
-        Err(SegmentError::TooManyClusters {
+        Err(Error::TooManyClusters {
             argument: "k",
             found: 3,
             distinct: 2,
@@ -718,7 +715,7 @@ fn wrong_use_is_refused() {
     ] {
         assert!(matches!(
             Assigner::from_parts(centroids, scale, false),
-            Err(SegmentError::Model(_))
+            Err(Error::Clustering(_))
         ));
     }
     assert!(Start::parse("random").is_err());
@@ -744,7 +741,7 @@ fn extreme_coordinates_stay_finite() {
             for k in 1..=points.len() {
                 let model = match fit(&points, k, &options) {
                     // f64::MIN_POSITIVE and 0 are one number beside 1.
-                    Err(SegmentError::TooManyClusters { distinct, .. }) if k > 1 => {
+                    Err(Error::TooManyClusters { distinct, .. }) if k > 1 => {
                         assert_eq!((k, distinct), (points.len(), points.len() - 1), "{values:?}");
                         continue;
                     }
@@ -794,7 +791,7 @@ fn rounding_noise_parts_no_points() {
                 assert_eq!(noisy.scale[0], 1.0);
                 assert_eq!(noisy.inertia, exact.inertia);
             }
-            let expected = SegmentError::TooManyClusters {
+            let expected = Error::TooManyClusters {
                 argument: "k",
                 found: 8,
                 distinct: 7,
@@ -803,7 +800,7 @@ fn rounding_noise_parts_no_points() {
             assert_eq!(of(&noisy, 8), Err(expected));
         }
         // A mixture has the same components, and the same weights to the byte.
-        let of = |values: &[f64]| gmm::fit(&Points::new(values, 2, 1).unwrap(), 2, &Options::default()).unwrap();
+        let of = |values: &[f64]| mixture::fit(&Points::new(values, 2, 1).unwrap(), 2, &Options::default()).unwrap();
         assert_eq!(of(&noisy).weights, of(&exact).weights);
     }
 }
@@ -862,7 +859,7 @@ fn noise_as_wide_as_a_real_coordinate_adds_nothing_to_a_distance() {
         assert_eq!(model.centroids[2 * cluster + 1], row[1]);
         assert!(square <= 1.1e-6, "{square}");
     }
-    let mixture = gmm::fit(&points, 2, &Options::default()).unwrap();
+    let mixture = mixture::fit(&points, 2, &Options::default()).unwrap();
     let membership = Membership::from_parts(&mixture.weights, &mixture.means, &mixture.covariances, false).unwrap();
     let [even, odd] = [&values[..2], &[values[2], values[1]]].map(|row| membership.probabilities(row));
     assert!(
@@ -910,7 +907,7 @@ fn logarithms_keep_the_sign() {
     }
     // The mirror image of the money is in the mirror images of the clusters.
     let mirrored: Vec<f64> = money.iter().map(|value| -value).collect();
-    let of = |values: &[f64]| gmm::fit(&Points::new(values, 1, 1).unwrap(), 1, &options).unwrap();
+    let of = |values: &[f64]| mixture::fit(&Points::new(values, 1, 1).unwrap(), 1, &options).unwrap();
     let (there, back) = (of(&money), of(&mirrored));
     assert!(close(there.means[0], -back.means[0], 1e-9) && close(there.covariances[0], back.covariances[0], 1e-9));
 }

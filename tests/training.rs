@@ -1,8 +1,8 @@
 //! Laws of training: what may not change the result, and what must.
 
+use footfall::baseline::own_history;
 use footfall::evaluate::{self, Place};
 use footfall::model::Model;
-use footfall::own_history;
 use footfall::random::Random;
 use footfall::sequence::{Dataset, Sequence, Vocabulary};
 use footfall::train::{EpochReport, Settings, Trainer};

@@ -6,8 +6,8 @@
 //! kept here is never more than saved time.
 
 use crate::value::Value;
-use footfall::segment::error::SegmentError;
-use footfall::segment::job::{Job, Waited};
+use footfall::compute::job::{Job, Waited};
+use footfall::error::Error as Failure;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LONG_PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a job ends with.
-pub type Answer = Result<Value, SegmentError>;
+pub type Answer = Result<Value, Failure>;
 
 struct Kept {
     number: i64,

@@ -6,12 +6,12 @@
 //! again would.
 
 use crate::vector::Chunk;
+use footfall::baseline::own_history;
 use footfall::baseline::{Baseline, Predictor};
 use footfall::error::Error;
 use footfall::evaluate::Place;
 use footfall::model::Model;
 use footfall::network::{Example, Fused, Prepared};
-use footfall::own_history;
 use footfall::predict::{self, Histories};
 use once_cell::sync::Lazy;
 use siphasher::sip::SipHasher24;

@@ -6,13 +6,12 @@ use crate::scalar::Signature;
 use crate::value::{Output, Type, Value};
 use crate::vector::{Chunk, Column};
 use footfall::error::Error as Failure;
-use footfall::segment::choose::Choice;
-use footfall::segment::error::SegmentError;
-use footfall::segment::gmm::{Membership, Mixture};
+use footfall::segment::kmeans::choose::Choice;
+use footfall::segment::kmeans::model::{Assigner, Model};
+use footfall::segment::kmeans::start::Start;
 use footfall::segment::kmeans::Options;
-use footfall::segment::model::{Assigner, Model};
+use footfall::segment::mixture::{Membership, Mixture};
 use footfall::segment::points::Points;
-use footfall::segment::start::Start;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::borrow::Cow;
@@ -140,8 +139,8 @@ fn caller(json: &mut Json) -> Option<String> {
 /// The error as the user of a macro over a table of features reads it. The rows of a table have no
 /// place, so they are counted.
 fn of_features(error: &(dyn Error + 'static)) -> String {
-    match error.downcast_ref::<SegmentError>() {
-        Some(SegmentError::NotFinite {
+    match error.downcast_ref::<Failure>() {
+        Some(Failure::NotFinite {
             dimension,
             value,
             n_rows,
@@ -152,14 +151,14 @@ fn of_features(error: &(dyn Error + 'static)) -> String {
             dimension + 1,
             if *n_rows == 1 { "row" } else { "rows" }
         ),
-        Some(SegmentError::UnequalLengths { found, expected, .. }) => format!(
+        Some(Failure::UnequalLengths { found, expected, .. }) => format!(
             "argument 'features' holds {expected} numbers in one row and {found} in another; allowed: as many in each"
         ),
-        Some(SegmentError::NoDimensions) => {
+        Some(Failure::NoDimensions) => {
             "argument 'features' is an empty list; allowed: one or more numbers such as [recency_days, frequency]"
                 .into()
         }
-        Some(SegmentError::TooWide { dimension }) => format!(
+        Some(Failure::TooWide { dimension }) => format!(
             "argument 'features': number {} of the list lies too far apart in two rows; allowed: within 1e140",
             dimension + 1
         ),
@@ -217,7 +216,7 @@ pub fn answer<const N: usize>(
     output: Output,
     returns: &Type,
     most: usize,
-    fit: impl Fn(&Points, [usize; N], &Options) -> Result<Value, SegmentError>,
+    fit: impl Fn(&Points, [usize; N], &Options) -> Result<Value, Failure>,
 ) -> Result<(), Box<dyn Error>> {
     let fit_row = |row: usize, json: Json| -> Result<Value, Box<dyn Error>> {
         let options = options(json)?;
@@ -417,7 +416,7 @@ fn points(
         }
     };
     match points {
-        Err(SegmentError::NoPoints) => Ok(None),
+        Err(Failure::NoPoints) => Ok(None),
         points => Ok(Some(points.map_err(|error| rows.in_list(error))?)),
     }
 }
@@ -468,7 +467,7 @@ struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    fn read(lists: &Column<'a>, range: Range<usize>) -> Result<Self, SegmentError> {
+    fn read(lists: &Column<'a>, range: Range<usize>) -> Result<Self, Failure> {
         let coordinates = lists.child();
         let values = coordinates.values::<f64>();
         let entries = &lists.entries()[range.clone()];
@@ -498,14 +497,14 @@ impl<'a> Rows<'a> {
             let span = lists.list(index);
             let length = *expected.get_or_insert(span.len());
             if span.len() != length {
-                return Err(SegmentError::UnequalLengths {
+                return Err(Failure::UnequalLengths {
                     row: place,
                     found: span.len(),
                     expected: length,
                 });
             }
             if length == 0 {
-                return Err(SegmentError::NoDimensions);
+                return Err(Failure::NoDimensions);
             }
             if coordinates.all_valid() || !span.clone().any(|index| coordinates.is_null(index)) {
                 copied.extend_from_slice(&values[span]);
@@ -520,7 +519,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The error with the point's place in the list.
-    fn in_list(&self, error: SegmentError) -> SegmentError {
+    fn in_list(&self, error: Failure) -> Failure {
         match &self.places {
             Some(places) => error.among_all(places),
             None => error,
@@ -535,7 +534,7 @@ impl<'a> Rows<'a> {
 /// # Errors
 /// A damaged model; a point of another length or with a coordinate that is not
 /// finite.
-pub fn assign(input: &Chunk, mut found: impl FnMut(usize, usize, f64)) -> Result<(), SegmentError> {
+pub fn assign(input: &Chunk, mut found: impl FnMut(usize, usize, f64)) -> Result<(), Failure> {
     let mut models = Models::new(input.column(0), input.len());
     let points = input.column(1);
     let coordinates = points.child();
@@ -565,7 +564,7 @@ pub fn assign(input: &Chunk, mut found: impl FnMut(usize, usize, f64)) -> Result
             for at in (row..end).filter(|&at| !points.is_null(at)) {
                 let span = points.list(at);
                 if span.len() != dimensions {
-                    return Err(SegmentError::PointLength {
+                    return Err(Failure::PointLength {
                         found: span.len(),
                         expected: dimensions,
                     });
@@ -583,10 +582,10 @@ pub fn assign(input: &Chunk, mut found: impl FnMut(usize, usize, f64)) -> Result
     Ok(())
 }
 
-fn check(values: &[f64]) -> Result<(), SegmentError> {
+fn check(values: &[f64]) -> Result<(), Failure> {
     match values.iter().find(|value| !value.is_finite()) {
         None => Ok(()),
-        Some(&value) => Err(SegmentError::PointNotFinite { value }),
+        Some(&value) => Err(Failure::PointNotFinite { value }),
     }
 }
 
@@ -630,22 +629,22 @@ impl<'a> Models<'a> {
         (row..self.rows).find(|&at| !same(at)).unwrap_or(self.rows)
     }
 
-    fn decode(&mut self, row: usize) -> Result<&Assigner, SegmentError> {
-        let damaged = |what: &str| SegmentError::Model(format!("its {what} is NULL or holds a NULL"));
+    fn decode(&mut self, row: usize) -> Result<&Assigner, Failure> {
+        let damaged = |what: &str| Failure::Clustering(format!("its {what} is NULL or holds a NULL"));
         if self.centroids.is_null(row) || self.scale.is_null(row) || self.log.is_null(row) {
             return Err(damaged("centroids, scale or log"));
         }
         let places = self.centroids.child();
         let range = self.centroids.list(row);
         if range.is_empty() {
-            return Err(SegmentError::Model("it has no centroids".into()));
+            return Err(Failure::Clustering("it has no centroids".into()));
         }
         let scale = doubles(&self.scale, row).ok_or_else(|| damaged("scale"))?;
         let mut centroids = Vec::with_capacity(range.len() * scale.len());
         for index in range {
             let centroid = doubles(&places, index).ok_or_else(|| damaged("centroids"))?;
             if centroid.len() != scale.len() {
-                return Err(SegmentError::Model(format!(
+                return Err(Failure::Clustering(format!(
                     "a centroid has {} coordinates and the scale {}",
                     centroid.len(),
                     scale.len()
@@ -684,7 +683,7 @@ fn doubles(column: &Column, row: usize) -> Option<Vec<f64>> {
 ///
 /// # Errors
 /// As [`assign`].
-pub fn memberships(input: &Chunk) -> Result<Vec<Option<Vec<f64>>>, SegmentError> {
+pub fn memberships(input: &Chunk) -> Result<Vec<Option<Vec<f64>>>, Failure> {
     let mixture = input.column(0);
     let points = input.column(1);
     let coordinates = points.child();
@@ -710,7 +709,7 @@ pub fn memberships(input: &Chunk) -> Result<Vec<Option<Vec<f64>>>, SegmentError>
             None => decode_mixture(&parts, &log, row)?,
         };
         if span.len() != membership.dimensions() {
-            return Err(SegmentError::PointLength {
+            return Err(Failure::PointLength {
                 found: span.len(),
                 expected: membership.dimensions(),
             });
@@ -723,8 +722,8 @@ pub fn memberships(input: &Chunk) -> Result<Vec<Option<Vec<f64>>>, SegmentError>
     Ok(results)
 }
 
-fn decode_mixture(parts: &[Column; 3], log: &Column, row: usize) -> Result<Membership, SegmentError> {
-    let damaged = || SegmentError::Model("a part of it is NULL or holds a NULL".into());
+fn decode_mixture(parts: &[Column; 3], log: &Column, row: usize) -> Result<Membership, Failure> {
+    let damaged = || Failure::Clustering("a part of it is NULL or holds a NULL".into());
     if log.is_null(row) {
         return Err(damaged());
     }

@@ -1,38 +1,34 @@
 //! Requests are checked here once, so that the engines need not doubt a length or a
 //! token again.
 
-use super::{Architecture, Cell, Example, NetworkError, Step};
+use super::batch::{Example, Step};
+use super::{Architecture, Cell};
+use crate::error::Error;
+use crate::limits::{MAX_ACTIONS, MAX_LAYERS, MAX_WIDTH};
 
-/// Tokens are bytes.
-const LARGEST_VOCABULARY: usize = 256;
-
-fn setting<T: ToString>(holds: bool, name: &'static str, value: T, allowed: &'static str) -> Result<(), NetworkError> {
+fn setting<T: ToString>(holds: bool, name: &'static str, value: T, allowed: impl Into<String>) -> Result<(), Error> {
     if holds {
         return Ok(());
     }
-    Err(NetworkError::Setting {
-        name,
-        value: value.to_string(),
-        allowed,
-    })
+    Err(Error::argument(name, value, allowed))
 }
 
-fn length(name: &'static str, len: usize, expected: usize) -> Result<(), NetworkError> {
+fn length(name: &'static str, len: usize, expected: usize) -> Result<(), Error> {
     if len == expected {
         return Ok(());
     }
-    Err(NetworkError::Length { name, len, expected })
+    Err(Error::Length { name, len, expected })
 }
 
-fn tokens(architecture: &Architecture, tokens: &[u8]) -> Result<(), NetworkError> {
+fn tokens(architecture: &Architecture, tokens: &[u8]) -> Result<(), Error> {
     let vocabulary = architecture.vocabulary;
     match tokens.iter().find(|&&token| usize::from(token) >= vocabulary) {
-        Some(&token) => Err(NetworkError::Token { token, vocabulary }),
+        Some(&token) => Err(Error::Token { token, vocabulary }),
         None => Ok(()),
     }
 }
 
-pub(super) fn architecture(architecture: &Architecture) -> Result<(), NetworkError> {
+pub(super) fn architecture(architecture: &Architecture) -> Result<(), Error> {
     let Architecture {
         cell: Cell::Rnn | Cell::Gru | Cell::Lstm,
         vocabulary,
@@ -41,23 +37,19 @@ pub(super) fn architecture(architecture: &Architecture) -> Result<(), NetworkErr
         layers,
         dropout,
     } = *architecture;
-    setting(
-        (1..=LARGEST_VOCABULARY).contains(&vocabulary),
-        "vocabulary",
-        vocabulary,
-        "1 to 256",
-    )?;
-    setting((1..=65_536).contains(&embedding), "embedding", embedding, "1 to 65536")?;
-    setting((1..=65_536).contains(&hidden), "hidden", hidden, "1 to 65536")?;
-    setting((1..=1_024).contains(&layers), "layers", layers, "1 to 1024")?;
+    let within = |name, value, most| setting((1..=most).contains(&value), name, value, format!("1 to {most}"));
+    within("vocabulary", vocabulary, MAX_ACTIONS)?;
+    within("embedding", embedding, MAX_WIDTH)?;
+    within("hidden", hidden, MAX_WIDTH)?;
+    within("layers", layers, MAX_LAYERS)?;
     setting((0.0..1.0).contains(&dropout), "dropout", dropout, "0 <= dropout < 1")
 }
 
-pub(super) fn parameters(architecture: &Architecture, parameters: &[f32]) -> Result<(), NetworkError> {
+pub(super) fn parameters(architecture: &Architecture, parameters: &[f32]) -> Result<(), Error> {
     length("parameters", parameters.len(), architecture.n_parameters())
 }
 
-pub(super) fn batch(architecture: &Architecture, batch: &[Example]) -> Result<(), NetworkError> {
+pub(super) fn batch(architecture: &Architecture, batch: &[Example]) -> Result<(), Error> {
     for example in batch {
         setting(
             example.first_target >= 1,
@@ -70,7 +62,7 @@ pub(super) fn batch(architecture: &Architecture, batch: &[Example]) -> Result<()
     Ok(())
 }
 
-pub(super) fn step(architecture: &Architecture, step: &Step) -> Result<(), NetworkError> {
+pub(super) fn step(architecture: &Architecture, step: &Step) -> Result<(), Error> {
     setting(step.window >= 1, "window", step.window, "1 or more")?;
     threads(step.threads)?;
     step.class_weights.map_or(Ok(()), |weights| {
@@ -78,19 +70,19 @@ pub(super) fn step(architecture: &Architecture, step: &Step) -> Result<(), Netwo
     })
 }
 
-pub(super) fn gradient(architecture: &Architecture, gradient: &[f32]) -> Result<(), NetworkError> {
+pub(super) fn gradient(architecture: &Architecture, gradient: &[f32]) -> Result<(), Error> {
     length("gradient", gradient.len(), architecture.n_parameters())
 }
 
-pub(super) fn threads(threads: usize) -> Result<(), NetworkError> {
+pub(super) fn threads(threads: usize) -> Result<(), Error> {
     setting(threads >= 1, "threads", threads, "1 or more")
 }
 
-pub(super) fn sequences(architecture: &Architecture, sequences: &[&[u8]]) -> Result<(), NetworkError> {
+pub(super) fn sequences(architecture: &Architecture, sequences: &[&[u8]]) -> Result<(), Error> {
     sequences.iter().try_for_each(|sequence| tokens(architecture, sequence))
 }
 
-pub(super) fn state(architecture: &Architecture, state: &[f32]) -> Result<(), NetworkError> {
+pub(super) fn state(architecture: &Architecture, state: &[f32]) -> Result<(), Error> {
     length("state", state.len(), architecture.n_state())
 }
 
@@ -99,7 +91,7 @@ pub(super) fn advance(
     state: &[f32],
     token: u8,
     probabilities: &[f32],
-) -> Result<(), NetworkError> {
+) -> Result<(), Error> {
     self::state(architecture, state)?;
     length("probabilities", probabilities.len(), architecture.vocabulary)?;
     tokens(architecture, &[token])

@@ -6,7 +6,8 @@
 //!
 //! - [`architecture`]: cell, sizes, names and places of the parameters, start weights.
 //! - [`dropout`]: masks as a pure function of seed, sequence, layer, position, unit.
-//! - [`engine`]: what an engine is asked and what it answers.
+//! - [`batch`]: what an engine is given and what it answers.
+//! - [`engine`]: what an engine is asked.
 //! - [`fused`]: our CPU kernels, for everything but CUDA.
 //! - [`plain`]: candle operations and autograd; the reference, and the CUDA path.
 //!
@@ -15,15 +16,15 @@
 //! n - 1 targets 1 … n-1, each predicted from everything before it.
 
 pub mod architecture;
-mod check;
 pub mod dropout;
+pub mod batch;
+mod check;
 pub mod engine;
-mod error;
 pub mod fused;
 pub mod plain;
 
 pub use architecture::{Architecture, Cell, Slot};
-pub use engine::{Engine, Example, LossSum, Step, Unfinished};
-pub use error::NetworkError;
+pub use batch::{Example, LossSum, Step, Unfinished};
+pub use engine::Engine;
 pub use fused::{Fused, Prepared};
 pub use plain::Plain;

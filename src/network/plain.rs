@@ -10,9 +10,11 @@ use candle_core::{DType, Device, Tensor, Var, D};
 use candle_nn::ops::{log_softmax, sigmoid, softmax};
 
 use super::architecture::Architecture;
+use super::batch::{Example, LossSum, Step, Unfinished};
 use super::dropout::Dropout;
-use super::engine::{Engine, Example, LossSum, Step, Unfinished};
-use super::{check, Cell, NetworkError};
+use super::engine::Engine;
+use super::{check, Cell};
+use crate::error::Error;
 
 type Result<T, E = candle_core::Error> = std::result::Result<T, E>;
 
@@ -21,6 +23,20 @@ const PREDICTED_TOGETHER: usize = 512;
 
 /// Steps whose outputs are kept at a time in prediction.
 const PREDICTED_STEPS: usize = 256;
+
+impl From<candle_core::Error> for Error {
+    /// Keeps the root message alone: candle's own text can carry a backtrace.
+    fn from(error: candle_core::Error) -> Self {
+        let text = match error {
+            candle_core::Error::WithBacktrace { inner, .. } => inner.to_string(),
+            other => other.to_string(),
+        };
+        Error::Device(format!(
+            "the device failed: {}",
+            text.lines().next().unwrap_or_default()
+        ))
+    }
+}
 
 /// The candle engine. The number of threads of a request is not used: candle's CPU
 /// operations share a pool of their own.
@@ -31,7 +47,7 @@ pub struct Plain {
 }
 
 impl Plain {
-    pub fn new(architecture: Architecture, device: Device) -> Result<Self, NetworkError> {
+    pub fn new(architecture: Architecture, device: Device) -> Result<Self, Error> {
         check::architecture(&architecture)?;
         Ok(Plain { architecture, device })
     }
@@ -102,7 +118,7 @@ impl Engine for Plain {
         step: &Step,
         _unfinished: &mut Option<Unfinished>,
         gradient: &mut [f32],
-    ) -> Result<Option<LossSum>, NetworkError> {
+    ) -> Result<Option<LossSum>, Error> {
         check::parameters(&self.architecture, parameters)?;
         check::batch(&self.architecture, batch)?;
         check::step(&self.architecture, step)?;
@@ -175,7 +191,7 @@ impl Engine for Plain {
         batch: &[Example],
         include_last: bool,
         threads: usize,
-    ) -> Result<Vec<f32>, NetworkError> {
+    ) -> Result<Vec<f32>, Error> {
         check::parameters(&self.architecture, parameters)?;
         check::batch(&self.architecture, batch)?;
         check::threads(threads)?;
@@ -186,7 +202,7 @@ impl Engine for Plain {
         Ok(self.distributions(parameters, &sequences, include_last)?)
     }
 
-    fn predict(&self, parameters: &[f32], sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, NetworkError> {
+    fn predict(&self, parameters: &[f32], sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, Error> {
         check::parameters(&self.architecture, parameters)?;
         check::sequences(&self.architecture, sequences)?;
         check::threads(threads)?;
@@ -214,13 +230,7 @@ impl Engine for Plain {
             .collect())
     }
 
-    fn feed(
-        &self,
-        parameters: &[f32],
-        state: &mut [f32],
-        tokens: &[u8],
-        n_read: usize,
-    ) -> Result<Vec<f32>, NetworkError> {
+    fn feed(&self, parameters: &[f32], state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error> {
         check::parameters(&self.architecture, parameters)?;
         check::state(&self.architecture, state)?;
         check::sequences(&self.architecture, &[tokens])?;

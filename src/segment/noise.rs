@@ -15,9 +15,9 @@
 //! scikit-learn's scaler compares the variance with a bound that grows with the number of rows: from
 //! a million on, it would take 1e9, 1e9 + 0.1 and 1e9 + 0.2 for one number.
 
-use super::error::SegmentError;
-use super::points::Points;
-use super::scale::logarithm;
+use crate::error::Error;
+use crate::segment::points::Points;
+use crate::segment::scale::logarithm;
 use std::borrow::Cow;
 
 /// What sums of a thousand terms that are added up in another order stay below by far.
@@ -34,11 +34,7 @@ const EXACT: f64 = (1u64 << 53) as f64;
 ///
 /// # Errors
 /// None of points that could be made.
-pub fn flatten(
-    points: &Points,
-    log: bool,
-    threads: usize,
-) -> Result<(Cow<'_, Points>, Vec<Option<f64>>), SegmentError> {
+pub fn flatten(points: &Points, log: bool, threads: usize) -> Result<(Cow<'_, Points>, Vec<Option<f64>>), Error> {
     let dimensions = points.dimensions();
     let widths: Vec<Option<f64>> = (0..dimensions).map(|axis| noise(points, axis, log)).collect();
     if widths.iter().all(Option::is_none) {

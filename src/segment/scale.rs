@@ -5,8 +5,8 @@
 //! well; its logarithm keeps a few large customers from taking a cluster each. Refunds can leave it
 //! below zero, so the logarithm is one that keeps the sign.
 
-use super::parallel;
-use super::points::Points;
+use crate::compute::parallel;
+use crate::segment::points::Points;
 
 /// Points whose moments are taken at once: keeps the rounding error from growing
 /// with the number of points.

@@ -1,10 +1,10 @@
 //! Sequences of actions as a model reads them: names become small numbers, and
 //! all sequences together one value.
 
+mod vocabulary;
 mod dataset;
 pub mod order;
 mod split;
-mod vocabulary;
 
 pub use dataset::{Dataset, Sequence};
 pub use split::{held_out, split_by_history};

@@ -1,6 +1,7 @@
 //! The actions a model knows, in alphabetical order.
 
 use crate::error::Error;
+use crate::limits::{MAX_ACTIONS, MAX_NAME_BYTES};
 use serde::{Deserialize, Serialize};
 
 /// Distinct action names; an action's token is its position.
@@ -14,16 +15,10 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// The most actions a vocabulary can hold: a token fits a byte, and n-grams
-    /// of four tokens with "none" as a fifth kind of slot fit 32 bits.
-    pub const MAX: usize = 254;
-    /// The most bytes that its names have together, so that what holds one is soon read.
-    pub const MAX_BYTES: usize = 1 << 21;
-
     /// A vocabulary of the given names, in any order, repeated or not.
     ///
     /// # Errors
-    /// [`Error::Argument`] with more than [`Vocabulary::MAX`] names or [`Vocabulary::MAX_BYTES`] bytes,
+    /// [`Error::Argument`] with more than [`MAX_ACTIONS`] names or [`MAX_NAME_BYTES`] bytes,
     /// [`Error::NoData`] with none.
     pub fn new(actions: impl IntoIterator<Item = String>) -> Result<Self, Error> {
         let mut actions: Vec<String> = actions.into_iter().collect();
@@ -34,19 +29,19 @@ impl Vocabulary {
                 "argument 'actions' holds no action at all: every row is NULL or empty".into(),
             ));
         }
-        if actions.len() > Self::MAX {
+        if actions.len() > MAX_ACTIONS {
             return Err(Error::argument(
                 "actions",
                 format!("a column with {} distinct actions", actions.len()),
-                format!("at most {}; group the rare ones under one name first", Self::MAX),
+                format!("at most {}; group the rare ones under one name first", MAX_ACTIONS),
             ));
         }
         let n_bytes: usize = actions.iter().map(String::len).sum();
-        if n_bytes > Self::MAX_BYTES {
+        if n_bytes > MAX_NAME_BYTES {
             return Err(Error::argument(
                 "actions",
                 format!("a column whose distinct actions have {n_bytes} bytes together"),
-                format!("at most {} bytes; give the actions short names first", Self::MAX_BYTES),
+                format!("at most {} bytes; give the actions short names first", MAX_NAME_BYTES),
             ));
         }
         Ok(Self { actions })
@@ -159,10 +154,7 @@ mod tests {
         ));
         assert!(matches!(Vocabulary::new(Vec::new()), Err(Error::NoData(_))));
         let long = |n_bytes| Vocabulary::new(["a".repeat(n_bytes), "b".to_owned()]);
-        assert!(long(Vocabulary::MAX_BYTES - 1).is_ok());
-        assert!(long(Vocabulary::MAX_BYTES)
-            .unwrap_err()
-            .to_string()
-            .contains("2097153 bytes"));
+        assert!(long(MAX_NAME_BYTES - 1).is_ok());
+        assert!(long(MAX_NAME_BYTES).unwrap_err().to_string().contains("2097153 bytes"));
     }
 }

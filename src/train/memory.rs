@@ -1,6 +1,7 @@
 //! How much memory a run will take, before it takes it.
 
 use super::Settings;
+use crate::compute::product;
 use crate::error::Error;
 use crate::evaluate::KEPT_PROBABILITIES;
 use crate::model::Model;
@@ -46,8 +47,8 @@ pub fn memory(dataset: &Dataset, settings: &Settings, init: Option<&Model>, thre
     let parts = fused::most_shards(batch);
     let rows = batch.min(SEQUENCES_PER_THREAD) * longest.min(settings.max_length);
     let padded = Architecture {
-        hidden: fused::padded(architecture.hidden),
-        vocabulary: fused::padded(architecture.vocabulary),
+        hidden: product::padded(architecture.hidden),
+        vocabulary: product::padded(architecture.vocabulary),
         ..architecture
     };
     let per_row = KEPT_PER_UNIT * padded.hidden * padded.layers + 4 * padded.vocabulary;

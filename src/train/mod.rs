@@ -2,10 +2,10 @@
 //! loop that ties them together. The loop knows nothing of the network but the
 //! gradients it gives.
 
-mod batches;
-mod memory;
-mod optimizer;
 mod settings;
+mod batches;
+mod optimizer;
+mod memory;
 mod trainer;
 
 pub use memory::memory;

@@ -7,12 +7,12 @@
 use super::batches::batches;
 use super::optimizer::{clip, Adam};
 use super::Settings;
+use crate::baseline::own_history;
 use crate::baseline::{Baseline, Counts};
 use crate::error::Error;
 use crate::evaluate::{tally, Place, Tally, Validation};
 use crate::model::{are_sound, Model, RunState, Split, SplitBy, Training};
 use crate::network::{Example, Step, Unfinished};
-use crate::own_history;
 use crate::random;
 use crate::sequence::Dataset;
 use serde::{Deserialize, Serialize};

@@ -5,12 +5,12 @@ use crate::models::Decoded;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
+use footfall::baseline::own_history;
 use footfall::baseline::Baseline;
+use footfall::compute::parallel;
 use footfall::error::Error as Failure;
 use footfall::evaluate::{self, Difference, Evaluation};
 use footfall::metrics::{Bin, Report};
-use footfall::own_history;
-use footfall::segment::parallel;
 use footfall::sequence::{Dataset, Vocabulary};
 use std::error::Error;
 

@@ -8,7 +8,8 @@ use crate::value::{Output, Type};
 use crate::vector::{Chunk, Column};
 use duckdb::ffi::duckdb_interval;
 use footfall::error::Error as Failure;
-use footfall::funnel::{Event, Funnel, Moments, Window, MAX_STEPS};
+use footfall::funnel::{Event, Funnel, Moments, Window};
+use footfall::limits::MAX_STEPS;
 use std::error::Error;
 
 pub struct FunnelProgress;

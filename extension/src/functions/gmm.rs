@@ -4,7 +4,8 @@ use crate::scalar::{Scalar, Signature};
 use crate::segments::{answer, mixture_type, mixture_value, signatures};
 use crate::value::Output;
 use crate::vector::Chunk;
-use footfall::segment::gmm::{fit, MAX_COMPONENTS};
+use footfall::limits::MAX_COMPONENTS;
+use footfall::segment::mixture::fit;
 use std::error::Error;
 
 pub struct Gmm;

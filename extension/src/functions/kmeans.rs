@@ -4,7 +4,8 @@ use crate::scalar::{Scalar, Signature};
 use crate::segments::{answer, model_type, model_value, signatures};
 use crate::value::Output;
 use crate::vector::Chunk;
-use footfall::segment::kmeans::{fit, MAX_CLUSTERS};
+use footfall::limits::MAX_CLUSTERS;
+use footfall::segment::kmeans::fit;
 use std::error::Error;
 
 pub struct Kmeans;

@@ -5,8 +5,8 @@ use crate::scalar::{Scalar, Signature};
 use crate::segments::{answer, choice_fields, choice_values, model_type, model_value, signatures};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
-use footfall::segment::choose::{choose, Choice};
-use footfall::segment::kmeans::MAX_CLUSTERS;
+use footfall::limits::MAX_CLUSTERS;
+use footfall::segment::kmeans::choose::{choose, Choice};
 use std::error::Error;
 
 pub struct KmeansChoose;

@@ -5,9 +5,9 @@ use crate::scalar::{Scalar, Signature};
 use crate::segments::{choice_fields, choice_values, piece, piece_signature, piece_type};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
-use footfall::segment::choose::{choose_keeping, Choice};
-use footfall::segment::kmeans::MAX_CLUSTERS;
-use footfall::segment::model::Model;
+use footfall::limits::MAX_CLUSTERS;
+use footfall::segment::kmeans::choose::{choose_keeping, Choice};
+use footfall::segment::kmeans::model::Model;
 use std::error::Error;
 
 pub struct KmeansChoosePiece;

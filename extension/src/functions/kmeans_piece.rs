@@ -5,7 +5,8 @@ use crate::scalar::{Scalar, Signature};
 use crate::segments::{model_type, model_value, piece, piece_signature, piece_type};
 use crate::value::Output;
 use crate::vector::Chunk;
-use footfall::segment::kmeans::{fit, MAX_CLUSTERS};
+use footfall::limits::MAX_CLUSTERS;
+use footfall::segment::kmeans::fit;
 use std::error::Error;
 
 pub struct KmeansPiece;

@@ -2,17 +2,18 @@
 //!
 //! A block is packed as a [`Tree`] of prefixes; its rows are the rows of every buffer here.
 
+use crate::error::Error;
 use std::ops::Range;
 use std::time::Instant;
 
-use super::buffer::Buffer;
-use super::gradients::{GradientPlaces, Gradients};
-use super::kernels::{saved_gates, Backward, Forward, Inputs, Kernels, Matrix, MatrixMut, Onto};
-use super::product::padded;
-use super::tree::{Member, Sequence, Tree};
-use super::weights::{BackwardWeights, Weights};
+use crate::compute::buffer::Buffer;
+use crate::compute::product::padded;
 use crate::network::dropout::Dropout;
-use crate::network::{Architecture, Cell, LossSum, NetworkError};
+use crate::network::fused::gradients::{GradientPlaces, Gradients};
+use crate::network::fused::kernels::{saved_gates, Backward, Forward, Inputs, Kernels, Matrix, MatrixMut, Onto};
+use crate::network::fused::tree::{Member, Sequence, Tree};
+use crate::network::fused::weights::{BackwardWeights, Weights};
+use crate::network::{Architecture, Cell, LossSum};
 
 /// Steps of a window in prediction, where nothing is kept: few, so that the buffers stay
 /// small, yet enough for one product of the inputs of upper layers.
@@ -257,7 +258,7 @@ impl Workspace {
         sequences: &[Sequence],
         progress: &mut Progress,
         gradient: &mut Gradients,
-    ) -> Result<bool, NetworkError> {
+    ) -> Result<bool, Error> {
         let Training {
             kernels,
             weights,
@@ -276,7 +277,7 @@ impl Workspace {
             step => self.tree.width(sequences, step) * weights.hidden * weights.architecture.cell.states(),
         };
         if progress.states.len() != n_states * weights.layers.len() || progress.n_steps > n_steps {
-            return Err(NetworkError::Unfinished);
+            return Err(Error::Unfinished);
         }
         self.put_states(weights, &std::mem::take(&mut progress.states));
         while progress.n_steps < n_steps {

@@ -4,9 +4,9 @@
 //! units, so the gates meet in registers and only their activations are stored. Backward
 //! turns the gradient of h (and c) into that of the gates, in place.
 
-use super::product::{panel_vectors, with_vectors};
-use super::tile::{sweep, Ends, Left};
-use super::vector::{sigmoid, tanh, Vector};
+use crate::compute::product::{panel_vectors, with_vectors};
+use crate::compute::tile::{sweep, Ends, Left};
+use crate::compute::vector::{sigmoid, tanh, Vector};
 
 /// The operands of one forward step over `n_rows` sequences. H is the padded width.
 #[derive(Clone, Copy)]

@@ -4,12 +4,12 @@
 
 use std::ops::Range;
 
-use super::buffer::Buffer;
-use super::kernels::{saved_gates, Kernels, Matrix, MatrixMut, Onto};
-use super::product::padded;
-use super::threads::do_all;
-use super::weights::{gate_order, gate_row, put_row, threads_for};
+use crate::compute::buffer::Buffer;
+use crate::compute::parallel::do_all;
+use crate::compute::product::padded;
 use crate::network::architecture::{Architecture, Cell, Ranges};
+use crate::network::fused::kernels::{saved_gates, Kernels, Matrix, MatrixMut, Onto};
+use crate::network::fused::weights::{gate_order, gate_row, put_row, threads_for};
 
 /// The gradients of one shard.
 pub(super) struct Gradients {

@@ -6,17 +6,17 @@
 
 use std::sync::OnceLock;
 
-use super::cells::{self, unit_vectors};
-use super::product::{self, panel_vectors, OuterProducts, Product, PAD};
-use super::softmax;
-use super::vector::{Portable, Vector};
+use crate::compute::product::{self, panel_vectors, OuterProducts, Product, PAD};
+use crate::compute::vector::{Portable, Vector};
 use crate::network::dropout::Dropout;
+use crate::network::fused::cells::{self, unit_vectors};
+use crate::network::fused::softmax;
 use crate::network::Cell;
 
 #[cfg(target_arch = "aarch64")]
-use super::vector::Neon;
+use crate::compute::vector::Neon;
 #[cfg(target_arch = "x86_64")]
-use super::vector::{Avx2, Avx512};
+use crate::compute::vector::{Avx2, Avx512};
 
 /// A part of a row-major matrix: its floats, and how far apart the rows are.
 #[derive(Clone, Copy)]

@@ -90,32 +90,30 @@
 
 #![allow(unsafe_code)]
 
+use crate::error::Error;
 use std::time::Instant;
 
-mod block;
-mod buffer;
-mod cells;
-mod gradients;
-mod kernels;
-mod product;
 mod softmax;
-mod threads;
-mod tile;
-mod tree;
-mod vector;
+mod cells;
+mod kernels;
 mod weights;
+mod gradients;
+mod tree;
+mod block;
 
 use block::{Progress, Training, Wanted, Workspace};
-use buffer::Buffer;
 use gradients::{GradientPlaces, Gradients, Unpacking};
 use kernels::Kernels;
-pub(crate) use product::padded;
-use threads::{do_all, Pool};
 use tree::{n_shared, Sequence};
 use weights::{BackwardWeights, Weights};
 
-use super::engine::Part;
-use super::{check, Architecture, Engine, Example, LossSum, NetworkError, Step, Unfinished};
+use crate::compute::buffer::Buffer;
+use crate::compute::parallel::do_all;
+use crate::compute::pool::Pool;
+use crate::compute::product::padded;
+
+use super::batch::Part;
+use super::{check, Architecture, Engine, Example, LossSum, Step, Unfinished};
 
 /// Gradients are summed in at most this many parts, so at most this many threads help. The
 /// parts are a power of two, so that as many threads have equal shares.
@@ -154,11 +152,11 @@ pub struct Fused {
 }
 
 impl Fused {
-    pub fn new(architecture: Architecture) -> Result<Self, NetworkError> {
+    pub fn new(architecture: Architecture) -> Result<Self, Error> {
         Fused::with_kernels(architecture, Kernels::best())
     }
 
-    fn with_kernels(architecture: Architecture, kernels: &'static Kernels) -> Result<Self, NetworkError> {
+    fn with_kernels(architecture: Architecture, kernels: &'static Kernels) -> Result<Self, Error> {
         check::architecture(&architecture)?;
         let places = GradientPlaces::new(&architecture);
         Ok(Fused {
@@ -173,7 +171,7 @@ impl Fused {
 
     /// One engine for every instruction set that this processor can run, the fastest
     /// first; [`Fused::new`] takes the first.
-    pub fn variants(architecture: Architecture) -> Result<Vec<Self>, NetworkError> {
+    pub fn variants(architecture: Architecture) -> Result<Vec<Self>, Error> {
         Kernels::available()
             .into_iter()
             .map(|kernels| Fused::with_kernels(architecture, kernels))
@@ -186,7 +184,7 @@ impl Fused {
     }
 
     /// Packs parameters for any number of predictions.
-    pub fn prepare(&self, parameters: &[f32]) -> Result<Prepared, NetworkError> {
+    pub fn prepare(&self, parameters: &[f32]) -> Result<Prepared, Error> {
         check::parameters(&self.architecture, parameters)?;
         let mut weights = Weights::new(self.architecture);
         weights.pack(self.kernels, parameters, 1);
@@ -288,7 +286,7 @@ impl Complete {
 /// Training that stops within a batch and goes on.
 impl Fused {
     /// Runs the blocks of a shard to the end, or until the training is over; the first one gets on in any case.
-    fn train<'a>(&self, training: &Training, mut shard: Shard<'a>, is_first: bool) -> Result<Shard<'a>, NetworkError> {
+    fn train<'a>(&self, training: &Training, mut shard: Shard<'a>, is_first: bool) -> Result<Shard<'a>, Error> {
         if training.is_over(Instant::now()) && !is_first {
             return Ok(shard);
         }
@@ -318,7 +316,7 @@ impl Fused {
         unfinished: Unfinished,
         shards: Vec<Vec<Sequence<'a>>>,
         window: usize,
-    ) -> Result<(Complete, Vec<Shard<'a>>), NetworkError> {
+    ) -> Result<(Complete, Vec<Shard<'a>>), Error> {
         let Unfinished {
             n_summed,
             sum,
@@ -337,8 +335,8 @@ impl Fused {
             })
             .collect();
         let mut floats = &floats[..];
-        let mut take = |n: usize| -> Result<&[f32], NetworkError> {
-            let (taken, rest) = floats.split_at_checked(n).ok_or(NetworkError::Unfinished)?;
+        let mut take = |n: usize| -> Result<&[f32], Error> {
+            let (taken, rest) = floats.split_at_checked(n).ok_or(Error::Unfinished)?;
             floats = rest;
             Ok(taken)
         };
@@ -354,7 +352,7 @@ impl Fused {
         }
         for part in parts {
             let shard = shards.get_mut(part.number).filter(|_| part.number >= n_summed);
-            let shard = shard.ok_or(NetworkError::Unfinished)?;
+            let shard = shard.ok_or(Error::Unfinished)?;
             let mut gradient = self.places.restore(take(self.places.len)?);
             gradient.has_matrices = part.has_matrices;
             shard.gradient = Some(gradient);
@@ -367,7 +365,7 @@ impl Fused {
         }
         let fits = |shard: &Shard| shard.n_blocks <= shard.sequences.len().div_ceil(shard.block_len);
         if n_summed > shards.len() || !shards.iter().all(fits) {
-            return Err(NetworkError::Unfinished);
+            return Err(Error::Unfinished);
         }
         Ok((complete, shards.split_off(n_summed)))
     }
@@ -440,7 +438,7 @@ impl Engine for Fused {
         step: &Step,
         unfinished: &mut Option<Unfinished>,
         gradient: &mut [f32],
-    ) -> Result<Option<LossSum>, NetworkError> {
+    ) -> Result<Option<LossSum>, Error> {
         check::parameters(&self.architecture, parameters)?;
         check::batch(&self.architecture, batch)?;
         check::step(&self.architecture, step)?;
@@ -500,21 +498,15 @@ impl Engine for Fused {
         batch: &[Example],
         include_last: bool,
         threads: usize,
-    ) -> Result<Vec<f32>, NetworkError> {
+    ) -> Result<Vec<f32>, Error> {
         self.prepare(parameters)?.probabilities(batch, include_last, threads)
     }
 
-    fn predict(&self, parameters: &[f32], sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, NetworkError> {
+    fn predict(&self, parameters: &[f32], sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, Error> {
         self.prepare(parameters)?.predict(sequences, threads)
     }
 
-    fn feed(
-        &self,
-        parameters: &[f32],
-        state: &mut [f32],
-        tokens: &[u8],
-        n_read: usize,
-    ) -> Result<Vec<f32>, NetworkError> {
+    fn feed(&self, parameters: &[f32], state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error> {
         self.prepare(parameters)?.feed(state, tokens, n_read)
     }
 }
@@ -532,12 +524,7 @@ impl Prepared {
     }
 
     /// [`Engine::probabilities`].
-    pub fn probabilities(
-        &self,
-        batch: &[Example],
-        include_last: bool,
-        threads: usize,
-    ) -> Result<Vec<f32>, NetworkError> {
+    pub fn probabilities(&self, batch: &[Example], include_last: bool, threads: usize) -> Result<Vec<f32>, Error> {
         check::batch(self.architecture(), batch)?;
         check::threads(threads)?;
         let sequences = batch.iter().map(
@@ -559,7 +546,7 @@ impl Prepared {
     }
 
     /// [`Engine::predict`].
-    pub fn predict(&self, sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, NetworkError> {
+    pub fn predict(&self, sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, Error> {
         check::sequences(self.architecture(), sequences)?;
         check::threads(threads)?;
         let sequences = sequences.iter().map(|&tokens| {
@@ -612,14 +599,14 @@ impl Prepared {
     }
 
     /// [`Engine::advance`].
-    pub fn advance(&self, state: &mut [f32], token: u8, probabilities: &mut [f32]) -> Result<(), NetworkError> {
+    pub fn advance(&self, state: &mut [f32], token: u8, probabilities: &mut [f32]) -> Result<(), Error> {
         check::advance(self.architecture(), state, token, probabilities)?;
         probabilities.copy_from_slice(&self.feed(state, &[token], 0)?);
         Ok(())
     }
 
     /// [`Engine::feed`].
-    pub fn feed(&self, state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, NetworkError> {
+    pub fn feed(&self, state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error> {
         check::state(self.architecture(), state)?;
         check::sequences(self.architecture(), &[tokens])?;
         let n_rows = tokens.len().saturating_sub(n_read);
@@ -636,7 +623,7 @@ impl Prepared {
     ///
     /// # Errors
     /// When the state or the probabilities have another length.
-    pub fn read_out(&self, state: &[f32], probabilities: &mut [f32]) -> Result<(), NetworkError> {
+    pub fn read_out(&self, state: &[f32], probabilities: &mut [f32]) -> Result<(), Error> {
         check::advance(self.architecture(), state, 0, probabilities)?;
         let mut workspace = self.workspaces.take().unwrap_or_default();
         probabilities.copy_from_slice(workspace.read_out(self.kernels, &self.weights, state));

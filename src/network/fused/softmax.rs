@@ -1,6 +1,6 @@
 //! Softmax over padded rows of logits, and the cross entropy with its gradient.
 
-use super::vector::{exp, Vector};
+use crate::compute::vector::{exp, Vector};
 
 /// The logit of a column that is no token: its probability is nearly 0, and a difference of
 /// two logits is never infinite.

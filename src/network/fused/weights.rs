@@ -4,12 +4,12 @@
 //! zero from the start and never written: a padded unit has zero weights, so its state and
 //! its gradients stay zero.
 
-use super::buffer::Buffer;
-use super::kernels::{Kernels, Matrix, MatrixMut, Onto};
-use super::product::padded;
-use super::softmax::NO_TOKEN;
-use super::threads::do_all;
+use crate::compute::buffer::Buffer;
+use crate::compute::parallel::do_all;
+use crate::compute::product::padded;
 use crate::network::architecture::{Architecture, Cell, LayerRanges};
+use crate::network::fused::kernels::{Kernels, Matrix, MatrixMut, Onto};
+use crate::network::fused::softmax::NO_TOKEN;
 
 /// Layers are packed on several threads from this many parameters on; below, starting a
 /// thread takes longer.

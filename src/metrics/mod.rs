@@ -1,0 +1,12 @@
+//! How good predicted distributions are, against what happened.
+//!
+//! On shop data nine actions in ten are views, so accuracy says little: log
+//! loss and the area under the ROC curve of each action come first.
+
+mod roc;
+mod distribution;
+#[cfg(test)]
+mod tests;
+
+pub use distribution::{highest, log_probability, ActionReport, Bin, Report, Tally, N_BINS};
+pub use roc::{auc, clustered_area, mean_auc, Area, AreaOfCounts, Counted};

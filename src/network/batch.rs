@@ -1,0 +1,84 @@
+//! What an engine is given and what it answers.
+
+use serde::{Deserialize, Serialize};
+
+/// One sequence of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Example<'a> {
+    /// Vocabulary indices, each below V.
+    pub tokens: &'a [u8],
+    /// The first position that counts as a target, at least 1. Position p is
+    /// predicted from `tokens[..p]`; a sequence with `first_target >= tokens.len()`
+    /// counts nothing.
+    pub first_target: usize,
+    /// Identifies the sequence for its dropout masks.
+    pub key: u64,
+}
+
+impl Example<'_> {
+    /// Number of positions that count.
+    pub fn n_targets(&self) -> usize {
+        self.tokens.len().saturating_sub(self.first_target)
+    }
+}
+
+/// How to run one training step.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Weight of a target by its token (length V); `None` weighs all with 1.
+    pub class_weights: Option<&'a [f32]>,
+    /// Seed of this step's dropout masks; `None` is evaluation, without dropout.
+    pub dropout_seed: Option<u64>,
+    /// Time is cut into windows of this many steps (at least 1): the state crosses
+    /// from window to window, gradients do not (truncated backpropagation). The loss
+    /// does not depend on it.
+    pub window: usize,
+    /// Threads to use, at least 1. No result depends on it.
+    pub threads: usize,
+}
+
+/// The loss of a batch before it is divided by anything.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct LossSum {
+    /// Sum over targets of class weight × -ln p(target).
+    pub loss: f64,
+    /// Sum of the targets' class weights: the number of targets without weights.
+    pub weight: f64,
+}
+
+impl LossSum {
+    pub(crate) fn plus(self, other: Self) -> Self {
+        LossSum {
+            loss: self.loss + other.loss,
+            weight: self.weight + other.weight,
+        }
+    }
+}
+
+/// A batch that [`Engine::gradient_until`](super::Engine::gradient_until) has not brought to its end: what goes into the next call, and means something
+/// to the same engine, parameters, batch and step alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// The batch is computed in parts; so many from the first on are summed up.
+    pub(super) n_summed: usize,
+    pub(super) sum: LossSum,
+    /// Others that are under way or complete, in their order.
+    pub(super) parts: Vec<Part>,
+    /// The gradient of the first parts when there are any, then gradient and states of each of the others.
+    #[serde(skip)]
+    pub floats: Vec<f32>,
+}
+
+/// A part of a batch that has begun, without its gradient.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Part {
+    pub number: usize,
+    /// The sequences run in blocks: those complete, their sums, and whether their gradients hold matrices yet.
+    pub n_blocks: usize,
+    pub sum: LossSum,
+    pub has_matrices: bool,
+    /// The block under way: steps done, their sums, and floats of the states after them.
+    pub n_steps: usize,
+    pub block_sum: LossSum,
+    pub n_states: usize,
+}
