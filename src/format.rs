@@ -7,8 +7,8 @@
 
 use crate::error::Error;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
-use serde::de::DeserializeOwned;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// The largest header in bytes. The names of all actions, at most
 /// [`MAX_NAME_BYTES`](crate::limits::MAX_NAME_BYTES), stand in it once with the vocabulary and once

@@ -10,8 +10,8 @@
 //! are there before anything is allocated, actions must be in the order of their
 //! tokens, and weights of at most 10^15 either way.
 
-use crate::baseline::own_history::Weights;
 use crate::baseline::Counts;
+use crate::baseline::own_history::Weights;
 use crate::error::Error;
 use crate::format::{File, Format};
 use crate::limits::{MAX_LAYERS, MAX_WIDTH};
@@ -522,11 +522,13 @@ mod tests {
             )
         );
         assert_eq!(Model::from_bytes(&running).unwrap(), model());
-        assert!(Model::with_run_state(&finished)
-            .err()
-            .unwrap()
-            .to_string()
-            .contains("train_start"));
+        assert!(
+            Model::with_run_state(&finished)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("train_start")
+        );
     }
 
     #[test]

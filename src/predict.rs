@@ -2,7 +2,7 @@
 
 use crate::compute::parallel;
 use crate::error::Error;
-use crate::evaluate::{foreign_state, Place, ALONE, WORK};
+use crate::evaluate::{ALONE, Place, WORK, foreign_state};
 use crate::network::Prepared;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -266,9 +266,11 @@ mod tests {
         let unpacked = Histories::from_bytes(&packed).unwrap();
         let all: Vec<&[u8]> = (0..unpacked.len()).map(|index| unpacked.tokens(index)).collect();
         assert_eq!(all, given);
-        assert!(Histories::from_bytes(&Histories::pack(&[]).unwrap())
-            .unwrap()
-            .is_empty());
+        assert!(
+            Histories::from_bytes(&Histories::pack(&[]).unwrap())
+                .unwrap()
+                .is_empty()
+        );
         assert!(Histories::pack(&[(0, &[][..]), (0, &[])]).is_err());
         assert!(Histories::pack(&[(1, &[][..])]).is_err());
         for end in 0..packed.len() {

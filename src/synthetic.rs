@@ -22,7 +22,7 @@
 
 use crate::calendar::TimeFeatures;
 use crate::error::Error;
-use crate::random::{hash, Random};
+use crate::random::{Random, hash};
 
 /// What a customer did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -450,10 +450,10 @@ impl Shopper {
         if self.last == Action::Cart && chance(random, PAY_AT_ONCE) {
             return (Action::Buy, interest.favourite);
         }
-        if let Some(considered) = self.considered.take_if(|considered| considered.views_left == 0) {
-            if chance(random, self.buys_after_cart) {
-                return (Action::Buy, considered.item);
-            }
+        if let Some(considered) = self.considered.take_if(|considered| considered.views_left == 0)
+            && chance(random, self.buys_after_cart)
+        {
+            return (Action::Buy, considered.item);
         }
         if self.habit > 0 && self.views_since_favourite >= self.habit && chance(random, HABIT_KEPT) {
             return (Action::Favourite, interest.favourite);
@@ -728,9 +728,11 @@ mod tests {
         assert!((0.0003..0.0007).contains(&(repeated / n)));
         assert!(outside.iter().any(|event| event.ts_us < 0));
         assert!(outside.iter().any(|event| event.ts_us > clean[0].ts_us));
-        assert!(clean
-            .windows(2)
-            .all(|pair| pair[0].user_id != pair[1].user_id || pair[0].ts_us <= pair[1].ts_us));
+        assert!(
+            clean
+                .windows(2)
+                .all(|pair| pair[0].user_id != pair[1].user_id || pair[0].ts_us <= pair[1].ts_us)
+        );
     }
 
     /// The dependency that a Markov chain of order 3 cannot see: a purchase five steps

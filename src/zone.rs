@@ -2,8 +2,8 @@
 
 use crate::calendar;
 use crate::error::Error;
-use jiff::tz::{Offset, TimeZone};
 use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
 
 /// A zone of the IANA time zone database, which travels in the binary.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use footfall::segment::mixture::Membership;
 use footfall::sequence::{Dataset, Sequence, Vocabulary};
 use footfall::train::{Settings, Trainer};
 use safetensors::tensor::{Dtype, TensorView};
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell as Local;
 use std::collections::HashMap;
@@ -553,10 +553,10 @@ fn use_dataset(dataset: &Dataset) {
     let counts = Counts::of_training(dataset);
     assert_eq!(counts.targets_by_action().iter().sum::<u64>(), counts.n_targets());
     evaluate::baseline(dataset, &counts, Baseline::Markov3);
-    if let Ok(settings) = Settings::from_json(json!({"hidden": 2, "embedding": 2, "epochs": 1})) {
-        if let Ok(mut trainer) = Trainer::start(dataset, settings, None) {
-            trainer.advance(dataset, 1, None, &mut |_| {}).unwrap();
-        }
+    if let Ok(settings) = Settings::from_json(json!({"hidden": 2, "embedding": 2, "epochs": 1}))
+        && let Ok(mut trainer) = Trainer::start(dataset, settings, None)
+    {
+        trainer.advance(dataset, 1, None, &mut |_| {}).unwrap();
     }
 }
 

@@ -1,9 +1,9 @@
 //! Jobs: work that is waited for in pieces.
 
-use footfall::compute::job::{check, Job, Steps, Waited};
+use footfall::compute::job::{Job, Steps, Waited, check};
 use footfall::compute::parallel;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -22,7 +22,7 @@ fn finish<T: Send + 'static>(job: &Job<T>) -> (T, usize) {
 }
 
 /// Counts up on both threads until it is given up or `until` is reached.
-fn counting(counter: &Arc<AtomicUsize>, until: usize) -> impl FnOnce() -> usize + Send {
+fn counting(counter: &Arc<AtomicUsize>, until: usize) -> impl FnOnce() -> usize + Send + use<> {
     let counter = counter.clone();
     move || {
         parallel::for_each(2, &mut [(); 2], |_, ()| {

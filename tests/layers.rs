@@ -141,10 +141,10 @@ fn imports_point_up() {
                     .map(|name| modules.iter().position(|other| other == name))
             };
             // A folder may use what is within it, and a module within it nothing of the folder's own.
-            if let (Some(from), Some(to)) = (place(&own), place(&target)) {
-                if to >= from {
-                    wrong.push(format!("{} imports from {}", own.join("::"), target.join("::")));
-                }
+            if let (Some(from), Some(to)) = (place(&own), place(&target))
+                && to >= from
+            {
+                wrong.push(format!("{} imports from {}", own.join("::"), target.join("::")));
             }
         }
     }

@@ -7,16 +7,16 @@ use footfall::random::Random;
 use footfall::segment::kmeans::blocks::{Blocks, LANES};
 use footfall::segment::kmeans::choose::choose;
 use footfall::segment::kmeans::coreset;
-use footfall::segment::kmeans::lloyd::{inertia, labels, Lloyd};
+use footfall::segment::kmeans::lloyd::{Lloyd, inertia, labels};
 use footfall::segment::kmeans::model::{Assigner, Model};
-use footfall::segment::kmeans::quality::{measure, SILHOUETTE_POINTS};
+use footfall::segment::kmeans::quality::{SILHOUETTE_POINTS, measure};
 use footfall::segment::kmeans::start::Start;
-use footfall::segment::kmeans::{fit, Options, MANY};
+use footfall::segment::kmeans::{MANY, Options, fit};
 use footfall::segment::mixture::{self, Membership};
 use footfall::segment::points::Points;
 use footfall::segment::scale::Scaling;
-use linfa::traits::Fit;
 use linfa::DatasetBase;
+use linfa::traits::Fit;
 use linfa_clustering::{GaussianMixtureModel, KMeans};
 use ndarray::Array2;
 use proptest::prelude::*;
@@ -687,24 +687,28 @@ fn wrong_use_is_refused() {
             was_noisy: false
         })
     );
-    assert!(fit(
-        &points,
-        2,
-        &Options {
-            n_init: 0,
-            ..Options::default()
-        }
-    )
-    .is_err());
-    assert!(fit(
-        &points,
-        2,
-        &Options {
-            max_iterations: 0,
-            ..Options::default()
-        }
-    )
-    .is_err());
+    assert!(
+        fit(
+            &points,
+            2,
+            &Options {
+                n_init: 0,
+                ..Options::default()
+            }
+        )
+        .is_err()
+    );
+    assert!(
+        fit(
+            &points,
+            2,
+            &Options {
+                max_iterations: 0,
+                ..Options::default()
+            }
+        )
+        .is_err()
+    );
     for (centroids, scale) in [
         (&[1.0, 2.0][..], &[][..]),
         (&[], &[1.0]),
@@ -899,10 +903,12 @@ fn logarithms_keep_the_sign() {
             centroids.sort_by(f64::total_cmp);
             let mut distinct = money.to_vec();
             distinct.dedup_by(|a, b| a == b);
-            assert!(centroids
-                .iter()
-                .zip(&distinct)
-                .all(|(a, b)| (a - b).abs() <= 1e-12 * (1.0 + b.abs())));
+            assert!(
+                centroids
+                    .iter()
+                    .zip(&distinct)
+                    .all(|(a, b)| (a - b).abs() <= 1e-12 * (1.0 + b.abs()))
+            );
         }
     }
     // The mirror image of the money is in the mirror images of the clusters.

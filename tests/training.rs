@@ -180,9 +180,11 @@ fn patience_stops_a_run_that_gets_no_better() {
     let (reports, _) = train(settings(hasty), 1, false);
     assert!(reports.len() < 500);
     let (last, before) = (&reports[reports.len() - 1], &reports[..reports.len() - 1]);
-    assert!(before
-        .iter()
-        .any(|report| report.validation_loss <= last.validation_loss));
+    assert!(
+        before
+            .iter()
+            .any(|report| report.validation_loss <= last.validation_loss)
+    );
 }
 
 #[test]
@@ -212,11 +214,13 @@ fn nothing_to_train_on_is_an_error() {
     )
     .unwrap();
     let dataset = Dataset::from_bytes(&bytes).unwrap();
-    assert!(Trainer::start(&dataset, Settings::default(), None)
-        .err()
-        .unwrap()
-        .to_string()
-        .contains("no training sequence"));
+    assert!(
+        Trainer::start(&dataset, Settings::default(), None)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("no training sequence")
+    );
 }
 
 #[test]
@@ -249,8 +253,9 @@ fn every_batch_is_observed() {
         .flat_map(|epoch| (1..=12).map(move |batch| (epoch, batch)))
         .collect();
     assert_eq!(places, expected);
-    assert!(seen
-        .iter()
-        .all(|progress| (progress.epochs, progress.n_batches) == (2, 12)));
+    assert!(
+        seen.iter()
+            .all(|progress| (progress.epochs, progress.n_batches) == (2, 12))
+    );
     assert!(seen.windows(2).all(|pair| pair[0].seconds <= pair[1].seconds));
 }

@@ -17,7 +17,7 @@ mod vector;
 
 use duckdb::core::{DataChunkHandle, LogicalTypeHandle, LogicalTypeId};
 use duckdb::vtab::{BindInfo, InitInfo};
-use duckdb::{duckdb_entrypoint_c_api, Connection};
+use duckdb::{Connection, duckdb_entrypoint_c_api};
 use scalar::{Scalar, Signature};
 use std::error::Error;
 use std::fmt;

@@ -12,8 +12,8 @@
 
 use std::any::Any;
 use std::error::Error;
-use std::ffi::{c_char, c_void, CStr};
-use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::ffi::{CStr, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs `body` for the function `name`.
 ///
@@ -59,7 +59,7 @@ impl Error for CalledAs {}
 #[link(name = "footfall_guard", kind = "static")]
 #[cfg_attr(target_os = "linux", link(name = "stdc++"))]
 #[cfg_attr(target_os = "macos", link(name = "c++"))]
-extern "C-unwind" {
+unsafe extern "C-unwind" {
     fn footfall_guard(
         body: unsafe extern "C-unwind" fn(*mut c_void),
         data: *mut c_void,

@@ -20,7 +20,7 @@ mod tokens;
 mod value;
 mod vector;
 
-use duckdb::{duckdb_entrypoint_c_api, Connection};
+use duckdb::{Connection, duckdb_entrypoint_c_api};
 
 #[global_allocator]
 static MEMORY: pages::LargePages = pages::LargePages;

@@ -116,7 +116,7 @@ impl Decoded {
             probabilities.copy_from_slice(&self.frequencies);
             return Ok(());
         }
-        Ok(self.prepared.read_out(&self.read_state(state)?, probabilities)?)
+        self.prepared.read_out(&self.read_state(state)?, probabilities)
     }
 
     fn read_state(&self, state: &[u8]) -> Result<Vec<f32>, Error> {

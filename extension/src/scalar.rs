@@ -4,10 +4,10 @@
 use crate::gate::contain;
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
+use duckdb::Connection;
 use duckdb::core::DataChunkHandle;
 use duckdb::vscalar::{ScalarFunctionSignature, VScalar};
 use duckdb::vtab::arrow::WritableVector;
-use duckdb::Connection;
 use std::error::Error;
 use std::marker::PhantomData;
 

@@ -2,9 +2,9 @@
 //! parameters, rows), and how it is handed to DuckDB.
 
 use crate::gate::contain;
+use duckdb::Connection;
 use duckdb::core::{DataChunkHandle, LogicalTypeHandle};
 use duckdb::vtab::{BindInfo, InitInfo, TableFunctionInfo, VTab};
-use duckdb::Connection;
 use std::error::Error;
 use std::marker::PhantomData;
 

@@ -9,11 +9,6 @@
 
 use duckdb::core::DataChunkHandle;
 use duckdb::ffi::{
-    duckdb_data_chunk_get_vector, duckdb_decimal_internal_type, duckdb_decimal_scale, duckdb_destroy_logical_type,
-    duckdb_get_type_id, duckdb_hugeint, duckdb_hugeint_to_double, duckdb_interval, duckdb_list_entry,
-    duckdb_list_vector_get_child, duckdb_list_vector_get_size, duckdb_logical_type, duckdb_string_t,
-    duckdb_struct_type_child_count, duckdb_struct_type_child_name, duckdb_struct_vector_get_child, duckdb_vector,
-    duckdb_vector_get_column_type, duckdb_vector_get_data, duckdb_vector_get_validity, DuckDbString,
     DUCKDB_TYPE_DUCKDB_TYPE_BIGINT, DUCKDB_TYPE_DUCKDB_TYPE_BLOB, DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN,
     DUCKDB_TYPE_DUCKDB_TYPE_DATE, DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL, DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE,
     DUCKDB_TYPE_DUCKDB_TYPE_FLOAT, DUCKDB_TYPE_DUCKDB_TYPE_HUGEINT, DUCKDB_TYPE_DUCKDB_TYPE_INTEGER,
@@ -22,7 +17,12 @@ use duckdb::ffi::{
     DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP, DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_MS, DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_NS,
     DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_S, DUCKDB_TYPE_DUCKDB_TYPE_TIMESTAMP_TZ, DUCKDB_TYPE_DUCKDB_TYPE_TINYINT,
     DUCKDB_TYPE_DUCKDB_TYPE_UBIGINT, DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER, DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT,
-    DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT, DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR,
+    DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT, DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR, DuckDbString, duckdb_data_chunk_get_vector,
+    duckdb_decimal_internal_type, duckdb_decimal_scale, duckdb_destroy_logical_type, duckdb_get_type_id,
+    duckdb_hugeint, duckdb_hugeint_to_double, duckdb_interval, duckdb_list_entry, duckdb_list_vector_get_child,
+    duckdb_list_vector_get_size, duckdb_logical_type, duckdb_string_t, duckdb_struct_type_child_count,
+    duckdb_struct_type_child_name, duckdb_struct_vector_get_child, duckdb_vector, duckdb_vector_get_column_type,
+    duckdb_vector_get_data, duckdb_vector_get_validity,
 };
 use serde_json::{Map, Number, Value as Json};
 use std::error::Error;
@@ -212,11 +212,7 @@ impl<'a> Column<'a> {
         // NaN is the greatest, and both zeros are one.
         fn real(value: f64) -> u64 {
             let bits = if value.is_nan() { f64::NAN } else { value + 0.0 }.to_bits();
-            if value < 0.0 {
-                !bits
-            } else {
-                bits | 1 << 63
-            }
+            if value < 0.0 { !bits } else { bits | 1 << 63 }
         }
         fn texts(column: &Column, range: std::ops::Range<usize>) -> Vec<u64> {
             let text = |row| {
@@ -448,7 +444,7 @@ impl<'a> Column<'a> {
             _ => {
                 return Err(
                     "a value of this type is not allowed; allowed: a number, text, BOOLEAN, LIST, MAP or STRUCT".into(),
-                )
+                );
             }
         })
     }

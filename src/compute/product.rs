@@ -1,7 +1,7 @@
 //! Matrix products for shapes too small for a general library, with the right operand
 //! packed once per batch.
 
-use crate::compute::tile::{sweep, Ends, Left};
+use crate::compute::tile::{Ends, Left, sweep};
 use crate::compute::vector::Vector;
 
 /// Floats to which every row is padded: the widest register.
@@ -18,11 +18,7 @@ const BLOCK_K: usize = 128;
 
 /// Vectors in a full panel of the right operand.
 pub(crate) const fn panel_vectors(registers: usize) -> usize {
-    if registers == 32 {
-        4
-    } else {
-        2
-    }
+    if registers == 32 { 4 } else { 2 }
 }
 
 /// What a product is added to.
@@ -47,27 +43,31 @@ struct Plain {
 impl<V: Vector, const C: usize> Ends<V, C> for Plain {
     #[inline(always)]
     unsafe fn start<const R: usize>(&self, _row: usize) -> [[V; C]; R] {
-        let mut tile = [[V::splat(0.0); C]; R];
-        if let Onto::Row(values) = self.onto {
-            for sums in &mut tile {
-                for (c, sum) in sums.iter_mut().enumerate() {
-                    *sum = V::load(values.add(self.column + c * V::LANES));
+        unsafe {
+            let mut tile = [[V::splat(0.0); C]; R];
+            if let Onto::Row(values) = self.onto {
+                for sums in &mut tile {
+                    for (c, sum) in sums.iter_mut().enumerate() {
+                        *sum = V::load(values.add(self.column + c * V::LANES));
+                    }
                 }
             }
+            tile
         }
-        tile
     }
 
     /// What the result holds is added here and not at the start, where the whole tile would
     /// wait for it to come from a distant cache.
     #[inline(always)]
     unsafe fn finish<const R: usize>(&self, row: usize, tile: [[V; C]; R]) {
-        for (r, sums) in tile.iter().enumerate() {
-            for (c, &sum) in sums.iter().enumerate() {
-                let to = self.result.add((row + r) * self.stride + self.column + c * V::LANES);
-                match self.onto {
-                    Onto::Result => V::load(to).add(sum).store(to),
-                    Onto::Zero | Onto::Row(_) => sum.store(to),
+        unsafe {
+            for (r, sums) in tile.iter().enumerate() {
+                for (c, &sum) in sums.iter().enumerate() {
+                    let to = self.result.add((row + r) * self.stride + self.column + c * V::LANES);
+                    match self.onto {
+                        Onto::Result => V::load(to).add(sum).store(to),
+                        Onto::Zero | Onto::Row(_) => sum.store(to),
+                    }
                 }
             }
         }
@@ -120,30 +120,32 @@ pub(crate) struct Product {
 /// result overlaps no operand.
 #[inline(always)]
 pub(crate) unsafe fn product<V: Vector>(p: &Product) {
-    let panel = panel_vectors(V::REGISTERS) * V::LANES;
-    for column in (0..p.n).step_by(panel) {
-        let width = panel.min(p.n - column);
-        let right = p.right.add(column * p.k);
-        let mut onto = p.onto;
-        let mut from = 0;
-        loop {
-            let n_k = BLOCK_K.min(p.k - from);
-            let left = Left::<false> {
-                start: p.left.add(from),
-                stride: p.left_stride,
-            };
-            let right = right.add(from * width);
-            let ends = Plain {
-                result: p.result,
-                stride: p.result_stride,
-                column,
-                onto,
-            };
-            with_vectors!(V, width, C => sweep::<V, C, false>(p.m, n_k, left, right, width, &ends));
-            onto = Onto::Result;
-            from += n_k;
-            if from == p.k {
-                break;
+    unsafe {
+        let panel = panel_vectors(V::REGISTERS) * V::LANES;
+        for column in (0..p.n).step_by(panel) {
+            let width = panel.min(p.n - column);
+            let right = p.right.add(column * p.k);
+            let mut onto = p.onto;
+            let mut from = 0;
+            loop {
+                let n_k = BLOCK_K.min(p.k - from);
+                let left = Left::<false> {
+                    start: p.left.add(from),
+                    stride: p.left_stride,
+                };
+                let right = right.add(from * width);
+                let ends = Plain {
+                    result: p.result,
+                    stride: p.result_stride,
+                    column,
+                    onto,
+                };
+                with_vectors!(V, width, C => sweep::<V, C, false>(p.m, n_k, left, right, width, &ends));
+                onto = Onto::Result;
+                from += n_k;
+                if from == p.k {
+                    break;
+                }
             }
         }
     }
@@ -169,24 +171,26 @@ pub(crate) struct OuterProducts {
 /// As for [`product`].
 #[inline(always)]
 pub(crate) unsafe fn outer_products<V: Vector>(p: &OuterProducts) {
-    let panel = panel_vectors(V::REGISTERS) * V::LANES;
-    for from in (0..p.k).step_by(BLOCK_K) {
-        let n_k = BLOCK_K.min(p.k - from);
-        let onto = if from == 0 { p.onto } else { Onto::Result };
-        let left = Left::<true> {
-            start: p.left.add(from * p.left_stride),
-            stride: p.left_stride,
-        };
-        for column in (0..p.n).step_by(panel) {
-            let width = panel.min(p.n - column);
-            let right = p.right.add(from * p.right_stride + column);
-            let ends = Plain {
-                result: p.result,
-                stride: p.result_stride,
-                column,
-                onto,
+    unsafe {
+        let panel = panel_vectors(V::REGISTERS) * V::LANES;
+        for from in (0..p.k).step_by(BLOCK_K) {
+            let n_k = BLOCK_K.min(p.k - from);
+            let onto = if from == 0 { p.onto } else { Onto::Result };
+            let left = Left::<true> {
+                start: p.left.add(from * p.left_stride),
+                stride: p.left_stride,
             };
-            with_vectors!(V, width, C => sweep::<V, C, true>(p.m, n_k, left, right, p.right_stride, &ends));
+            for column in (0..p.n).step_by(panel) {
+                let width = panel.min(p.n - column);
+                let right = p.right.add(from * p.right_stride + column);
+                let ends = Plain {
+                    result: p.result,
+                    stride: p.result_stride,
+                    column,
+                    onto,
+                };
+                with_vectors!(V, width, C => sweep::<V, C, true>(p.m, n_k, left, right, p.right_stride, &ends));
+            }
         }
     }
 }
@@ -204,16 +208,18 @@ pub(crate) unsafe fn put_columns<V: Vector>(
     to: *mut f32,
     to_stride: usize,
 ) {
-    for row in (0..n_rows).step_by(V::LANES) {
-        for k in (0..n_k).step_by(V::LANES) {
-            let (from, to) = (from.add(row * from_stride + k), to.add(k * to_stride + row));
-            let (rows, columns) = (n_rows - row, n_k - k);
-            if rows >= V::LANES && columns >= V::LANES {
-                V::transpose(from, from_stride, to, to_stride);
-            } else {
-                for row in 0..rows.min(V::LANES) {
-                    for column in 0..columns.min(V::LANES) {
-                        *to.add(column * to_stride + row) = *from.add(row * from_stride + column);
+    unsafe {
+        for row in (0..n_rows).step_by(V::LANES) {
+            for k in (0..n_k).step_by(V::LANES) {
+                let (from, to) = (from.add(row * from_stride + k), to.add(k * to_stride + row));
+                let (rows, columns) = (n_rows - row, n_k - k);
+                if rows >= V::LANES && columns >= V::LANES {
+                    V::transpose(from, from_stride, to, to_stride);
+                } else {
+                    for row in 0..rows.min(V::LANES) {
+                        for column in 0..columns.min(V::LANES) {
+                            *to.add(column * to_stride + row) = *from.add(row * from_stride + column);
+                        }
                     }
                 }
             }

@@ -14,10 +14,12 @@ pub(crate) struct Left<const TRANSPOSED: bool> {
 impl<const TRANSPOSED: bool> Left<TRANSPOSED> {
     #[inline(always)]
     unsafe fn at(self, row: usize, k: usize) -> f32 {
-        if TRANSPOSED {
-            *self.start.add(row + k * self.stride)
-        } else {
-            *self.start.add(row * self.stride + k)
+        unsafe {
+            if TRANSPOSED {
+                *self.start.add(row + k * self.stride)
+            } else {
+                *self.start.add(row * self.stride + k)
+            }
         }
     }
 }
@@ -40,32 +42,30 @@ unsafe fn tile<V: Vector, const C: usize, const R: usize, const T: bool>(
     right_stride: usize,
     ends: &impl Ends<V, C>,
 ) {
-    let mut sums = ends.start::<R>(row);
-    for k in 0..n_k {
-        let right = right.add(k * right_stride);
-        let mut columns = [V::splat(0.0); C];
-        for (c, column) in columns.iter_mut().enumerate() {
-            *column = V::load(right.add(c * V::LANES));
-        }
-        for (r, sums) in sums.iter_mut().enumerate() {
-            let factor = V::splat(left.at(row + r, k));
-            for (sum, column) in sums.iter_mut().zip(columns) {
-                *sum = column.mul_add(factor, *sum);
+    unsafe {
+        let mut sums = ends.start::<R>(row);
+        for k in 0..n_k {
+            let right = right.add(k * right_stride);
+            let mut columns = [V::splat(0.0); C];
+            for (c, column) in columns.iter_mut().enumerate() {
+                *column = V::load(right.add(c * V::LANES));
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let factor = V::splat(left.at(row + r, k));
+                for (sum, column) in sums.iter_mut().zip(columns) {
+                    *sum = column.mul_add(factor, *sum);
+                }
             }
         }
+        ends.finish(row, sums);
     }
-    ends.finish(row, sums);
 }
 
 /// The most rows of C vectors whose sums leave registers for the operands; more than 8
 /// bring nothing.
 const fn most_rows<V: Vector, const C: usize>() -> usize {
     let rows = V::REGISTERS * 3 / 4 / C;
-    if rows > 8 {
-        8
-    } else {
-        rows
-    }
+    if rows > 8 { 8 } else { rows }
 }
 
 /// All `n_rows` rows of one panel of C vectors, in tiles of nearly equal height.
@@ -82,12 +82,13 @@ pub(crate) unsafe fn sweep<V: Vector, const C: usize, const T: bool>(
     right_stride: usize,
     ends: &impl Ends<V, C>,
 ) {
-    let mut row = 0;
-    let mut n_tiles = n_rows.div_ceil(most_rows::<V, C>());
-    while n_tiles > 0 {
-        let height = (n_rows - row).div_ceil(n_tiles);
-        // The comparison is known to the compiler, so tiles too high for V vanish.
-        macro_rules! of_height {
+    unsafe {
+        let mut row = 0;
+        let mut n_tiles = n_rows.div_ceil(most_rows::<V, C>());
+        while n_tiles > 0 {
+            let height = (n_rows - row).div_ceil(n_tiles);
+            // The comparison is known to the compiler, so tiles too high for V vanish.
+            macro_rules! of_height {
             ($($r:literal)*) => {
                 match height {
                     $($r if $r <= most_rows::<V, C>() => tile::<V, C, $r, T>(row, n_k, left, right, right_stride, ends),)*
@@ -95,8 +96,9 @@ pub(crate) unsafe fn sweep<V: Vector, const C: usize, const T: bool>(
                 }
             };
         }
-        of_height!(1 2 3 4 5 6 7 8);
-        row += height;
-        n_tiles -= 1;
+            of_height!(1 2 3 4 5 6 7 8);
+            row += height;
+            n_tiles -= 1;
+        }
     }
 }

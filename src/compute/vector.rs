@@ -41,9 +41,11 @@ pub(crate) trait Vector: Copy {
     /// Writes a block of LANES × LANES floats transposed; rows lie the strides apart.
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
-        for row in 0..Self::LANES {
-            for column in 0..Self::LANES {
-                *to.add(column * to_stride + row) = *from.add(row * from_stride + column);
+        unsafe {
+            for row in 0..Self::LANES {
+                for column in 0..Self::LANES {
+                    *to.add(column * to_stride + row) = *from.add(row * from_stride + column);
+                }
             }
         }
     }
@@ -63,34 +65,40 @@ const EXP2_AROUND_ZERO: [f32; 6] = [
 /// The polynomial with these coefficients.
 #[inline(always)]
 unsafe fn polynomial<V: Vector>(coefficients: [f32; 6], x: V) -> V {
-    let [first, rest @ ..] = coefficients;
-    let mut sum = V::splat(first);
-    for coefficient in rest {
-        sum = sum.mul_add(x, V::splat(coefficient));
+    unsafe {
+        let [first, rest @ ..] = coefficients;
+        let mut sum = V::splat(first);
+        for coefficient in rest {
+            sum = sum.mul_add(x, V::splat(coefficient));
+        }
+        sum
     }
-    sum
 }
 
 /// e^x.
 #[inline(always)]
 pub(crate) unsafe fn exp<V: Vector>(x: V) -> V {
-    x.mul(V::splat(std::f32::consts::LOG2_E)).exp2()
+    unsafe { x.mul(V::splat(std::f32::consts::LOG2_E)).exp2() }
 }
 
 /// 1 / (1 + e^-x).
 #[inline(always)]
 pub(crate) unsafe fn sigmoid<V: Vector>(x: V) -> V {
-    let e = x.mul(V::splat(-std::f32::consts::LOG2_E)).exp2();
-    e.add(V::splat(1.0)).reciprocal()
+    unsafe {
+        let e = x.mul(V::splat(-std::f32::consts::LOG2_E)).exp2();
+        e.add(V::splat(1.0)).reciprocal()
+    }
 }
 
 /// tanh x = 1 - 2 / (1 + e^2x); the error is absolute, about 1e-7, near 0 too.
 #[inline(always)]
 pub(crate) unsafe fn tanh<V: Vector>(x: V) -> V {
-    let e = x.mul(V::splat(2.0 * std::f32::consts::LOG2_E)).exp2();
-    e.add(V::splat(1.0))
-        .reciprocal()
-        .neg_mul_add(V::splat(2.0), V::splat(1.0))
+    unsafe {
+        let e = x.mul(V::splat(2.0 * std::f32::consts::LOG2_E)).exp2();
+        e.add(V::splat(1.0))
+            .reciprocal()
+            .neg_mul_add(V::splat(2.0), V::splat(1.0))
+    }
 }
 
 /// Four lanes in plain Rust. Products are rounded before they are added: on a processor
@@ -191,7 +199,7 @@ pub(crate) use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{polynomial, Vector, EXP2_AROUND_ZERO};
+    use super::{EXP2_AROUND_ZERO, Vector, polynomial};
     use std::arch::x86_64::*;
 
     /// 1 / x from an estimate of 14 bits, which another maker's processor gives in other bits: after one step of
@@ -473,7 +481,7 @@ pub(crate) use arm::Neon;
 
 #[cfg(target_arch = "aarch64")]
 mod arm {
-    use super::{polynomial, Vector, EXP2_AROUND_ZERO};
+    use super::{EXP2_AROUND_ZERO, Vector, polynomial};
     use std::arch::aarch64::*;
 
     /// Four lanes.

@@ -1,10 +1,10 @@
 //! The baselines that have few distributions, scored.
 
 use super::evaluation::Evaluation;
-use super::sample::{held_out, Sample, SAMPLE_SEED};
+use super::sample::{SAMPLE_SEED, Sample, held_out};
 use super::validation::Tally;
 use crate::baseline::{Baseline, Counts, Predictor};
-use crate::metrics::{self, log_probability, Area, Counted};
+use crate::metrics::{self, Area, Counted, log_probability};
 use crate::sequence::{Dataset, Sequence};
 
 /// The number of the distribution that a baseline gives before each held-back target of a history, and the target.

@@ -12,9 +12,9 @@ mod tests;
 
 pub use baselines::{baseline, tally};
 pub use evaluation::{Difference, Evaluation};
-pub use losses::{compare, Comparison, Losses};
+pub use losses::{Comparison, Losses, compare};
 pub use place::Place;
-pub(crate) use place::{foreign_state, ALONE, WORK};
+pub(crate) use place::{ALONE, WORK, foreign_state};
 pub use sample::KEPT_PROBABILITIES;
-pub use scores::{scored, Piece};
+pub use scores::{Piece, scored};
 pub use validation::{Tally, Validation};

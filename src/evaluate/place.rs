@@ -76,11 +76,7 @@ impl Place {
             state: state.map(|&number| f32::from_le_bytes(number)).collect(),
         };
         let is_finite = place.state.iter().all(|number| number.is_finite());
-        if is_finite {
-            Ok(place)
-        } else {
-            Err(foreign_state())
-        }
+        if is_finite { Ok(place) } else { Err(foreign_state()) }
     }
 
     /// Where it stands within a sequence, little-endian; nothing at the beginning of one.

@@ -2,8 +2,8 @@
 
 use super::evaluation::Evaluation;
 use super::losses::Losses;
-use super::place::{foreign_state, Block, Place, SCORE_WORK, WORK};
-use super::sample::{held_out, Sample, SAMPLE_SEED};
+use super::place::{Block, Place, SCORE_WORK, WORK, foreign_state};
+use super::sample::{SAMPLE_SEED, Sample, held_out};
 use crate::baseline::own_history::{self, Seen};
 use crate::compute::parallel;
 use crate::error::Error;

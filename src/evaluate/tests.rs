@@ -1,6 +1,6 @@
-use super::place::{Block, BLOCK, BLOCK_STEPS};
+use super::place::{BLOCK, BLOCK_STEPS, Block};
 use super::*;
-use crate::baseline::{own_history, Counts};
+use crate::baseline::{Counts, own_history};
 use crate::metrics::{log_probability, mean_auc};
 use crate::network::{Architecture, Cell, Fused};
 use crate::network::{Engine, Example};

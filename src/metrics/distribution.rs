@@ -1,6 +1,6 @@
 //! Log loss, hits and calibration of predicted distributions, added up target by target.
 
-use super::roc::{mean, Area};
+use super::roc::{Area, mean};
 
 /// Bins of the reliability table, of equal width over the confidence.
 pub const N_BINS: usize = 10;

@@ -8,5 +8,5 @@ mod distribution;
 #[cfg(test)]
 mod tests;
 
-pub use distribution::{highest, log_probability, ActionReport, Bin, Report, Tally, N_BINS};
-pub use roc::{auc, clustered_area, mean_auc, Area, AreaOfCounts, Counted};
+pub use distribution::{ActionReport, Bin, N_BINS, Report, Tally, highest, log_probability};
+pub use roc::{Area, AreaOfCounts, Counted, auc, clustered_area, mean_auc};

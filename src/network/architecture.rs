@@ -89,11 +89,7 @@ pub(crate) struct Ranges {
 impl Architecture {
     /// Inputs of layer `layer`: E for the first, H for the others.
     pub fn inputs(&self, layer: usize) -> usize {
-        if layer == 0 {
-            self.embedding
-        } else {
-            self.hidden
-        }
+        if layer == 0 { self.embedding } else { self.hidden }
     }
 
     /// Floats of the state of one sequence: layer by layer h, and for the LSTM then c.

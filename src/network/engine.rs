@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::batch::{Example, LossSum, Step, Unfinished};
-use super::{check, Architecture};
+use super::{Architecture, check};
 use crate::error::Error;
 
 /// A network of one architecture on one device. Parameters are given with every call

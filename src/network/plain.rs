@@ -6,14 +6,14 @@
 
 use std::time::Instant;
 
-use candle_core::{DType, Device, Tensor, Var, D};
+use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::ops::{log_softmax, sigmoid, softmax};
 
 use super::architecture::Architecture;
 use super::batch::{Example, LossSum, Step, Unfinished};
 use super::dropout::Dropout;
 use super::engine::Engine;
-use super::{check, Cell};
+use super::{Cell, check};
 use crate::error::Error;
 
 type Result<T, E = candle_core::Error> = std::result::Result<T, E>;

@@ -57,10 +57,12 @@ mod tests {
         let n_small = small.iter().filter(|&&held| held).count();
         // Binomial: 10,000 ± 95 (one standard deviation).
         assert!((9_500..10_500).contains(&n_small), "{n_small}");
-        assert!(small
-            .iter()
-            .zip(&large)
-            .all(|(&in_small, &in_large)| !in_small || in_large));
+        assert!(
+            small
+                .iter()
+                .zip(&large)
+                .all(|(&in_small, &in_large)| !in_small || in_large)
+        );
         assert!(side(0.0).iter().all(|&held| !held));
         assert!(side(1.0).iter().all(|&held| held));
     }

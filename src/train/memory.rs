@@ -5,7 +5,7 @@ use crate::compute::product;
 use crate::error::Error;
 use crate::evaluate::KEPT_PROBABILITIES;
 use crate::model::Model;
-use crate::network::{fused, Architecture};
+use crate::network::{Architecture, fused};
 use crate::sequence::Dataset;
 
 /// Floats per parameter outside the network's passes, as measured with models of

@@ -274,7 +274,9 @@ mod tests {
 
     #[test]
     fn errors_name_the_option_and_what_is_allowed() {
-        assert!(message(json!({"epoch": 3})).starts_with("option 'epoch' is unknown; allowed: architecture, embedding"));
+        assert!(
+            message(json!({"epoch": 3})).starts_with("option 'epoch' is unknown; allowed: architecture, embedding")
+        );
         assert_eq!(
             message(json!({"hidden": "many"})),
             "option 'hidden' is \"many\"; allowed: a whole number from 0 on"
@@ -311,10 +313,12 @@ mod tests {
             weights(json!({"class_weights": {"buy": 2}})).unwrap(),
             Some(vec![2.0, 1.0])
         );
-        assert!(weights(json!({"class_weights": {"wish": 2}}))
-            .unwrap_err()
-            .to_string()
-            .contains("buy, pv"));
+        assert!(
+            weights(json!({"class_weights": {"wish": 2}}))
+                .unwrap_err()
+                .to_string()
+                .contains("buy, pv")
+        );
     }
 
     #[test]
@@ -326,10 +330,12 @@ mod tests {
             .unwrap();
         let ask = |json| Settings::from_json(json).unwrap().continued_architecture(gru);
         assert_eq!(ask(json!({})).unwrap(), gru);
-        assert!(ask(json!({"hidden": 16}))
-            .unwrap_err()
-            .to_string()
-            .contains("allowed: 8"));
+        assert!(
+            ask(json!({"hidden": 16}))
+                .unwrap_err()
+                .to_string()
+                .contains("allowed: 8")
+        );
         assert!(ask(json!({"architecture": "lstm"})).is_err());
     }
 }

@@ -4,14 +4,14 @@
 //! that can only be interrupted between calls (a recursive query) gets control back
 //! often. Where it stops leaves no trace in the result.
 
-use super::batches::batches;
-use super::optimizer::{clip, Adam};
 use super::Settings;
+use super::batches::batches;
+use super::optimizer::{Adam, clip};
 use crate::baseline::own_history;
 use crate::baseline::{Baseline, Counts};
 use crate::error::Error;
-use crate::evaluate::{tally, Place, Tally, Validation};
-use crate::model::{are_sound, Model, RunState, Split, SplitBy, Training};
+use crate::evaluate::{Place, Tally, Validation, tally};
+use crate::model::{Model, RunState, Split, SplitBy, Training, are_sound};
 use crate::network::{Example, Step, Unfinished};
 use crate::random;
 use crate::sequence::Dataset;

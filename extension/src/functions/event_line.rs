@@ -8,7 +8,7 @@ use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
 use duckdb::core::Inserter;
-use footfall::event_line::{parse, Event, Line};
+use footfall::event_line::{Event, Line, parse};
 use std::borrow::Cow;
 use std::error::Error;
 

@@ -9,7 +9,7 @@ use crate::table::Table;
 use duckdb::core::{DataChunkHandle, Inserter, LogicalTypeHandle, LogicalTypeId};
 use duckdb::vtab::{BindInfo, InitInfo, Value};
 use footfall::error::Error as Failure;
-use footfall::synthetic::{Event, Generator, Settings, DEFAULT_DAYS, DEFAULT_START};
+use footfall::synthetic::{DEFAULT_DAYS, DEFAULT_START, Event, Generator, Settings};
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -136,10 +136,10 @@ impl Begun {
 impl Progress {
     /// Whether `history` has rows to write, if need be those of another user.
     fn refill(&self, history: &mut Begun, generator: &Generator) -> bool {
-        if history.waiting().is_empty() {
-            if let Some(begun) = self.begun().pop() {
-                *history = begun;
-            }
+        if history.waiting().is_empty()
+            && let Some(begun) = self.begun().pop()
+        {
+            *history = begun;
         }
         while history.waiting().is_empty() {
             let user = self.next_user.fetch_add(1, Ordering::Relaxed);

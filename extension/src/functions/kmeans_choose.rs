@@ -6,7 +6,7 @@ use crate::segments::{answer, choice_fields, choice_values, model_type, model_va
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::limits::MAX_CLUSTERS;
-use footfall::segment::kmeans::choose::{choose, Choice};
+use footfall::segment::kmeans::choose::{Choice, choose};
 use std::error::Error;
 
 pub struct KmeansChoose;

@@ -6,7 +6,7 @@ use crate::segments::{choice_fields, choice_values, piece, piece_signature, piec
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::limits::MAX_CLUSTERS;
-use footfall::segment::kmeans::choose::{choose_keeping, Choice};
+use footfall::segment::kmeans::choose::{Choice, choose_keeping};
 use footfall::segment::kmeans::model::Model;
 use std::error::Error;
 

@@ -4,7 +4,7 @@ use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
 use footfall::error::Error as Failure;
-use footfall::sequence::{split_by_history, Dataset, Sequence};
+use footfall::sequence::{Dataset, Sequence, split_by_history};
 use std::error::Error;
 
 pub struct PackSequences;

@@ -13,7 +13,7 @@ use crate::vector::{Chunk, Column};
 use footfall::error::Error as Failure;
 use footfall::model::Model;
 use footfall::sequence::Dataset;
-use footfall::train::{memory, Settings, Trainer};
+use footfall::train::{Settings, Trainer, memory};
 use serde_json::Value as Json;
 use std::error::Error;
 

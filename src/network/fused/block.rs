@@ -10,7 +10,7 @@ use crate::compute::buffer::Buffer;
 use crate::compute::product::padded;
 use crate::network::dropout::Dropout;
 use crate::network::fused::gradients::{GradientPlaces, Gradients};
-use crate::network::fused::kernels::{saved_gates, Backward, Forward, Inputs, Kernels, Matrix, MatrixMut, Onto};
+use crate::network::fused::kernels::{Backward, Forward, Inputs, Kernels, Matrix, MatrixMut, Onto, saved_gates};
 use crate::network::fused::tree::{Member, Sequence, Tree};
 use crate::network::fused::weights::{BackwardWeights, Weights};
 use crate::network::{Architecture, Cell, LossSum};

@@ -5,8 +5,8 @@
 //! turns the gradient of h (and c) into that of the gates, in place.
 
 use crate::compute::product::{panel_vectors, with_vectors};
-use crate::compute::tile::{sweep, Ends, Left};
-use crate::compute::vector::{sigmoid, tanh, Vector};
+use crate::compute::tile::{Ends, Left, sweep};
+use crate::compute::vector::{Vector, sigmoid, tanh};
 
 /// The operands of one forward step over `n_rows` sequences. H is the padded width.
 #[derive(Clone, Copy)]
@@ -42,38 +42,40 @@ pub(super) struct Forward {
 impl Forward {
     #[inline(always)]
     unsafe fn input(&self, row: usize) -> *const f32 {
-        let row = if self.index.is_null() {
-            row
-        } else {
-            *self.index.add(row) as usize
-        };
-        self.inputs.add(row * self.inputs_stride)
+        unsafe {
+            let row = if self.index.is_null() {
+                row
+            } else {
+                *self.index.add(row) as usize
+            };
+            self.inputs.add(row * self.inputs_stride)
+        }
     }
 
     /// Writes one vector of a row's new state to the rows that follow it.
     #[inline(always)]
     unsafe fn put_next<V: Vector>(&self, state: *mut f32, row: usize, unit: usize, value: V) {
-        for child in *self.children.add(row)..*self.children.add(row + 1) {
-            value.store(state.add((self.n_rows + child as usize) * self.hidden + unit));
+        unsafe {
+            for child in *self.children.add(row)..*self.children.add(row + 1) {
+                value.store(state.add((self.n_rows + child as usize) * self.hidden + unit));
+            }
         }
     }
 
     /// Writes h of one vector of units, to the outputs and to the rows that follow.
     #[inline(always)]
     unsafe fn put_h<V: Vector>(&self, row: usize, unit: usize, h: V) {
-        h.store(self.outputs.add(row * self.hidden + unit));
-        self.put_next(self.h, row, unit, h);
+        unsafe {
+            h.store(self.outputs.add(row * self.hidden + unit));
+            self.put_next(self.h, row, unit, h);
+        }
     }
 }
 
 /// Vectors of units that a forward tile covers: cells with gates take one vector of each
 /// gate, the cell without takes as many as a panel has.
 pub(super) const fn unit_vectors(gates: usize, registers: usize) -> usize {
-    if gates == 1 {
-        panel_vectors(registers)
-    } else {
-        1
-    }
+    if gates == 1 { panel_vectors(registers) } else { 1 }
 }
 
 /// Ends of a forward tile; the tile's units begin at `unit`.
@@ -84,26 +86,30 @@ struct Lstm<'a>(&'a Forward, usize);
 impl<V: Vector, const C: usize> Ends<V, C> for Rnn<'_> {
     #[inline(always)]
     unsafe fn start<const R: usize>(&self, row: usize) -> [[V; C]; R] {
-        let Rnn(step, unit) = *self;
-        let mut tile = [[V::splat(0.0); C]; R];
-        for (r, sums) in tile.iter_mut().enumerate() {
-            let input = step.input(row + r).add(unit);
-            for (c, sum) in sums.iter_mut().enumerate() {
-                *sum = V::load(input.add(c * V::LANES));
+        unsafe {
+            let Rnn(step, unit) = *self;
+            let mut tile = [[V::splat(0.0); C]; R];
+            for (r, sums) in tile.iter_mut().enumerate() {
+                let input = step.input(row + r).add(unit);
+                for (c, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(input.add(c * V::LANES));
+                }
             }
+            tile
         }
-        tile
     }
 
     #[inline(always)]
     unsafe fn finish<const R: usize>(&self, row: usize, tile: [[V; C]; R]) {
-        let Rnn(step, unit) = *self;
-        for (r, sums) in tile.iter().enumerate() {
-            for (c, &sum) in sums.iter().enumerate() {
-                let unit = unit + c * V::LANES;
-                let h = tanh(sum);
-                h.store(step.gates.add((row + r) * step.hidden + unit));
-                step.put_h(row + r, unit, h);
+        unsafe {
+            let Rnn(step, unit) = *self;
+            for (r, sums) in tile.iter().enumerate() {
+                for (c, &sum) in sums.iter().enumerate() {
+                    let unit = unit + c * V::LANES;
+                    let h = tanh(sum);
+                    h.store(step.gates.add((row + r) * step.hidden + unit));
+                    step.put_h(row + r, unit, h);
+                }
             }
         }
     }
@@ -112,34 +118,38 @@ impl<V: Vector, const C: usize> Ends<V, C> for Rnn<'_> {
 impl<V: Vector> Ends<V, 3> for Gru<'_> {
     #[inline(always)]
     unsafe fn start<const R: usize>(&self, row: usize) -> [[V; 3]; R] {
-        let Gru(step, unit) = *self;
-        let recurrent = V::load(step.bias.add(unit));
-        let mut tile = [[recurrent; 3]; R];
-        for (r, sums) in tile.iter_mut().enumerate() {
-            let input = step.input(row + r).add(unit);
-            sums[0] = V::load(input.add(step.hidden));
-            sums[1] = V::load(input.add(2 * step.hidden));
+        unsafe {
+            let Gru(step, unit) = *self;
+            let recurrent = V::load(step.bias.add(unit));
+            let mut tile = [[recurrent; 3]; R];
+            for (r, sums) in tile.iter_mut().enumerate() {
+                let input = step.input(row + r).add(unit);
+                sums[0] = V::load(input.add(step.hidden));
+                sums[1] = V::load(input.add(2 * step.hidden));
+            }
+            tile
         }
-        tile
     }
 
     #[inline(always)]
     unsafe fn finish<const R: usize>(&self, row: usize, tile: [[V; 3]; R]) {
-        let Gru(step, unit) = *self;
-        for (r, &[r_sum, z_sum, recurrent]) in tile.iter().enumerate() {
-            let row = row + r;
-            let input = V::load(step.input(row).add(unit));
-            let h = V::load(step.h.add(row * step.hidden + unit));
-            let reset = sigmoid(r_sum);
-            let z = sigmoid(z_sum);
-            let n = tanh(recurrent.mul_add(reset, input));
-            let gates = step.gates.add(row * 4 * step.hidden + unit);
-            n.store(gates);
-            reset.store(gates.add(step.hidden));
-            z.store(gates.add(2 * step.hidden));
-            recurrent.store(gates.add(3 * step.hidden));
-            // h' = n + z (h - n)
-            step.put_h(row, unit, h.sub(n).mul_add(z, n));
+        unsafe {
+            let Gru(step, unit) = *self;
+            for (r, &[r_sum, z_sum, recurrent]) in tile.iter().enumerate() {
+                let row = row + r;
+                let input = V::load(step.input(row).add(unit));
+                let h = V::load(step.h.add(row * step.hidden + unit));
+                let reset = sigmoid(r_sum);
+                let z = sigmoid(z_sum);
+                let n = tanh(recurrent.mul_add(reset, input));
+                let gates = step.gates.add(row * 4 * step.hidden + unit);
+                n.store(gates);
+                reset.store(gates.add(step.hidden));
+                z.store(gates.add(2 * step.hidden));
+                recurrent.store(gates.add(3 * step.hidden));
+                // h' = n + z (h - n)
+                step.put_h(row, unit, h.sub(n).mul_add(z, n));
+            }
         }
     }
 }
@@ -147,34 +157,38 @@ impl<V: Vector> Ends<V, 3> for Gru<'_> {
 impl<V: Vector> Ends<V, 4> for Lstm<'_> {
     #[inline(always)]
     unsafe fn start<const R: usize>(&self, row: usize) -> [[V; 4]; R] {
-        let Lstm(step, unit) = *self;
-        let mut tile = [[V::splat(0.0); 4]; R];
-        for (r, sums) in tile.iter_mut().enumerate() {
-            let input = step.input(row + r).add(unit);
-            for (gate, sum) in sums.iter_mut().enumerate() {
-                *sum = V::load(input.add(gate * step.hidden));
+        unsafe {
+            let Lstm(step, unit) = *self;
+            let mut tile = [[V::splat(0.0); 4]; R];
+            for (r, sums) in tile.iter_mut().enumerate() {
+                let input = step.input(row + r).add(unit);
+                for (gate, sum) in sums.iter_mut().enumerate() {
+                    *sum = V::load(input.add(gate * step.hidden));
+                }
             }
+            tile
         }
-        tile
     }
 
     #[inline(always)]
     unsafe fn finish<const R: usize>(&self, row: usize, tile: [[V; 4]; R]) {
-        let Lstm(step, unit) = *self;
-        for (r, &[i, f, g, o]) in tile.iter().enumerate() {
-            let row = row + r;
-            let at = row * step.hidden + unit;
-            let (i, f, g, o) = (sigmoid(i), sigmoid(f), tanh(g), sigmoid(o));
-            let c = V::load(step.c.add(at)).mul_add(f, i.mul(g));
-            let tanh_c = tanh(c);
-            let gates = step.gates.add(row * 4 * step.hidden + unit);
-            i.store(gates);
-            f.store(gates.add(step.hidden));
-            g.store(gates.add(2 * step.hidden));
-            o.store(gates.add(3 * step.hidden));
-            tanh_c.store(step.tanh_c.add(at));
-            step.put_next(step.c, row, unit, c);
-            step.put_h(row, unit, o.mul(tanh_c));
+        unsafe {
+            let Lstm(step, unit) = *self;
+            for (r, &[i, f, g, o]) in tile.iter().enumerate() {
+                let row = row + r;
+                let at = row * step.hidden + unit;
+                let (i, f, g, o) = (sigmoid(i), sigmoid(f), tanh(g), sigmoid(o));
+                let c = V::load(step.c.add(at)).mul_add(f, i.mul(g));
+                let tanh_c = tanh(c);
+                let gates = step.gates.add(row * 4 * step.hidden + unit);
+                i.store(gates);
+                f.store(gates.add(step.hidden));
+                g.store(gates.add(2 * step.hidden));
+                o.store(gates.add(3 * step.hidden));
+                tanh_c.store(step.tanh_c.add(at));
+                step.put_next(step.c, row, unit, c);
+                step.put_h(row, unit, o.mul(tanh_c));
+            }
         }
     }
 }
@@ -183,15 +197,17 @@ impl<V: Vector> Ends<V, 4> for Lstm<'_> {
 /// The processor has V's instructions, and the pointers are good for the shapes.
 #[inline(always)]
 pub(super) unsafe fn rnn_forward<V: Vector>(step: &Forward) {
-    let panel = unit_vectors(1, V::REGISTERS) * V::LANES;
-    let left = Left::<false> {
-        start: step.h,
-        stride: step.hidden,
-    };
-    for unit in (0..step.hidden).step_by(panel) {
-        let width = panel.min(step.hidden - unit);
-        let weights = step.weights.add(unit * step.hidden);
-        with_vectors!(V, width, C => sweep::<V, C, false>(step.n_rows, step.n_k, left, weights, width, &Rnn(step, unit)));
+    unsafe {
+        let panel = unit_vectors(1, V::REGISTERS) * V::LANES;
+        let left = Left::<false> {
+            start: step.h,
+            stride: step.hidden,
+        };
+        for unit in (0..step.hidden).step_by(panel) {
+            let width = panel.min(step.hidden - unit);
+            let weights = step.weights.add(unit * step.hidden);
+            with_vectors!(V, width, C => sweep::<V, C, false>(step.n_rows, step.n_k, left, weights, width, &Rnn(step, unit)));
+        }
     }
 }
 
@@ -199,13 +215,15 @@ pub(super) unsafe fn rnn_forward<V: Vector>(step: &Forward) {
 /// As for [`rnn_forward`].
 #[inline(always)]
 pub(super) unsafe fn gru_forward<V: Vector>(step: &Forward) {
-    let left = Left::<false> {
-        start: step.h,
-        stride: step.hidden,
-    };
-    for unit in (0..step.hidden).step_by(V::LANES) {
-        let weights = step.weights.add(unit * step.hidden * 3);
-        sweep::<V, 3, false>(step.n_rows, step.n_k, left, weights, 3 * V::LANES, &Gru(step, unit));
+    unsafe {
+        let left = Left::<false> {
+            start: step.h,
+            stride: step.hidden,
+        };
+        for unit in (0..step.hidden).step_by(V::LANES) {
+            let weights = step.weights.add(unit * step.hidden * 3);
+            sweep::<V, 3, false>(step.n_rows, step.n_k, left, weights, 3 * V::LANES, &Gru(step, unit));
+        }
     }
 }
 
@@ -213,13 +231,15 @@ pub(super) unsafe fn gru_forward<V: Vector>(step: &Forward) {
 /// As for [`rnn_forward`].
 #[inline(always)]
 pub(super) unsafe fn lstm_forward<V: Vector>(step: &Forward) {
-    let left = Left::<false> {
-        start: step.h,
-        stride: step.hidden,
-    };
-    for unit in (0..step.hidden).step_by(V::LANES) {
-        let weights = step.weights.add(unit * step.hidden * 4);
-        sweep::<V, 4, false>(step.n_rows, step.n_k, left, weights, 4 * V::LANES, &Lstm(step, unit));
+    unsafe {
+        let left = Left::<false> {
+            start: step.h,
+            stride: step.hidden,
+        };
+        for unit in (0..step.hidden).step_by(V::LANES) {
+            let weights = step.weights.add(unit * step.hidden * 4);
+            sweep::<V, 4, false>(step.n_rows, step.n_k, left, weights, 4 * V::LANES, &Lstm(step, unit));
+        }
     }
 }
 
@@ -250,34 +270,40 @@ pub(super) struct Backward {
 impl Backward {
     #[inline(always)]
     unsafe fn sums_row(&self, row: usize, width: usize) -> *mut f32 {
-        let row = if self.index.is_null() {
-            0
-        } else {
-            *self.index.add(row) as usize
-        };
-        self.sums.add(row * width)
+        unsafe {
+            let row = if self.index.is_null() {
+                0
+            } else {
+                *self.index.add(row) as usize
+            };
+            self.sums.add(row * width)
+        }
     }
 }
 
 /// Stores a gate's gradient and adds it to its sum.
 #[inline(always)]
 unsafe fn put<V: Vector>(gradient: V, gate: *mut f32, sum: *mut f32) {
-    gradient.store(gate);
-    V::load(sum).add(gradient).store(sum);
+    unsafe {
+        gradient.store(gate);
+        V::load(sum).add(gradient).store(sum);
+    }
 }
 
 /// # Safety
 /// As for [`rnn_forward`].
 #[inline(always)]
 pub(super) unsafe fn rnn_backward<V: Vector>(step: &Backward) {
-    let one = V::splat(1.0);
-    for row in 0..step.n_rows {
-        let sums = step.sums_row(row, step.hidden);
-        for unit in (0..step.hidden).step_by(V::LANES) {
-            let at = row * step.hidden + unit;
-            let h = V::load(step.gates.add(at));
-            let dh = V::load(step.outputs.add(at)).add(V::load(step.h_gradient.add(at)));
-            put(dh.mul(h.neg_mul_add(h, one)), step.gates.add(at), sums.add(unit));
+    unsafe {
+        let one = V::splat(1.0);
+        for row in 0..step.n_rows {
+            let sums = step.sums_row(row, step.hidden);
+            for unit in (0..step.hidden).step_by(V::LANES) {
+                let at = row * step.hidden + unit;
+                let h = V::load(step.gates.add(at));
+                let dh = V::load(step.outputs.add(at)).add(V::load(step.h_gradient.add(at)));
+                put(dh.mul(h.neg_mul_add(h, one)), step.gates.add(at), sums.add(unit));
+            }
         }
     }
 }
@@ -286,27 +312,29 @@ pub(super) unsafe fn rnn_backward<V: Vector>(step: &Backward) {
 /// As for [`rnn_forward`].
 #[inline(always)]
 pub(super) unsafe fn gru_backward<V: Vector>(step: &Backward) {
-    let one = V::splat(1.0);
-    let hidden = step.hidden;
-    for row in 0..step.n_rows {
-        let sums = step.sums_row(row, 4 * hidden);
-        for unit in (0..hidden).step_by(V::LANES) {
-            let at = row * hidden + unit;
-            let gates = step.gates.add(row * 4 * hidden + unit);
-            let sums = sums.add(unit);
-            let (n, r) = (V::load(gates), V::load(gates.add(hidden)));
-            let (z, recurrent) = (V::load(gates.add(2 * hidden)), V::load(gates.add(3 * hidden)));
-            let dh = V::load(step.outputs.add(at)).add(V::load(step.h_gradient.add(at)));
-            let h = V::load(step.h.add(at));
-            // dz = dh (h - n) z (1 - z); dn = dh (1 - z)(1 - n²)
-            let dz = dh.mul(h.sub(n)).mul(z.neg_mul_add(z, z));
-            let dn = z.neg_mul_add(dh, dh).mul(n.neg_mul_add(n, one));
-            let dr = dn.mul(recurrent).mul(r.neg_mul_add(r, r));
-            put(dn, gates, sums);
-            put(dr, gates.add(hidden), sums.add(hidden));
-            put(dz, gates.add(2 * hidden), sums.add(2 * hidden));
-            put(dn.mul(r), gates.add(3 * hidden), sums.add(3 * hidden));
-            dh.mul(z).store(step.h_gradient.add(at));
+    unsafe {
+        let one = V::splat(1.0);
+        let hidden = step.hidden;
+        for row in 0..step.n_rows {
+            let sums = step.sums_row(row, 4 * hidden);
+            for unit in (0..hidden).step_by(V::LANES) {
+                let at = row * hidden + unit;
+                let gates = step.gates.add(row * 4 * hidden + unit);
+                let sums = sums.add(unit);
+                let (n, r) = (V::load(gates), V::load(gates.add(hidden)));
+                let (z, recurrent) = (V::load(gates.add(2 * hidden)), V::load(gates.add(3 * hidden)));
+                let dh = V::load(step.outputs.add(at)).add(V::load(step.h_gradient.add(at)));
+                let h = V::load(step.h.add(at));
+                // dz = dh (h - n) z (1 - z); dn = dh (1 - z)(1 - n²)
+                let dz = dh.mul(h.sub(n)).mul(z.neg_mul_add(z, z));
+                let dn = z.neg_mul_add(dh, dh).mul(n.neg_mul_add(n, one));
+                let dr = dn.mul(recurrent).mul(r.neg_mul_add(r, r));
+                put(dn, gates, sums);
+                put(dr, gates.add(hidden), sums.add(hidden));
+                put(dz, gates.add(2 * hidden), sums.add(2 * hidden));
+                put(dn.mul(r), gates.add(3 * hidden), sums.add(3 * hidden));
+                dh.mul(z).store(step.h_gradient.add(at));
+            }
         }
     }
 }
@@ -315,39 +343,41 @@ pub(super) unsafe fn gru_backward<V: Vector>(step: &Backward) {
 /// As for [`rnn_forward`].
 #[inline(always)]
 pub(super) unsafe fn lstm_backward<V: Vector>(step: &Backward) {
-    let one = V::splat(1.0);
-    let hidden = step.hidden;
-    for row in 0..step.n_rows {
-        let sums = step.sums_row(row, 4 * hidden);
-        for unit in (0..hidden).step_by(V::LANES) {
-            let at = row * hidden + unit;
-            let gates = step.gates.add(row * 4 * hidden + unit);
-            let sums = sums.add(unit);
-            let (i, f) = (V::load(gates), V::load(gates.add(hidden)));
-            let (g, o) = (V::load(gates.add(2 * hidden)), V::load(gates.add(3 * hidden)));
-            let tanh_c = V::load(step.tanh_c.add(at));
-            let dh = V::load(step.outputs.add(at)).add(V::load(step.h_gradient.add(at)));
-            // dc = dc + dh o (1 - tanh² c)
-            let dc = dh
-                .mul(o)
-                .mul_add(tanh_c.neg_mul_add(tanh_c, one), V::load(step.c_gradient.add(at)));
-            put(dc.mul(g).mul(i.neg_mul_add(i, i)), gates, sums);
-            put(
-                dc.mul(V::load(step.c.add(at))).mul(f.neg_mul_add(f, f)),
-                gates.add(hidden),
-                sums.add(hidden),
-            );
-            put(
-                dc.mul(i).mul(g.neg_mul_add(g, one)),
-                gates.add(2 * hidden),
-                sums.add(2 * hidden),
-            );
-            put(
-                dh.mul(tanh_c).mul(o.neg_mul_add(o, o)),
-                gates.add(3 * hidden),
-                sums.add(3 * hidden),
-            );
-            dc.mul(f).store(step.c_gradient.add(at));
+    unsafe {
+        let one = V::splat(1.0);
+        let hidden = step.hidden;
+        for row in 0..step.n_rows {
+            let sums = step.sums_row(row, 4 * hidden);
+            for unit in (0..hidden).step_by(V::LANES) {
+                let at = row * hidden + unit;
+                let gates = step.gates.add(row * 4 * hidden + unit);
+                let sums = sums.add(unit);
+                let (i, f) = (V::load(gates), V::load(gates.add(hidden)));
+                let (g, o) = (V::load(gates.add(2 * hidden)), V::load(gates.add(3 * hidden)));
+                let tanh_c = V::load(step.tanh_c.add(at));
+                let dh = V::load(step.outputs.add(at)).add(V::load(step.h_gradient.add(at)));
+                // dc = dc + dh o (1 - tanh² c)
+                let dc = dh
+                    .mul(o)
+                    .mul_add(tanh_c.neg_mul_add(tanh_c, one), V::load(step.c_gradient.add(at)));
+                put(dc.mul(g).mul(i.neg_mul_add(i, i)), gates, sums);
+                put(
+                    dc.mul(V::load(step.c.add(at))).mul(f.neg_mul_add(f, f)),
+                    gates.add(hidden),
+                    sums.add(hidden),
+                );
+                put(
+                    dc.mul(i).mul(g.neg_mul_add(g, one)),
+                    gates.add(2 * hidden),
+                    sums.add(2 * hidden),
+                );
+                put(
+                    dh.mul(tanh_c).mul(o.neg_mul_add(o, o)),
+                    gates.add(3 * hidden),
+                    sums.add(3 * hidden),
+                );
+                dc.mul(f).store(step.c_gradient.add(at));
+            }
         }
     }
 }
@@ -358,13 +388,15 @@ pub(super) unsafe fn lstm_backward<V: Vector>(step: &Backward) {
 /// As for [`rnn_forward`].
 #[inline(always)]
 pub(super) unsafe fn sum_children<V: Vector>(children: &[u32], rows: *const f32, parents: *mut f32, width: usize) {
-    for (parent, ends) in children.windows(2).enumerate() {
-        for column in (0..width).step_by(V::LANES) {
-            let mut sum = V::splat(0.0);
-            for child in ends[0]..ends[1] {
-                sum = sum.add(V::load(rows.add(child as usize * width + column)));
+    unsafe {
+        for (parent, ends) in children.windows(2).enumerate() {
+            for column in (0..width).step_by(V::LANES) {
+                let mut sum = V::splat(0.0);
+                for child in ends[0]..ends[1] {
+                    sum = sum.add(V::load(rows.add(child as usize * width + column)));
+                }
+                sum.store(parents.add(parent * width + column));
             }
-            sum.store(parents.add(parent * width + column));
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::compute::buffer::Buffer;
 use crate::compute::parallel::do_all;
 use crate::compute::product::padded;
 use crate::network::architecture::{Architecture, Cell, Ranges};
-use crate::network::fused::kernels::{saved_gates, Kernels, Matrix, MatrixMut, Onto};
+use crate::network::fused::kernels::{Kernels, Matrix, MatrixMut, Onto, saved_gates};
 use crate::network::fused::weights::{gate_order, gate_row, put_row, threads_for};
 
 /// The gradients of one shard.

@@ -6,12 +6,12 @@
 
 use std::sync::OnceLock;
 
-use crate::compute::product::{self, panel_vectors, OuterProducts, Product, PAD};
+use crate::compute::product::{self, OuterProducts, PAD, Product, panel_vectors};
 use crate::compute::vector::{Portable, Vector};
+use crate::network::Cell;
 use crate::network::dropout::Dropout;
 use crate::network::fused::cells::{self, unit_vectors};
 use crate::network::fused::softmax;
-use crate::network::Cell;
 
 #[cfg(target_arch = "aarch64")]
 use crate::compute::vector::Neon;
@@ -154,13 +154,13 @@ macro_rules! compile {
             // SAFETY (every function): the vector's instructions are enabled here, and
             // the caller answers for the processor and for the pointers.
             $(#[target_feature(enable = $feature)])?
-            unsafe fn product(p: &Product) {
+            unsafe fn product(p: &Product) { unsafe {
                 product::product::<$V>(p)
-            }
+            }}
             $(#[target_feature(enable = $feature)])?
-            unsafe fn outer_products(p: &OuterProducts) {
+            unsafe fn outer_products(p: &OuterProducts) { unsafe {
                 product::outer_products::<$V>(p)
-            }
+            }}
             $(#[target_feature(enable = $feature)])?
             unsafe fn put_columns(
                 shape: (usize, usize),
@@ -168,37 +168,37 @@ macro_rules! compile {
                 from_stride: usize,
                 to: *mut f32,
                 to_stride: usize,
-            ) {
+            ) { unsafe {
                 product::put_columns::<$V>(shape, from, from_stride, to, to_stride)
-            }
+            }}
             $(#[target_feature(enable = $feature)])?
-            unsafe fn rnn_forward(step: &cells::Forward) {
+            unsafe fn rnn_forward(step: &cells::Forward) { unsafe {
                 cells::rnn_forward::<$V>(step)
-            }
+            }}
             $(#[target_feature(enable = $feature)])?
-            unsafe fn gru_forward(step: &cells::Forward) {
+            unsafe fn gru_forward(step: &cells::Forward) { unsafe {
                 cells::gru_forward::<$V>(step)
-            }
+            }}
             $(#[target_feature(enable = $feature)])?
-            unsafe fn lstm_forward(step: &cells::Forward) {
+            unsafe fn lstm_forward(step: &cells::Forward) { unsafe {
                 cells::lstm_forward::<$V>(step)
-            }
+            }}
             $(#[target_feature(enable = $feature)])?
-            unsafe fn rnn_backward(step: &cells::Backward) {
+            unsafe fn rnn_backward(step: &cells::Backward) { unsafe {
                 cells::rnn_backward::<$V>(step)
-            }
+            }}
             $(#[target_feature(enable = $feature)])?
-            unsafe fn gru_backward(step: &cells::Backward) {
+            unsafe fn gru_backward(step: &cells::Backward) { unsafe {
                 cells::gru_backward::<$V>(step)
-            }
+            }}
             $(#[target_feature(enable = $feature)])?
-            unsafe fn lstm_backward(step: &cells::Backward) {
+            unsafe fn lstm_backward(step: &cells::Backward) { unsafe {
                 cells::lstm_backward::<$V>(step)
-            }
+            }}
             $(#[target_feature(enable = $feature)])?
-            unsafe fn softmax(logits: *mut f32, n_rows: usize, width: usize) {
+            unsafe fn softmax(logits: *mut f32, n_rows: usize, width: usize) { unsafe {
                 softmax::softmax::<$V>(logits, n_rows, width)
-            }
+            }}
             $(#[target_feature(enable = $feature)])?
             unsafe fn cross_entropy(
                 logits: *mut f32,
@@ -206,13 +206,13 @@ macro_rules! compile {
                 width: usize,
                 weights: *const f32,
                 sums: *mut f32,
-            ) -> f64 {
+            ) -> f64 { unsafe {
                 softmax::cross_entropy::<$V>(logits, n_rows, width, weights, sums)
-            }
+            }}
             $(#[target_feature(enable = $feature)])?
-            unsafe fn sum_children(children: &[u32], rows: *const f32, parents: *mut f32, width: usize) {
+            unsafe fn sum_children(children: &[u32], rows: *const f32, parents: *mut f32, width: usize) { unsafe {
                 cells::sum_children::<$V>(children, rows, parents, width)
-            }
+            }}
             $(#[target_feature(enable = $feature)])?
             unsafe fn drop(dropout: &Dropout, key: u64, position: usize, row: &mut [f32]) {
                 dropout.apply(key, position, row)
@@ -395,9 +395,11 @@ impl Kernels {
         let (inputs, inputs_stride, index) = match step.inputs {
             Inputs::Table(table, index) => {
                 let stride = cell.gates() * hidden;
-                assert!(index[..n_rows]
-                    .iter()
-                    .all(|&row| (row as usize + 1) * stride <= table.len()));
+                assert!(
+                    index[..n_rows]
+                        .iter()
+                        .all(|&row| (row as usize + 1) * stride <= table.len())
+                );
                 (table.as_ptr(), stride, index.as_ptr())
             }
             Inputs::Gates => (gates.cast_const(), saved_gates(cell) * hidden, std::ptr::null()),
@@ -439,9 +441,11 @@ impl Kernels {
         );
         assert!(step.sums.len() >= stride);
         if let Some(index) = step.index {
-            assert!(index[..n_rows]
-                .iter()
-                .all(|&row| (row as usize + 1) * stride <= step.sums.len()));
+            assert!(
+                index[..n_rows]
+                    .iter()
+                    .all(|&row| (row as usize + 1) * stride <= step.sums.len())
+            );
         }
         let operands = cells::Backward {
             n_rows,

@@ -104,7 +104,7 @@ mod block;
 use block::{Progress, Training, Wanted, Workspace};
 use gradients::{GradientPlaces, Gradients, Unpacking};
 use kernels::Kernels;
-use tree::{n_shared, Sequence};
+use tree::{Sequence, n_shared};
 use weights::{BackwardWeights, Weights};
 
 use crate::compute::buffer::Buffer;
@@ -113,7 +113,7 @@ use crate::compute::pool::Pool;
 use crate::compute::product::padded;
 
 use super::batch::Part;
-use super::{check, Architecture, Engine, Example, LossSum, Step, Unfinished};
+use super::{Architecture, Engine, Example, LossSum, Step, Unfinished, check};
 
 /// Gradients are summed in at most this many parts, so at most this many threads help. The
 /// parts are a power of two, so that as many threads have equal shares.

@@ -140,7 +140,7 @@ impl Tree {
     pub(super) fn width(&self, sequences: &[Sequence], step: usize) -> usize {
         let shared = sequences.iter().zip(&self.shared);
         shared
-            .filter(|(sequence, &shared)| sequence.n_steps > step && shared <= step)
+            .filter(|&(sequence, &shared)| sequence.n_steps > step && shared <= step)
             .count()
     }
 

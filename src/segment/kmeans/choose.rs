@@ -10,7 +10,7 @@
 use crate::error::Error;
 use crate::segment::kmeans::fit::{Options, Prepared};
 use crate::segment::kmeans::model::Model;
-use crate::segment::kmeans::quality::{measure, Quality};
+use crate::segment::kmeans::quality::{Quality, measure};
 use crate::segment::points::Points;
 use std::ops::RangeInclusive;
 

@@ -9,8 +9,8 @@
 
 use crate::compute::parallel;
 use crate::error::Error;
-use crate::random::{hash, Random};
-use crate::segment::kmeans::blocks::{squared_distances, Blocks, CHUNK, LANES};
+use crate::random::{Random, hash};
+use crate::segment::kmeans::blocks::{Blocks, CHUNK, LANES, squared_distances};
 use crate::segment::points::Points;
 use crate::segment::scale::Scaling;
 

@@ -10,7 +10,7 @@
 //! Lloyd's iterations change nothing.
 
 use crate::compute::job::Steps;
-use crate::segment::kmeans::blocks::{squared_distance, Blocks, LANES, SLACK};
+use crate::segment::kmeans::blocks::{Blocks, LANES, SLACK, squared_distance};
 use crate::segment::kmeans::lloyd;
 
 /// Passes over the points; a few are enough in practice.

@@ -38,15 +38,15 @@ use crate::compute::job;
 use crate::compute::parallel;
 use crate::error::Error;
 use crate::limits::MAX_CLUSTERS;
-use crate::random::{hash, Random};
+use crate::random::{Random, hash};
 use crate::segment::kmeans::blocks::{Blocks, SLACK};
 use crate::segment::kmeans::coreset;
 use crate::segment::kmeans::exchange::Singles;
 use crate::segment::kmeans::lloyd::{self, Lloyd};
 use crate::segment::kmeans::model::{Assigner, Model};
-use crate::segment::kmeans::start::{another, Start};
+use crate::segment::kmeans::start::{Start, another};
 use crate::segment::noise;
-use crate::segment::points::{compare, Points};
+use crate::segment::points::{Points, compare};
 use crate::segment::scale::Scaling;
 use std::borrow::Cow;
 
@@ -317,7 +317,7 @@ impl Run {
                     return Self {
                         iterations,
                         ..Self::of(&lloyd)
-                    }
+                    };
                 }
             }
         }

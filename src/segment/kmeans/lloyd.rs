@@ -26,7 +26,7 @@
 use crate::compute::dispatch::{self, Kernel};
 use crate::compute::job::Steps;
 use crate::compute::parallel;
-use crate::segment::kmeans::blocks::{squared_distance, squared_distances, sum, Blocks, Lanes, CHUNK, LANES, SLACK};
+use crate::segment::kmeans::blocks::{Blocks, CHUNK, LANES, Lanes, SLACK, squared_distance, squared_distances, sum};
 use std::ops::Range;
 
 /// A block whose points are in different clusters.
@@ -320,11 +320,7 @@ impl Drift {
     fn expiry(&self, owner: u16, margin: f64, scale: f64) -> f64 {
         let now = self.of(owner);
         let margin = margin - SLACK * (scale + now);
-        if margin > 0.0 {
-            now + margin
-        } else {
-            f64::NEG_INFINITY
-        }
+        if margin > 0.0 { now + margin } else { f64::NEG_INFINITY }
     }
 }
 
@@ -622,11 +618,7 @@ impl Nearest {
     fn owner(&self) -> u16 {
         let first = self.labels[0];
         let different = self.labels.iter().filter(|&&label| label != first).count();
-        if different == 0 {
-            first as u16
-        } else {
-            MIXED
-        }
+        if different == 0 { first as u16 } else { MIXED }
     }
 
     /// Per point the margin between the distances of the two nearest centroids,

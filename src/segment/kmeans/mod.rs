@@ -20,4 +20,4 @@ pub mod fit;
 pub mod quality;
 pub mod choose;
 
-pub use fit::{fit, Options, Prepared, FEW, MANY};
+pub use fit::{FEW, MANY, Options, Prepared, fit};

@@ -3,7 +3,7 @@
 use crate::compute::dispatch::{self, Kernel};
 use crate::compute::job::Steps;
 use crate::error::Error;
-use crate::segment::kmeans::blocks::{Lanes, LANES};
+use crate::segment::kmeans::blocks::{LANES, Lanes};
 use crate::segment::points::compare;
 use crate::segment::scale::logarithm;
 

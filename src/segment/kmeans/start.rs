@@ -7,8 +7,8 @@
 use crate::compute::dispatch::{self, Kernel};
 use crate::compute::parallel;
 use crate::error::Error;
-use crate::random::{hash, Random};
-use crate::segment::kmeans::blocks::{squared_distance, squared_distances, sum, Blocks, Lanes, CHUNK, LANES, SLACK};
+use crate::random::{Random, hash};
+use crate::segment::kmeans::blocks::{Blocks, CHUNK, LANES, Lanes, SLACK, squared_distance, squared_distances, sum};
 use crate::segment::kmeans::lloyd;
 use crate::segment::points::Points;
 use crate::segment::scale::Scaling;
@@ -327,11 +327,7 @@ impl CoveredChunk {
 
 /// A point's share of the potential; before the first pick its weight.
 fn share(weight: f64, square: f64) -> f64 {
-    if square.is_infinite() {
-        weight
-    } else {
-        weight * square
-    }
+    if square.is_infinite() { weight } else { weight * square }
 }
 
 /// The position in `parts` in which the running sum passes `rest`, and what is

@@ -3,7 +3,7 @@
 
 use crate::compute::dispatch::Kernel;
 use crate::error::Error;
-use crate::segment::kmeans::blocks::{sum, Blocks, Lanes, LANES};
+use crate::segment::kmeans::blocks::{Blocks, LANES, Lanes, sum};
 use std::ops::Range;
 
 /// Added to every variance of scaled coordinates, so that a component of equal
@@ -304,11 +304,7 @@ fn exp(x: f64) -> f64 {
     }
     // Adds the whole number to the exponent.
     let scaled = f64::from_bits(power.to_bits().wrapping_add(rounded.to_bits() << 52));
-    if x > LEAST {
-        scaled
-    } else {
-        0.0
-    }
+    if x > LEAST { scaled } else { 0.0 }
 }
 
 /// The lower triangular factor of a symmetric matrix, or nothing when it is not

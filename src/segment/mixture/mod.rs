@@ -29,8 +29,8 @@ use crate::segment::kmeans::blocks::{Blocks, LANES};
 use crate::segment::kmeans::model::Assigner;
 use crate::segment::kmeans::{Options, Prepared};
 use crate::segment::mixture::density::{Components, Densities, Expect, Sums};
-use crate::segment::points::{compare, Points};
-use crate::segment::scale::{logarithm, Scaling};
+use crate::segment::points::{Points, compare};
+use crate::segment::scale::{Scaling, logarithm};
 
 /// The largest number of points that a mixture is fitted to.
 pub const FITTED_POINTS: usize = 1 << 15;

@@ -6,7 +6,7 @@
 
 use crate::compute::parallel;
 use crate::segment::points::curve::Curve;
-use crate::segment::points::rows::{compare, Rows};
+use crate::segment::points::rows::{Rows, compare};
 use std::ops::Range;
 
 /// Rows sorted by one task.

@@ -4,7 +4,7 @@
 
 use crate::compute::dispatch::{self, Kernel};
 use crate::compute::parallel;
-use crate::segment::points::rows::{Bounds, Rows, CHUNK};
+use crate::segment::points::rows::{Bounds, CHUNK, Rows};
 
 /// Rows whose keys are made together.
 const KEYS: usize = 256;
