@@ -40,6 +40,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -340,6 +341,18 @@ def worker(arguments):
     return 1 if failed else 0
 
 
+def run_version(duckdb, arguments):
+    """What the files print on one version, in a process of its own, and how many passed, failed and were skipped."""
+    with tempfile.NamedTemporaryFile("r", prefix="footfall_") as current:
+        command = [sys.executable, __file__, "--duckdb", duckdb, "--worker", current.name, *arguments]
+        ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        counts = re.search(r"^DuckDB \S+: (\d+) passed, (\d+) failed, (\d+) skipped\n\Z", ended.stdout, re.M)
+        if ended.returncode not in (0, 1) or counts is None:
+            crash = f"{current.read()}: the process ended with {ended.returncode} under {duckdb}\n"
+            return ended.stdout + crash, (0, 1, 0)
+        return ended.stdout, tuple(map(int, counts.groups()))
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -360,19 +373,10 @@ def main():
     options = ["--extension", arguments.extension, "--timeout", str(arguments.timeout)]
     options += ["--macros"] * arguments.macros + ["--verbose"] * arguments.verbose
     totals = [0, 0, 0]
-    for duckdb in arguments.duckdb:
-        with tempfile.NamedTemporaryFile("r", prefix="footfall_") as current:
-            command = [sys.executable, __file__, "--duckdb", duckdb, "--worker", current.name]
-            process = subprocess.Popen([*command, *options, *files], stdout=subprocess.PIPE, text=True)
-            counts = None
-            for line in process.stdout:
-                print(line, end="", flush=True)
-                counts = re.match(r"DuckDB \S+: (\d+) passed, (\d+) failed, (\d+) skipped", line)
-            if process.wait() not in (0, 1) or counts is None:
-                print(f"{current.read()}: the process ended with {process.returncode} under {duckdb}")
-                totals[1] += 1
-            else:
-                totals = [total + int(n) for total, n in zip(totals, counts.groups())]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for text, counts in pool.map(lambda duckdb: run_version(duckdb, [*options, *files]), arguments.duckdb):
+            print(text, end="", flush=True)
+            totals = [total + n for total, n in zip(totals, counts)]
     print("{} passed, {} failed, {} skipped".format(*totals))
     return 1 if totals[1] else 0
 

@@ -13,9 +13,22 @@ import argparse
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+
+
+def run(test, duckdb, arguments):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(duckdb.resolve()),
+        "FOOTFALL_DUCKDB": str(duckdb.resolve()),
+        "FOOTFALL_DUCKDBS": os.pathsep.join(str(folder.resolve()) for folder in arguments.duckdb),
+        "FOOTFALL_EXTENSION": str(arguments.extension.resolve()),
+    }
+    command = [sys.executable, str(test)]
+    return subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def main():
@@ -24,20 +37,14 @@ def main():
     parser.add_argument("--extension", required=True, type=Path)
     parser.add_argument("tests", nargs="*", type=Path, default=sorted(HERE.glob("test_*.py")))
     arguments = parser.parse_args()
+    runs = [(test, duckdb) for duckdb in arguments.duckdb for test in arguments.tests]
     failed = []
-    for duckdb in arguments.duckdb:
-        for test in arguments.tests:
-            print(f"== {test.name} on DuckDB {duckdb.name}", flush=True)
-            environment = {
-                **os.environ,
-                "PYTHONPATH": str(duckdb.resolve()),
-                "FOOTFALL_DUCKDB": str(duckdb.resolve()),
-                "FOOTFALL_DUCKDBS": os.pathsep.join(str(folder.resolve()) for folder in arguments.duckdb),
-                "FOOTFALL_EXTENSION": str(arguments.extension.resolve()),
-            }
-            code = subprocess.run([sys.executable, str(test)], env=environment).returncode
-            if code:
-                failed.append(f"{test.name} on {duckdb.name} (exit {code})")
+    # As many at a time as there are processors; most of them keep one busy.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for (test, duckdb), ended in zip(runs, pool.map(lambda pair: run(*pair, arguments), runs)):
+            print(f"== {test.name} on DuckDB {duckdb.name}\n{ended.stdout}", end="", flush=True)
+            if ended.returncode:
+                failed.append(f"{test.name} on {duckdb.name} (exit {ended.returncode})")
     print("failed: " + ", ".join(failed) if failed else "client tests passed")
     return bool(failed)
 
