@@ -48,7 +48,7 @@ pub enum Error {
     #[error("{0}")]
     Device(String),
     /// An array of another length than the network's.
-    #[error("'{name}' holds {len} values; allowed: {expected}")]
+    #[error("argument '{name}' holds {len} values; allowed: {expected}")]
     Length {
         name: &'static str,
         len: usize,

@@ -419,7 +419,7 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
                 }],
                 &EVALUATION
             ),
-            "'first_target' is 0; allowed: 1 or more"
+            "argument 'first_target' is 0; allowed: 1 or more"
         );
         assert_eq!(
             message(
@@ -429,7 +429,7 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
                     ..EVALUATION
                 }
             ),
-            "'window' is 0; allowed: 1 or more"
+            "argument 'window' is 0; allowed: 1 or more"
         );
         assert_eq!(
             message(
@@ -439,7 +439,7 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
                     ..EVALUATION
                 }
             ),
-            "'threads' is 0; allowed: 1 or more"
+            "argument 'threads' is 0; allowed: 1 or more"
         );
         assert_eq!(
             message(
@@ -449,12 +449,12 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
                     ..EVALUATION
                 }
             ),
-            "'class_weights' holds 1 values; allowed: 5"
+            "argument 'class_weights' holds 1 values; allowed: 5"
         );
         assert_eq!(
             engine.predict(&parameters[1..], &[&[0]], 1).unwrap_err().to_string(),
             format!(
-                "'parameters' holds {} values; allowed: {}",
+                "argument 'parameters' holds {} values; allowed: {}",
                 parameters.len() - 1,
                 parameters.len()
             )
@@ -464,14 +464,14 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
                 .advance(&parameters, &mut [0.0; 7], 0, &mut [0.0; 5])
                 .unwrap_err()
                 .to_string(),
-            "'state' holds 7 values; allowed: 8"
+            "argument 'state' holds 7 values; allowed: 8"
         );
         assert_eq!(
             engine
                 .loss_and_gradient(&parameters, &[good], &EVALUATION, &mut [0.0])
                 .unwrap_err()
                 .to_string(),
-            format!("'gradient' holds 1 values; allowed: {}", parameters.len())
+            format!("argument 'gradient' holds 1 values; allowed: {}", parameters.len())
         );
     }
     let refused = Plain::new(
@@ -482,7 +482,10 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
         Device::Cpu,
     )
     .unwrap_err();
-    assert_eq!(refused.to_string(), "'dropout' is 1; allowed: 0 <= dropout < 1");
+    assert_eq!(
+        refused.to_string(),
+        "argument 'dropout' is 1; allowed: 0 <= dropout < 1"
+    );
     let refused = Plain::new(
         Architecture {
             vocabulary: 257,
@@ -491,7 +494,7 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
         Device::Cpu,
     )
     .unwrap_err();
-    assert_eq!(refused.to_string(), "'vocabulary' is 257; allowed: 1 to 256");
+    assert_eq!(refused.to_string(), "argument 'vocabulary' is 257; allowed: 1 to 254");
 }
 
 #[test]
