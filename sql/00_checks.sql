@@ -470,23 +470,61 @@ Parameters:
 Example:
 SELECT footfall.internal.unscaled(3::HUGEINT, 2::DOUBLE) AS three_halves;$$;
 
-CREATE MACRO footfall.internal.exact_sum(given) AS
-CASE WHEN count(given) > 0 THEN
-    coalesce(footfall.internal.unscaled(
-        sum(CASE WHEN given = 0 OR abs(given) BETWEEN 0.0078125 AND 68719476736
-            THEN CAST(given * CAST(1152921504606846976 AS DOUBLE) AS HUGEINT)
-        END),
-        CAST(1152921504606846976 AS DOUBLE)
-    ), 0) + coalesce(list_sum(list_sort(
-        list(given) FILTER (NOT (given = 0 OR abs(given) BETWEEN 0.0078125 AND 68719476736)), 'ASC', 'NULLS LAST'
-    )), 0)
+CREATE MACRO footfall.internal.whole_sum(given) AS
+sum(CASE WHEN abs(given) <= 68719476736 THEN CAST(given * CAST(1152921504606846976 AS DOUBLE) AS HUGEINT) END);
+
+COMMENT ON MACRO footfall.internal.whole_sum IS $$What `exact_sum` adds up without rounding: the numbers of a group to 2^36, in multiples of 2^-60.
+
+Parameters:
+- given: DOUBLE.
+
+Example:
+SELECT footfall.internal.whole_sum(x) AS multiples FROM (VALUES (0.25::DOUBLE), (0.5)) AS money(x);$$;
+
+CREATE MACRO footfall.internal.rest_list(given) AS
+list(given) FILTER (abs(given) NOT BETWEEN 0.0078125 AND 68719476736 AND given <> 0);
+
+COMMENT ON MACRO footfall.internal.rest_list IS $$The numbers of a group that are no multiples of 2^-60, or that are above 2^36; NULL where there are none, as in most groups.
+
+Parameters:
+- given: DOUBLE.
+
+Example:
+SELECT footfall.internal.rest_list(x) AS rest FROM (VALUES (0.25::DOUBLE), (1e-30), (1e12)) AS money(x);$$;
+
+CREATE MACRO footfall.internal.exact_total(whole, rest, unit) AS
+CASE
+    WHEN rest IS NULL
+    THEN footfall.internal.unscaled(whole, unit)
+    ELSE coalesce(footfall.internal.unscaled(whole, unit), 0) + list_sum(list_sort([
+        -- What a small number has of whole units is counted already.
+        x - CASE WHEN abs(x) < 1 THEN CAST(CAST(x * unit AS HUGEINT) AS DOUBLE) / unit ELSE 0 END
+        FOR x IN rest
+    ], 'ASC', 'NULLS LAST'))
 END;
+
+COMMENT ON MACRO footfall.internal.exact_total IS $$The sum of money whose parts `whole_sum` and `rest_list` gave.
+
+The parts of several groups can be put together first, by `sum` and by `list` with `flatten`: nothing is rounded before the end.
+
+Parameters:
+- whole: HUGEINT, of `whole_sum`, or a number of other units.
+- rest: DOUBLE[], of `rest_list`.
+- unit: DOUBLE, how many units make a one; 2^60 those of `whole_sum`.
+
+Example:
+SELECT footfall.internal.exact_total(1234, NULL, 100::DOUBLE) AS euros;$$;
+
+CREATE MACRO footfall.internal.exact_sum(given) AS
+footfall.internal.exact_total(
+    footfall.internal.whole_sum(given), footfall.internal.rest_list(given), CAST(1152921504606846976 AS DOUBLE)
+);
 
 COMMENT ON MACRO footfall.internal.exact_sum IS $$The sum of money in a group: the same digits in whatever order the rows come.
 
 Numbers from 1/128 to 2^36 are multiples of 2^-60, so as many 2^-60 they are whole, and whole numbers are summed without
-rounding. The DOUBLE nearest to that sum is the result. The rare numbers outside are sorted first, and then added.
-NULL where there is no number.
+rounding. The DOUBLE nearest to that sum is the result. The rare numbers outside, or what they have beyond whole multiples, are
+sorted first, and then added. NULL where there is no number.
 
 Parameters:
 - given: DOUBLE.

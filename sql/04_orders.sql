@@ -21,22 +21,63 @@ Parameters:
 Example:
 SELECT 0.1::DOUBLE + 0.2::DOUBLE - 0.3::DOUBLE AS added, footfall.internal.rounded(added, 0.6, 15) AS money;$$;
 
-CREATE MACRO footfall.internal.finite_total(function_name, customer, total) AS
-CASE WHEN customer IS NULL OR isfinite(total) IS NOT false
+CREATE MACRO footfall.internal.finite_total(function_name, customer, gross, total) AS
+CASE WHEN customer IS NULL OR isfinite(gross) IS NOT false
     THEN total
-    ELSE error('footfall.' || function_name || ': argument ''amount'' adds up to ' || CASE WHEN isnan(total) THEN 'NaN' ELSE CAST(total AS VARCHAR) END || ' for customer '
-        || footfall.internal.one_line(left(CAST(customer AS VARCHAR), 200)) || '; allowed: finite numbers and NULL')
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''amount'' adds up to ', CASE WHEN isnan(gross) THEN 'NaN' ELSE 'more than a DOUBLE holds' END,
+        ' for customer ', footfall.internal.one_line(left(CAST(customer AS VARCHAR), 200)),
+        ', signs left aside; allowed: numbers whose sizes add up to less than 1.8e308, and NULL'
+    ))
 END;
 
-COMMENT ON MACRO footfall.internal.finite_total IS $$A customer's sum of amounts, or an error where it is infinite or NaN.
+COMMENT ON MACRO footfall.internal.finite_total IS $$A customer's sum of amounts, or an error where one of them is infinite or NaN, or all are too large to add up.
+
+Sizes are asked and not the sum: whether 1.7e308, 1.7e308 and -1.7e308 add up would depend on their order.
 
 Parameters:
 - function_name: the macro's name, for the message.
 - customer: who it is, for the message; the sum of nobody, NULL, is not looked at.
+- gross: DOUBLE, the sum of the absolute values.
 - total: DOUBLE.
 
 Example:
-SELECT footfall.internal.finite_total('rfm', 1, 12.5) AS total;$$;
+SELECT footfall.internal.finite_total('rfm', 1, 17.5, 12.5) AS total;$$;
+
+CREATE MACRO footfall.internal.whole_units(type_name) AS
+CASE
+    WHEN type_name IN ('TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER')
+    THEN CAST(1 AS DOUBLE)
+    WHEN type_name LIKE 'DECIMAL(%)' AND TRY_CAST(split_part(type_name[9:-2], ',', 1) AS INTEGER) <= 18
+    THEN pow(10, TRY_CAST(split_part(type_name[9:-2], ',', 2) AS INTEGER))
+END;
+
+COMMENT ON MACRO footfall.internal.whole_units IS $$How many units of a type of number make a one, where all its numbers are whole units and fit BIGINT; else NULL.
+
+Parameters:
+- type_name: VARCHAR, of `typeof`.
+
+Example:
+SELECT footfall.internal.whole_units('DECIMAL(10,2)') AS cents, footfall.internal.whole_units('DOUBLE') AS none;$$;
+
+CREATE MACRO footfall.internal.near_total(function_name, customer, line_amount, rows_suffice) AS
+CASE
+    WHEN rows_suffice
+    THEN footfall.internal.finite_total(function_name, customer, sum(abs(line_amount)), fsum(line_amount))
+    WHEN footfall.internal.rest_list(line_amount) IS NULL
+    THEN CAST(footfall.internal.whole_sum(line_amount) AS DOUBLE) / CAST(1152921504606846976 AS DOUBLE)
+    ELSE footfall.internal.exact_sum(line_amount)
+END;
+
+COMMENT ON MACRO footfall.internal.near_total IS $$The sum of an order to within its last digits, which tell whether it is above 0.
+
+Parameters:
+- function_name, customer: for the error of `finite_total`.
+- line_amount: DOUBLE, the amounts of a group.
+- rows_suffice: as in `order_rows`; true makes a total that is not finite an error.
+
+Example:
+SELECT footfall.internal.near_total('rfm', 1, x, false) AS total FROM (VALUES (0.1::DOUBLE), (0.2)) AS money(x);$$;
 
 CREATE MACRO footfall.internal.order_rows(
     function_name, tbl, customer_argument, customer_id, order_id, ts, amount,
@@ -50,10 +91,16 @@ WITH ff_lines AS NOT MATERIALIZED (
         footfall.internal.instant(function_name, 'ts', ts) AS instant_time,
         footfall.internal.local_time(function_name, 'ts', ts, time_zone := time_zone, default_zone := 'UTC') AS local_time,
         footfall.internal.number(function_name, 'amount', amount) AS line_amount,
+        CASE WHEN footfall.internal.whole_units(typeof(amount)) = 1
+            THEN TRY_CAST(amount AS BIGINT)
+            ELSE TRY_CAST(TRY_CAST(amount AS DOUBLE) * footfall.internal.whole_units(typeof(amount)) AS BIGINT)
+        END AS line_units,
+        footfall.internal.whole_units(typeof(amount)) AS unit,
         action AS line_action,
         -- Known when DuckDB plans, so that of the branches below it runs one.
         typeof(order_id) <> typeof(NULL) AS has_orders,
         typeof(amount) <> typeof(NULL) AS has_amounts,
+        footfall.internal.whole_units(typeof(amount)) IS NOT NULL AS has_units,
         -- Said of the arguments themselves, which DuckDB knows when it plans: nothing is left of this for the rows.
         CASE
             WHEN typeof(action) <> typeof(NULL) AND (typeof(order_id) <> typeof(NULL) OR typeof(amount) <> typeof(NULL))
@@ -82,50 +129,62 @@ SELECT
     moment,
     moment AS last_moment,
     line_action,
-    NULL::DOUBLE AS total,
+    NULL::HUGEINT AS whole,
+    NULL::DOUBLE AS unit,
+    NULL::DOUBLE[] AS rest,
     NULL::DOUBLE AS gross,
     NULL::BIGINT AS n_lines,
     true AS is_purchase
 FROM ff_usable_lines
 WHERE NOT has_orders AND NOT has_amounts AND rows_suffice
 UNION ALL
-SELECT buyer, NULL, moment, moment, NULL, NULL, NULL, count(*), true
+SELECT buyer, NULL, moment, moment, NULL, NULL, NULL, NULL, NULL, count(*), true
 FROM ff_usable_lines
 WHERE NOT has_orders AND NOT has_amounts AND NOT rows_suffice
 GROUP BY buyer, moment
 UNION ALL
--- A total within its own rounding is 0, for which a sum in any order will do; DuckDB drops the sums of the branch that it
--- does not take. Where the caller sums the totals up, it refuses those that are not finite.
+-- Numbers of a type of whole units are summed as such, which costs less. A total within its own rounding is 0. DuckDB drops
+-- the branches, and the sums of a branch, that are not asked for.
 SELECT
-    buyer, NULL, moment, moment, NULL, footfall.internal.exact_sum(line_amount), sum(abs(line_amount)), count(*),
-    CASE WHEN rows_suffice
-        THEN footfall.internal.finite_total(function_name, buyer, fsum(line_amount))
-        ELSE footfall.internal.exact_sum(line_amount)
-    END > 5e-15 * sum(abs(line_amount))
+    buyer, NULL, moment, moment, NULL, sum(line_units), max(unit), NULL, sum(abs(line_amount)), count(*),
+    sum(line_units) > 5e-15 * max(unit) * sum(abs(line_amount))
 FROM ff_usable_lines
-WHERE NOT has_orders AND has_amounts
+WHERE NOT has_orders AND has_amounts AND has_units
 GROUP BY buyer, moment
 UNION ALL
-SELECT buyer, order_key, min(moment), max(moment), NULL, NULL, NULL, count(*), true
+SELECT
+    buyer, NULL, moment, moment, NULL, footfall.internal.whole_sum(line_amount), CAST(1152921504606846976 AS DOUBLE),
+    footfall.internal.rest_list(line_amount), sum(abs(line_amount)), count(*),
+    footfall.internal.near_total(function_name, buyer, line_amount, rows_suffice) > 5e-15 * sum(abs(line_amount))
+FROM ff_usable_lines
+WHERE NOT has_orders AND has_amounts AND NOT has_units
+GROUP BY buyer, moment
+UNION ALL
+SELECT buyer, order_key, min(moment), max(moment), NULL, NULL, NULL, NULL, NULL, count(*), true
 FROM ff_usable_lines
 WHERE has_orders AND NOT has_amounts
 GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END
 UNION ALL
 SELECT
-    buyer, order_key, min(moment), max(moment), NULL, footfall.internal.exact_sum(line_amount), sum(abs(line_amount)), count(*),
-    CASE WHEN rows_suffice
-        THEN footfall.internal.finite_total(function_name, buyer, fsum(line_amount))
-        ELSE footfall.internal.exact_sum(line_amount)
-    END > 5e-15 * sum(abs(line_amount))
+    buyer, order_key, min(moment), max(moment), NULL, sum(line_units), max(unit), NULL, sum(abs(line_amount)), count(*),
+    sum(line_units) > 5e-15 * max(unit) * sum(abs(line_amount))
 FROM ff_usable_lines
-WHERE has_orders AND has_amounts
+WHERE has_orders AND has_amounts AND has_units
+GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END
+UNION ALL
+SELECT
+    buyer, order_key, min(moment), max(moment), NULL, footfall.internal.whole_sum(line_amount), CAST(1152921504606846976 AS DOUBLE),
+    footfall.internal.rest_list(line_amount), sum(abs(line_amount)), count(*),
+    footfall.internal.near_total(function_name, buyer, line_amount, rows_suffice) > 5e-15 * sum(abs(line_amount))
+FROM ff_usable_lines
+WHERE has_orders AND has_amounts AND NOT has_units
 GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END;
 
 COMMENT ON MACRO TABLE footfall.internal.order_rows IS $$The orders among the rows of a relation, as `orders`, `rfm`, `repeat_purchase` and `cohorts` count them.
 
 One row per order by the rules of `orders`, those of nobody included: `buyer`, `order_key`, `moment` and `last_moment`
-(the first and last `ts`, of the type that it has), `line_action`, `total` and `gross` (the sums of the amounts and of
-their absolute values), `n_lines` and `is_purchase`. Rows with a NULL or infinite time are left out.
+(the first and last `ts`, of the type that it has), `line_action`, `whole`, `unit` and `rest` (the sum of the amounts in the parts
+of `exact_total`), `gross` (that of their absolute values), `n_lines` and `is_purchase`. Rows with a NULL or infinite time are left out.
 
 Parameters:
 - function_name: the macro that was called, for messages.
@@ -141,7 +200,7 @@ Parameters:
 
 Example:
 WITH lines(customer, order_id, day, price) AS (VALUES (1, 'A', DATE '2010-12-01', 20.0), (1, 'A', DATE '2010-12-01', 5.0))
-SELECT buyer, order_key, total, n_lines, is_purchase
+SELECT buyer, order_key, gross, n_lines, is_purchase
 FROM footfall.internal.order_rows('rfm', lines, 'customer_id', customer, order_id, day, price);$$;
 
 CREATE MACRO footfall.main.orders(tbl, customer_id, order_id, ts, amount := NULL) AS TABLE
@@ -152,7 +211,9 @@ SELECT
     footfall.internal.unmarked(buyer) AS customer_id,
     footfall.internal.unmarked(order_key) AS order_id,
     moment AS ts,
-    footfall.internal.rounded(footfall.internal.finite_total('orders', buyer, total), least(gross, 1e15), 15) AS amount,
+    footfall.internal.rounded(
+        footfall.internal.finite_total('orders', buyer, gross, footfall.internal.exact_total(whole, rest, unit)), least(gross, 1e15), 15
+    ) AS amount,
     n_lines AS lines,
     coalesce(is_purchase, false) AS is_purchase
 FROM ff_orders

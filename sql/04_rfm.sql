@@ -68,7 +68,9 @@ WITH ff_orders AS NOT MATERIALIZED (
             THEN footfall.internal.local_time(function_name, 'ts', moment, time_zone := time_zone, default_zone := 'UTC')
         END AS purchase_time,
         footfall.internal.local_time(function_name, 'ts', last_moment, time_zone := time_zone, default_zone := 'UTC') AS last_row_time,
-        total,
+        whole,
+        unit,
+        rest,
         gross
     FROM footfall.internal.order_rows(
         function_name, tbl, 'customer_id', customer_id, order_id, ts, amount,
@@ -81,7 +83,7 @@ ff_customers AS MATERIALIZED (
         buyer,
         max(purchase_time) AS last_time,
         count(purchase_time) AS n_purchases,
-        footfall.internal.exact_sum(total) AS total,
+        footfall.internal.exact_total(sum(whole), flatten(list(rest) FILTER (rest IS NOT NULL)), max(unit)) AS total,
         sum(gross) AS gross,
         max(last_row_time) AS last_seen
     FROM ff_orders
@@ -102,7 +104,7 @@ ff_measured AS MATERIALIZED (
     FROM ff_customers
     CROSS JOIN ff_today
     -- An amount that is no number is no purchase either, so the total is looked at first.
-    WHERE buyer IS NOT NULL AND CASE WHEN isfinite(footfall.internal.finite_total(function_name, buyer, total)) IS NOT false THEN n_purchases > 0 END
+    WHERE buyer IS NOT NULL AND CASE WHEN isfinite(footfall.internal.finite_total(function_name, buyer, gross, total)) IS NOT false THEN n_purchases > 0 END
 ),
 -- The three measures one below the other, each so that more is better.
 ff_weights AS (
