@@ -676,19 +676,30 @@ WITH ff_events AS NOT MATERIALIZED (
         footfall.internal.action_name(action) AS event_action
     FROM query_table(tbl)
 ),
--- One pass for events and users: a relation that gives other rows each time, such as a sample, is read once.
+ff_marked AS NOT MATERIALIZED (
+    SELECT
+        event_user,
+        event_group,
+        event_action = CAST(view AS VARCHAR) AS is_view,
+        event_action = coalesce(CAST(cart AS VARCHAR), 'cart') AS is_cart,
+        event_action = coalesce(CAST(favourite AS VARCHAR), 'fav') AS is_favourite,
+        event_action = CAST(purchase AS VARCHAR) AS is_purchase
+    FROM ff_events
+),
+-- All groups: one pass for events and users.
 ff_group_users AS NOT MATERIALIZED (
     SELECT
         event_group,
         event_user,
-        count(*) FILTER (event_action = CAST(view AS VARCHAR)) AS n_views,
-        count(*) FILTER (event_action = coalesce(CAST(cart AS VARCHAR), 'cart')) AS n_carts,
-        count(*) FILTER (event_action = coalesce(CAST(favourite AS VARCHAR), 'fav')) AS n_favourites,
-        count(*) FILTER (event_action = CAST(purchase AS VARCHAR)) AS n_purchases
-    FROM ff_events
+        count(*) FILTER (is_view) AS n_views,
+        count(*) FILTER (is_cart) AS n_carts,
+        count(*) FILTER (is_favourite) AS n_favourites,
+        count(*) FILTER (is_purchase) AS n_purchases
+    FROM ff_marked
+    WHERE top IS NULL
     GROUP BY event_group, event_user
 ),
-ff_by_group AS MATERIALIZED (
+ff_all_groups AS MATERIALIZED (
     SELECT
         event_group,
         CAST(sum(n_views) AS BIGINT) AS n_views,
@@ -701,11 +712,46 @@ ff_by_group AS MATERIALIZED (
     FROM ff_group_users
     GROUP BY event_group
 ),
-ff_counted AS MATERIALIZED (
-    FROM ff_by_group
+-- The best groups: users are counted in those that are shown, which costs less than counting them in all. What both passes need
+-- is kept, so that a relation that gives other rows each time, such as a sample, is read once.
+ff_kept AS MATERIALIZED (FROM ff_marked WHERE top IS NOT NULL),
+ff_group_events AS MATERIALIZED (
+    SELECT
+        event_group,
+        count(*) FILTER (is_view) AS n_views,
+        count(*) FILTER (is_cart) AS n_carts,
+        count(*) FILTER (is_favourite) AS n_favourites,
+        count(*) FILTER (is_purchase) AS n_purchases
+    FROM ff_kept
+    GROUP BY event_group
+),
+ff_best AS MATERIALIZED (
+    FROM ff_group_events
     WHERE event_group IS NOT NULL
     ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST
     LIMIT CASE WHEN TRY_CAST(top AS BIGINT) >= 1 THEN TRY_CAST(top AS BIGINT) END
+),
+ff_best_users AS (
+    SELECT
+        event_group,
+        count(*) FILTER (has_viewed) AS n_viewers,
+        count(*) FILTER (has_bought) AS n_buyers,
+        count(*) FILTER (has_viewed AND has_bought) AS n_both
+    FROM (
+        SELECT event_group, event_user, bool_or(is_view) AS has_viewed, bool_or(is_purchase) AS has_bought
+        FROM ff_kept
+        WHERE (is_view OR is_purchase) AND event_user IS NOT NULL AND event_group IN (SELECT event_group FROM ff_best)
+        GROUP BY event_group, event_user
+    )
+    GROUP BY event_group
+),
+ff_counted AS MATERIALIZED (
+    FROM ff_all_groups
+    WHERE event_group IS NOT NULL
+    UNION ALL
+    SELECT ff_best.*, coalesce(n_viewers, 0), coalesce(n_buyers, 0), coalesce(n_both, 0)
+    FROM ff_best
+    LEFT JOIN ff_best_users ON ff_best_users.event_group = ff_best.event_group
 ),
 ff_occurring AS MATERIALIZED (
     SELECT
@@ -713,7 +759,7 @@ ff_occurring AS MATERIALIZED (
         coalesce(sum(n_carts), 0) > 0 AS has_carts,
         coalesce(sum(n_favourites), 0) > 0 AS has_favourites,
         coalesce(sum(n_purchases), 0) > 0 AS has_purchases
-    FROM ff_by_group
+    FROM (FROM ff_group_events UNION ALL SELECT event_group, n_views, n_carts, n_favourites, n_purchases FROM ff_all_groups)
 ),
 -- Read only where an action that was asked for does not occur, to name those that do.
 ff_actions_seen AS MATERIALIZED (
