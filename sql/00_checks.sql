@@ -170,6 +170,16 @@ Parameters:
 Example:
 SELECT footfall.internal.action_name('pv') = 'PV' AS is_equal;$$;
 
+CREATE MACRO footfall.internal.option_name(given) AS footfall.internal.action_name(given);
+
+COMMENT ON MACRO footfall.internal.option_name IS $$The value of an option that is a name, as text that is compared byte by byte: 'zero' is allowed, 'ZERO' in no collation.
+
+Parameters:
+- given: what an argument such as `absent` was given, of any type.
+
+Example:
+SELECT footfall.internal.option_name('ZERO' COLLATE NOCASE) IN ('error', 'zero') AS is_allowed;$$;
+
 CREATE MACRO footfall.internal.refuse_text(function_name, argument_name, text_name, reason) AS
 error(concat(
     'footfall.', function_name, ': argument ''', argument_name, ''' is the text ',

@@ -45,8 +45,14 @@ SELECT footfall.internal.funnel_steps(['pv', 'cart', 'buy']) AS steps;$$;
 
 CREATE MACRO footfall.internal.funnel_place(event_action, names) AS
 CAST(CASE event_action
-    WHEN names[1] THEN 1 WHEN names[2] THEN 2 WHEN names[3] THEN 3 WHEN names[4] THEN 4
-    WHEN names[5] THEN 5 WHEN names[6] THEN 6 WHEN names[7] THEN 7 WHEN names[8] THEN 8
+    WHEN footfall.internal.action_name(names[1]) THEN 1
+    WHEN footfall.internal.action_name(names[2]) THEN 2
+    WHEN footfall.internal.action_name(names[3]) THEN 3
+    WHEN footfall.internal.action_name(names[4]) THEN 4
+    WHEN footfall.internal.action_name(names[5]) THEN 5
+    WHEN footfall.internal.action_name(names[6]) THEN 6
+    WHEN footfall.internal.action_name(names[7]) THEN 7
+    WHEN footfall.internal.action_name(names[8]) THEN 8
     ELSE 0
 END AS UBIGINT);
 
@@ -147,7 +153,7 @@ ff_all_actions AS (
     FROM ff_events
     CROSS JOIN (
         SELECT 1
-        WHERE CAST(absent AS VARCHAR) IS NOT DISTINCT FROM 'error'
+        WHERE footfall.internal.option_name(absent) IS NOT DISTINCT FROM 'error'
             AND EXISTS (FROM ff_numbers WHERE step_number NOT IN (SELECT step_number FROM ff_counted WHERE n_action_users > 0))
     ) AS is_wanted
     WHERE event_action IS NOT NULL
@@ -171,8 +177,10 @@ WHERE (SELECT
     ) AND footfall.internal.check_option(
         TRY_CAST(strict_increase AS BOOLEAN) IS NOT NULL, 'funnel', 'strict_increase', strict_increase, 'true, false'
     ) AND footfall.internal.check_option(
-        CAST(absent AS VARCHAR) IN ('error', 'zero'), 'funnel', 'absent', absent, '''error'', ''zero'''
-    ) AND footfall.internal.check_occurs('funnel', 'steps', TRY_CAST(steps AS VARCHAR[]), names)
+        footfall.internal.option_name(absent) IN ('error', 'zero'), 'funnel', 'absent', absent, '''error'', ''zero'''
+    ) AND footfall.internal.check_occurs(
+        'funnel', 'steps', [footfall.internal.action_name(name) FOR name IN TRY_CAST(steps AS VARCHAR[])], names
+    )
     FROM ff_all_actions
 )
 WINDOW from_start AS (PARTITION BY event_group ORDER BY step_number ASC NULLS LAST)

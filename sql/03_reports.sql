@@ -32,7 +32,7 @@ SELECT footfall.internal.whole_day('activity', 'period_from', TIMESTAMP '2017-11
 
 CREATE MACRO footfall.internal.counted_days(function_name, seen, which, first_day, end_day) AS
 CASE
-    WHEN CAST(which AS VARCHAR) = 'open' THEN seen
+    WHEN footfall.internal.option_name(which) = 'open' THEN seen
     WHEN coalesce(end_day, seen[-1] + 1) - coalesce(first_day, seen[1]) > 100000
     THEN error('footfall.' || function_name || ': argument ''ts'' spans ' || (coalesce(end_day, seen[-1] + 1) - coalesce(first_day, seen[1]))
         || ' days; allowed: 100000, so clean the times first, or give period_from and period_until')
@@ -66,13 +66,13 @@ Example:
 SELECT footfall.internal.counted_days('activity', [17495, 17498], 'calendar', NULL, NULL) AS days;$$;
 
 CREATE MACRO footfall.internal.calendar_slot(moment, part, week_start) AS
-CASE CAST(part AS VARCHAR)
+CASE footfall.internal.option_name(part)
     WHEN 'hour' THEN hour(moment)
     WHEN 'weekday' THEN isodow(moment)
     WHEN 'hour_of_week' THEN 24 * isodow(moment) - 24 + hour(moment)
     WHEN 'date' THEN CAST(moment AS DATE) - DATE '1970-01-01'
     WHEN 'week' THEN CAST(moment AS DATE) - DATE '1970-01-01'
-        - (isodow(moment) + 7 - list_position(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], CAST(week_start AS VARCHAR))) % 7
+        - (isodow(moment) + 7 - list_position(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], footfall.internal.option_name(week_start))) % 7
     WHEN 'month' THEN CAST(moment AS DATE) - DATE '1970-01-01' - day(moment) + 1
     WHEN 'quarter' THEN make_date(year(moment), 3 * quarter(moment) - 2, 1) - DATE '1970-01-01'
 END;
@@ -104,7 +104,7 @@ ff_placed AS NOT MATERIALIZED (
         footfall.internal.calendar_slot(event_time, "by", week_start) AS slot,
         CAST(event_time AS DATE) AS date_seen,
         event_user,
-        event_action = CAST(purchase AS VARCHAR) AS is_purchase
+        event_action = footfall.internal.action_name(purchase) AS is_purchase
     FROM ff_events
     WHERE event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
         AND (period_from IS NULL OR event_time >= footfall.internal.whole_day('activity', 'period_from', period_from))
@@ -115,12 +115,12 @@ ff_placed AS NOT MATERIALIZED (
 ff_slot_users AS NOT MATERIALIZED (
     SELECT slot, NULL AS date_seen, event_user, count(*) AS n_events, count(*) FILTER (is_purchase) AS n_purchases
     FROM ff_placed
-    WHERE CAST("by" AS VARCHAR) = 'date' OR (CAST("days" AS VARCHAR) = 'calendar' AND period_from IS NOT NULL AND period_until IS NOT NULL)
+    WHERE footfall.internal.option_name("by") = 'date' OR (footfall.internal.option_name("days") = 'calendar' AND period_from IS NOT NULL AND period_until IS NOT NULL)
     GROUP BY slot, event_user
     UNION ALL
     SELECT slot, date_seen, event_user, count(*), count(*) FILTER (is_purchase)
     FROM ff_placed
-    WHERE CAST("by" AS VARCHAR) <> 'date' AND (CAST("days" AS VARCHAR) = 'open' OR period_from IS NULL OR period_until IS NULL)
+    WHERE footfall.internal.option_name("by") <> 'date' AND (footfall.internal.option_name("days") = 'open' OR period_from IS NULL OR period_until IS NULL)
     GROUP BY GROUPING SETS ((slot, event_user), (date_seen))
 ),
 ff_slots AS MATERIALIZED (
@@ -133,7 +133,7 @@ ff_period AS MATERIALIZED (
         list(day_number ORDER BY day_number ASC NULLS LAST) AS seen,
         footfall.internal.whole_day('activity', 'period_from', period_from) - DATE '1970-01-01' AS first_day,
         footfall.internal.whole_day('activity', 'period_until', period_until) - DATE '1970-01-01' AS end_day
-    FROM (SELECT CASE CAST("by" AS VARCHAR) WHEN 'date' THEN slot ELSE date_seen - DATE '1970-01-01' END AS day_number FROM ff_slots)
+    FROM (SELECT CASE footfall.internal.option_name("by") WHEN 'date' THEN slot ELSE date_seen - DATE '1970-01-01' END AS day_number FROM ff_slots)
     WHERE day_number IS NOT NULL
 ),
 ff_calendar AS MATERIALIZED (
@@ -148,9 +148,9 @@ ff_slot_days AS MATERIALIZED (
 ),
 -- Every hour and weekday is a row, whether the shop knows it or not.
 ff_all_slots AS (
-    SELECT day_slot AS slot FROM ff_slot_days WHERE CAST("by" AS VARCHAR) NOT IN ('hour', 'weekday', 'hour_of_week')
+    SELECT day_slot AS slot FROM ff_slot_days WHERE footfall.internal.option_name("by") NOT IN ('hour', 'weekday', 'hour_of_week')
     UNION ALL
-    SELECT unnest(CASE CAST("by" AS VARCHAR) WHEN 'hour' THEN range(24) WHEN 'weekday' THEN range(1, 8) WHEN 'hour_of_week' THEN range(168) END)
+    SELECT unnest(CASE footfall.internal.option_name("by") WHEN 'hour' THEN range(24) WHEN 'weekday' THEN range(1, 8) WHEN 'hour_of_week' THEN range(168) END)
     WHERE (SELECT count(*) FROM ff_slot_days) > 0
 ),
 ff_rates AS MATERIALIZED (
@@ -165,23 +165,23 @@ ff_rates AS MATERIALIZED (
         coalesce(ff_slots.n_purchases, 0) / ff_slot_days.n_days AS purchase_rate
     FROM ff_all_slots
     LEFT JOIN ff_slot_days
-        ON ff_slot_days.day_slot = ff_all_slots.slot - CASE WHEN CAST("by" AS VARCHAR) IN ('hour', 'hour_of_week') THEN ff_all_slots.slot % 24 ELSE 0 END
+        ON ff_slot_days.day_slot = ff_all_slots.slot - CASE WHEN footfall.internal.option_name("by") IN ('hour', 'hour_of_week') THEN ff_all_slots.slot % 24 ELSE 0 END
     LEFT JOIN ff_slots ON ff_slots.slot = ff_all_slots.slot
 ),
 -- Read only where there is no purchase to report.
 ff_actions_seen AS MATERIALIZED (
     SELECT list(DISTINCT event_action) FILTER (event_action IS NOT NULL) AS found
     FROM ff_events
-    CROSS JOIN (SELECT 1 FROM ff_slots HAVING coalesce(sum(n_purchases), 0) = 0 AND CAST(absent AS VARCHAR) = 'error')
+    CROSS JOIN (SELECT 1 FROM ff_slots HAVING coalesce(sum(n_purchases), 0) = 0 AND footfall.internal.option_name(absent) = 'error')
 )
 SELECT
     TRY_CAST(CASE
-        WHEN CAST("by" AS VARCHAR) IN ('hour', 'weekday', 'hour_of_week') THEN CAST(slot AS VARCHAR)
-        WHEN CAST("by" AS VARCHAR) = 'month' THEN strftime(first_date, '%Y%m')
-        WHEN CAST("by" AS VARCHAR) = 'quarter' THEN strftime(first_date, '%Y') || quarter(first_date)
+        WHEN footfall.internal.option_name("by") IN ('hour', 'weekday', 'hour_of_week') THEN CAST(slot AS VARCHAR)
+        WHEN footfall.internal.option_name("by") = 'month' THEN strftime(first_date, '%Y%m')
+        WHEN footfall.internal.option_name("by") = 'quarter' THEN strftime(first_date, '%Y') || quarter(first_date)
         ELSE strftime(first_date, '%Y%m%d')
     END AS INTEGER) AS bucket,
-    CASE CAST("by" AS VARCHAR)
+    CASE footfall.internal.option_name("by")
         WHEN 'hour' THEN printf('%02d:00', slot)
         WHEN 'weekday' THEN weekday_names[slot]
         WHEN 'hour_of_week' THEN weekday_names[slot // 24 + 1] || printf(' %02d:00', slot % 24)
@@ -199,7 +199,7 @@ SELECT
     -- Wider bars are cut in the shell of DuckDB 1.4.
     bar(event_rate, 0, max(event_rate) OVER (), 26) AS chart,
     bar(purchase_rate, 0, max(purchase_rate) OVER (), 26) AS purchase_chart,
-    CAST("days" AS VARCHAR) AS days_counted
+    footfall.internal.option_name("days") AS days_counted
 FROM ff_rates
 -- In one order, so that the last digit does not depend on the threads.
 CROSS JOIN (SELECT list_avg(list(event_rate ORDER BY slot ASC NULLS LAST)) AS mean_rate FROM ff_rates)
@@ -215,28 +215,28 @@ WHERE (SELECT
         'activity', CASE WHEN first_day IS NULL THEN 'period_until' ELSE 'period_from' END,
         DATE '1970-01-01' + CAST(coalesce(first_day, end_day) AS INTEGER),
         'a day with events on its side of it; period_from and period_until together give rows of zeros'
-    ) AND footfall.internal.check_occurs('activity', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
+    ) AND footfall.internal.check_occurs('activity', 'purchase', [footfall.internal.action_name(purchase)], coalesce(found, []))
     FROM ff_period
     CROSS JOIN ff_actions_seen
     CROSS JOIN (SELECT list_filter([
         {
-            'argument': 'by', 'given': CAST("by" AS VARCHAR), 'is_right': CAST("by" AS VARCHAR) IN ('hour', 'weekday', 'hour_of_week', 'date', 'week', 'month', 'quarter'),
+            'argument': 'by', 'given': footfall.internal.option_name("by"), 'is_right': footfall.internal.option_name("by") IN ('hour', 'weekday', 'hour_of_week', 'date', 'week', 'month', 'quarter'),
             'allowed': '''hour'', ''weekday'', ''hour_of_week'', ''date'', ''week'', ''month'', ''quarter'''
         },
-        {'argument': 'days', 'given': CAST("days" AS VARCHAR), 'is_right': CAST("days" AS VARCHAR) IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
+        {'argument': 'days', 'given': footfall.internal.option_name("days"), 'is_right': footfall.internal.option_name("days") IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
         {
-            'argument': 'week_start', 'given': CAST(week_start AS VARCHAR),
-            'is_right': CAST(week_start AS VARCHAR) COLLATE "binary" IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
+            'argument': 'week_start', 'given': footfall.internal.option_name(week_start),
+            'is_right': footfall.internal.option_name(week_start) IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
             'allowed': '''monday'' to ''sunday'''
         },
-        {'argument': 'purchase', 'given': CAST(purchase AS VARCHAR), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
-        {'argument': 'absent', 'given': CAST(absent AS VARCHAR), 'is_right': CAST(absent AS VARCHAR) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
+        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
+        {'argument': 'absent', 'given': footfall.internal.option_name(absent), 'is_right': footfall.internal.option_name(absent) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY
-    CASE CAST("by" AS VARCHAR)
-        WHEN 'weekday' THEN (slot + 7 - list_position([lower(name) FOR name IN weekday_names], CAST(week_start AS VARCHAR))) % 7
-        WHEN 'hour_of_week' THEN (slot + 192 - 24 * list_position([lower(name) FOR name IN weekday_names], CAST(week_start AS VARCHAR))) % 168
+    CASE footfall.internal.option_name("by")
+        WHEN 'weekday' THEN (slot + 7 - list_position([lower(name) FOR name IN weekday_names], footfall.internal.option_name(week_start))) % 7
+        WHEN 'hour_of_week' THEN (slot + 192 - 24 * list_position([lower(name) FOR name IN weekday_names], footfall.internal.option_name(week_start))) % 168
         ELSE slot
     END ASC NULLS LAST;
 
@@ -306,7 +306,7 @@ ff_user_dates AS MATERIALIZED (
         -- DuckDB would take an OR apart and compare every time several times over.
         AND CASE
             WHEN period_from IS NULL OR event_time >= footfall.internal.whole_day('promotion_effect', 'period_from', period_from) THEN true
-            ELSE CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR) AND event_time < footfall.internal.whole_day('promotion_effect', 'starts', starts)
+            ELSE footfall.internal.action_name(event_action) = footfall.internal.action_name(purchase) AND event_time < footfall.internal.whole_day('promotion_effect', 'starts', starts)
         END
         AND (period_until IS NULL OR event_time < footfall.internal.whole_day('promotion_effect', 'period_until', period_until))
     GROUP BY event_action, day_number, event_user
@@ -496,7 +496,7 @@ ff_buyers AS (
             bool_or(day_number >= inside_from AND day_number < inside_until) AS has_bought_inside
         FROM ff_user_dates
         CROSS JOIN ff_promotion
-        WHERE CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR) AND event_user IS NOT NULL
+        WHERE footfall.internal.action_name(event_action) = footfall.internal.action_name(purchase) AND event_user IS NOT NULL
         GROUP BY event_user
     )
     WHERE has_bought_inside
@@ -505,7 +505,7 @@ ff_buyers AS (
 ff_actions_seen AS MATERIALIZED (
     SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
     FROM ff_events
-    CROSS JOIN (SELECT 1 FROM ff_user_dates HAVING count_if(CAST(event_action AS VARCHAR) = CAST(purchase AS VARCHAR)) = 0 AND CAST(absent AS VARCHAR) = 'error')
+    CROSS JOIN (SELECT 1 FROM ff_user_dates HAVING count_if(footfall.internal.action_name(event_action) = footfall.internal.action_name(purchase)) = 0 AND footfall.internal.option_name(absent) = 'error')
 )
 SELECT
     footfall.internal.unmarked(ff_actions.event_action) AS action,
@@ -533,7 +533,7 @@ SELECT
     n_first_time AS first_time_buyers_inside,
     share_inside AS share_active_inside,
     share_outside AS share_active_outside,
-    CAST("days" AS VARCHAR) AS days_counted,
+    footfall.internal.option_name("days") AS days_counted,
     nullif(concat_ws('; ',
         CASE WHEN ff_day_counts.n_inside = 0
             THEN 'no weekday of the promotion is outside it as well, so there is nothing to compare with'
@@ -562,7 +562,7 @@ CROSS JOIN ff_buyers
 WHERE (SELECT
     footfall.internal.check_option(wrong_day IS NULL, 'promotion_effect', wrong_day['argument'], wrong_day['given'], wrong_day['allowed'])
     AND footfall.internal.check_option(wrong IS NULL, 'promotion_effect', wrong['argument'], wrong['given'], wrong['allowed'])
-    AND footfall.internal.check_occurs('promotion_effect', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(found, []))
+    AND footfall.internal.check_occurs('promotion_effect', 'purchase', [footfall.internal.action_name(purchase)], coalesce(found, []))
     FROM (SELECT list_filter([
         {'argument': 'starts', 'given': DATE '1970-01-01' + CAST(start_day AS INTEGER), 'is_right': start_day IS NOT NULL, 'allowed': 'a DATE'},
         {
@@ -584,9 +584,9 @@ WHERE (SELECT
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong_day FROM ff_promotion)
     CROSS JOIN ff_actions_seen
     CROSS JOIN (SELECT list_filter([
-        {'argument': 'days', 'given': CAST("days" AS VARCHAR), 'is_right': CAST("days" AS VARCHAR) IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
-        {'argument': 'purchase', 'given': CAST(purchase AS VARCHAR), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
-        {'argument': 'absent', 'given': CAST(absent AS VARCHAR), 'is_right': CAST(absent AS VARCHAR) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
+        {'argument': 'days', 'given': footfall.internal.option_name("days"), 'is_right': footfall.internal.option_name("days") IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
+        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
+        {'argument': 'absent', 'given': footfall.internal.option_name(absent), 'is_right': footfall.internal.option_name(absent) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY ff_actions.all_inside + ff_actions.all_outside DESC NULLS LAST, ff_actions.event_action ASC NULLS LAST;
@@ -680,10 +680,10 @@ ff_marked AS NOT MATERIALIZED (
     SELECT
         event_user,
         event_group,
-        event_action = CAST(view AS VARCHAR) AS is_view,
-        event_action = coalesce(CAST(cart AS VARCHAR), 'cart') AS is_cart,
-        event_action = coalesce(CAST(favourite AS VARCHAR), 'fav') AS is_favourite,
-        event_action = CAST(purchase AS VARCHAR) AS is_purchase
+        event_action = footfall.internal.action_name(view) AS is_view,
+        event_action = coalesce(footfall.internal.action_name(cart), 'cart') AS is_cart,
+        event_action = coalesce(footfall.internal.action_name(favourite), 'fav') AS is_favourite,
+        event_action = footfall.internal.action_name(purchase) AS is_purchase
     FROM ff_events
 ),
 -- All groups: one pass for events and users.
@@ -767,7 +767,7 @@ ff_actions_seen AS MATERIALIZED (
     FROM ff_events
     CROSS JOIN (
         SELECT 1 FROM ff_occurring
-        WHERE CAST(absent AS VARCHAR) = 'error'
+        WHERE footfall.internal.option_name(absent) = 'error'
             AND NOT (has_views AND has_purchases AND (cart IS NULL OR has_carts) AND (favourite IS NULL OR has_favourites))
     )
 )
@@ -791,7 +791,7 @@ WHERE (SELECT
     footfall.internal.check_option(
         coalesce(TRY_CAST(top AS DOUBLE) >= 1 AND TRY_CAST(top AS DOUBLE) = TRY_CAST(top AS BIGINT), top IS NULL), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
     ) AND footfall.internal.check_option(wrong IS NULL, 'conversion', wrong['argument'], wrong['given'], wrong['allowed'])
-    AND (CAST(absent AS VARCHAR) = 'zero' OR footfall.internal.check_occurs(
+    AND (footfall.internal.option_name(absent) = 'zero' OR footfall.internal.check_occurs(
         'conversion', missing['argument'], CASE WHEN missing IS NOT NULL THEN [missing['action']] ELSE [] END, seen
     ))
     FROM (
@@ -799,17 +799,17 @@ WHERE (SELECT
             coalesce(found, []) AS seen,
             -- The defaults of cart and favourite need not occur.
             list_filter([
-                {'argument': 'view', 'action': CAST(view AS VARCHAR)},
-                {'argument': 'purchase', 'action': CAST(purchase AS VARCHAR)},
-                {'argument': 'cart', 'action': CAST(cart AS VARCHAR)},
-                {'argument': 'favourite', 'action': CAST(favourite AS VARCHAR)}
+                {'argument': 'view', 'action': footfall.internal.action_name(view)},
+                {'argument': 'purchase', 'action': footfall.internal.action_name(purchase)},
+                {'argument': 'cart', 'action': footfall.internal.action_name(cart)},
+                {'argument': 'favourite', 'action': footfall.internal.action_name(favourite)}
             ], lambda named: NOT list_contains(seen, named['action']))[1] AS missing
         FROM ff_actions_seen
     )
     CROSS JOIN (SELECT list_filter([
-        {'argument': 'view', 'given': CAST(view AS VARCHAR), 'is_right': view IS NOT NULL, 'allowed': 'the name of an action'},
-        {'argument': 'purchase', 'given': CAST(purchase AS VARCHAR), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
-        {'argument': 'absent', 'given': CAST(absent AS VARCHAR), 'is_right': CAST(absent AS VARCHAR) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
+        {'argument': 'view', 'given': footfall.internal.action_name(view), 'is_right': view IS NOT NULL, 'allowed': 'the name of an action'},
+        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
+        {'argument': 'absent', 'given': footfall.internal.option_name(absent), 'is_right': footfall.internal.option_name(absent) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST;

@@ -22,7 +22,7 @@ ff_dated AS NOT MATERIALIZED (
         *,
         -- Days since the day of 1970 on which a week began; 5 January was a Monday.
         CAST(local_time AS DATE) - DATE '1970-01-04' - list_position(
-            ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], CAST(week_start AS VARCHAR)
+            ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], footfall.internal.option_name(week_start)
         ) AS week_day
     FROM ff_rows
 ),
@@ -31,15 +31,15 @@ ff_numbered AS NOT MATERIALIZED (
     SELECT
         buyer,
         instant_time,
-        CASE CAST(period AS VARCHAR)
+        CASE footfall.internal.option_name(period)
             WHEN 'day' THEN CAST(local_time AS DATE) - DATE '1970-01-01'
             WHEN 'week' THEN (week_day - (week_day % 7 + 7) % 7) // 7
             WHEN 'month' THEN 12 * year(local_time) + month(local_time) - 1
             WHEN 'quarter' THEN 4 * year(local_time) + quarter(local_time) - 1
             ELSE year(local_time)
         END AS slot,
-        typeof(starts) = typeof(NULL) OR action_name = CAST(starts AS VARCHAR) AS begins,
-        typeof(returns) = typeof(NULL) OR action_name = CAST(returns AS VARCHAR) AS comes_back
+        typeof(starts) = typeof(NULL) OR action_name = footfall.internal.action_name(starts) AS begins,
+        typeof(returns) = typeof(NULL) OR action_name = footfall.internal.action_name(returns) AS comes_back
     FROM ff_dated
 ),
 ff_user_slots AS MATERIALIZED (
@@ -72,7 +72,7 @@ ff_sizes AS (
             THEN CAST(error('footfall.cohorts: argument ''ts'' spans ' || last_slot - first_slot + 1
                 || ' periods; allowed: 100000, so clean the times first, or take a longer period') AS BIGINT)
             WHEN n_rows > 10000000
-            THEN CAST(error('footfall.cohorts: argument ''period'' is ' || footfall.internal.shown(CAST(period AS VARCHAR)) || ', which gives '
+            THEN CAST(error('footfall.cohorts: argument ''period'' is ' || footfall.internal.shown(footfall.internal.option_name(period)) || ', which gives '
                 || n_rows || ' rows, one for each cohort and period; allowed: 10000000, so take a longer period or fewer days') AS BIGINT)
             ELSE last_slot - first_slot + 1
         END)) AS distance
@@ -85,14 +85,14 @@ ff_totals AS (SELECT count(*) FILTER (is_start) AS n_starts, count(last_return) 
 ff_missing AS (
     SELECT true
     FROM ff_totals
-    WHERE CAST(absent AS VARCHAR) <> 'zero' AND ((typeof(starts) <> typeof(NULL) AND n_starts = 0) OR (typeof(returns) <> typeof(NULL) AND n_returns = 0))
+    WHERE footfall.internal.option_name(absent) <> 'zero' AND ((typeof(starts) <> typeof(NULL) AND n_starts = 0) OR (typeof(returns) <> typeof(NULL) AND n_returns = 0))
 ),
 ff_found AS (SELECT list(DISTINCT action_name) FILTER (action_name IS NOT NULL) AS names FROM ff_rows CROSS JOIN ff_missing)
 SELECT
-    CASE CAST(period AS VARCHAR)
+    CASE footfall.internal.option_name(period)
         WHEN 'day' THEN DATE '1970-01-01' + CAST(ff_sizes.first_slot AS INTEGER)
         WHEN 'week' THEN DATE '1970-01-04' + CAST(7 * ff_sizes.first_slot AS INTEGER) + list_position(
-            ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], CAST(week_start AS VARCHAR)
+            ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], footfall.internal.option_name(week_start)
         )
         WHEN 'month' THEN make_date(
             CAST(floor(ff_sizes.first_slot / 12) AS BIGINT), CAST(ff_sizes.first_slot - 12 * floor(ff_sizes.first_slot / 12) AS BIGINT) + 1, 1
@@ -110,13 +110,13 @@ FROM ff_sizes
 LEFT JOIN ff_came_back ON ff_came_back.first_slot = ff_sizes.first_slot AND ff_came_back.distance = ff_sizes.distance
 WHERE (SELECT
     footfall.internal.check_option(
-        CAST(period AS VARCHAR) IN ('day', 'week', 'month', 'quarter', 'year'), 'cohorts', 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
+        footfall.internal.option_name(period) IN ('day', 'week', 'month', 'quarter', 'year'), 'cohorts', 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
     ) AND footfall.internal.check_option(
-        CAST(week_start AS VARCHAR) COLLATE "binary" IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
-        'cohorts', 'week_start', CAST(week_start AS VARCHAR), 'a day of the week such as ''monday'' or ''sunday'''
-    ) AND footfall.internal.check_option(CAST(absent AS VARCHAR) IN ('error', 'zero'), 'cohorts', 'absent', absent, '''error'', ''zero''')
-    AND footfall.internal.check_occurs('cohorts', 'starts', [CAST(starts AS VARCHAR)], coalesce(names, []))
-    AND footfall.internal.check_occurs('cohorts', 'returns', [CAST(returns AS VARCHAR)], coalesce(names, []))
+        footfall.internal.option_name(week_start) IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
+        'cohorts', 'week_start', footfall.internal.option_name(week_start), 'a day of the week such as ''monday'' or ''sunday'''
+    ) AND footfall.internal.check_option(footfall.internal.option_name(absent) IN ('error', 'zero'), 'cohorts', 'absent', absent, '''error'', ''zero''')
+    AND footfall.internal.check_occurs('cohorts', 'starts', [footfall.internal.action_name(starts)], coalesce(names, []))
+    AND footfall.internal.check_occurs('cohorts', 'returns', [footfall.internal.action_name(returns)], coalesce(names, []))
     FROM ff_found
 )
 ORDER BY ff_sizes.first_slot ASC NULLS LAST, ff_sizes.distance ASC NULLS LAST;
