@@ -1,26 +1,5 @@
 -- Orders: what a customer bought at once, made from the lines of a shop's files.
 
-CREATE MACRO footfall.internal.rounded(given, size, digits) AS
--- Outside these bounds the powers of ten are no numbers. The size of round prices is often a power of ten but for its
--- last digit, in which the order of the rows shows: a little more has one place, whatever that digit is.
-CASE WHEN size BETWEEN 1e-280 AND 1e280
-    THEN round(given * pow(10, digits - ceil(log10(1.000000001 * size)))) / pow(10, digits - ceil(log10(1.000000001 * size))) + 0
-    ELSE given
-END;
-
-COMMENT ON MACRO footfall.internal.rounded IS $$A number rounded to so many digits, counted from the first digit of `size`.
-
-Sums of decimal fractions are off in the sixteenth digit: 0.1 + 0.2 - 0.3 is 5.6e-17. Rounded to the fifteenth
-digit of what was added, such a sum is the one on paper.
-
-Parameters:
-- given: DOUBLE.
-- size: DOUBLE above 0, the size of what `given` was made from; outside 1e-280 to 1e280 nothing is rounded.
-- digits: the number of digits.
-
-Example:
-SELECT 0.1::DOUBLE + 0.2::DOUBLE - 0.3::DOUBLE AS added, footfall.internal.rounded(added, 0.6, 15) AS money;$$;
-
 CREATE MACRO footfall.internal.finite_total(function_name, customer, gross, total) AS
 CASE WHEN customer IS NULL OR isfinite(gross) IS NOT false
     THEN total

@@ -11,10 +11,14 @@ use std::error::Error;
 /// The macros in the order of the data's way.
 const FILES: &[(&str, &str)] = &[
     ("00_checks.sql", include_str!("../../sql/00_checks.sql")),
+    ("00_sums.sql", include_str!("../../sql/00_sums.sql")),
     ("01_events.sql", include_str!("../../sql/01_events.sql")),
+    ("02_calendar.sql", include_str!("../../sql/02_calendar.sql")),
     ("02_features.sql", include_str!("../../sql/02_features.sql")),
+    ("03_activity.sql", include_str!("../../sql/03_activity.sql")),
+    ("03_conversion.sql", include_str!("../../sql/03_conversion.sql")),
     ("03_funnel.sql", include_str!("../../sql/03_funnel.sql")),
-    ("03_reports.sql", include_str!("../../sql/03_reports.sql")),
+    ("03_promotion.sql", include_str!("../../sql/03_promotion.sql")),
     ("04_orders.sql", include_str!("../../sql/04_orders.sql")),
     ("04_retention.sql", include_str!("../../sql/04_retention.sql")),
     ("04_rfm.sql", include_str!("../../sql/04_rfm.sql")),
