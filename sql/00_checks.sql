@@ -93,7 +93,7 @@ Parameters:
 - key: of any type.
 
 Example:
-SELECT key_kind('Ada') AS name, key_kind('') AS empty, key_kind(1.5::DOUBLE) AS fraction;$$;
+SELECT key_kind('Ada') AS name, key_kind('') AS empty, key_kind(CAST(1.5 AS DOUBLE)) AS fraction;$$;
 
 CREATE MACRO footfall.internal.zone_time(instant, time_zone, called_as) AS system.main.zone_time(instant, time_zone, called_as);
 
@@ -127,7 +127,7 @@ SELECT footfall.internal.bytewise_typed('Ada', 'Ada', ['Ada'], CAST(1 AS TINYINT
 CREATE MACRO footfall.internal.bytewise(given) AS
 footfall.internal.bytewise_typed(given, given, [given], CAST(1 AS TINYINT));
 
-COMMENT ON MACRO footfall.internal.bytewise IS $$The value, where it is text to be compared byte by byte, whatever the collation of its column and of the session.
+COMMENT ON MACRO footfall.internal.bytewise IS $$The value, where it is text to be compared byte by byte, whatever its collation and the session's.
 
 'Ada' and 'ada' are two customers in every session. Values of other types are themselves.
 
@@ -152,7 +152,9 @@ SELECT footfall.internal.unmarked_typed('Ada', 'Ada', ['Ada'], CAST(1 AS TINYINT
 CREATE MACRO footfall.internal.unmarked(given) AS
 footfall.internal.unmarked_typed(given, given, [given], CAST(1 AS TINYINT));
 
-COMMENT ON MACRO footfall.internal.unmarked IS $$A value of `bytewise` for a result: DuckDB refuses to join text that is marked as bytewise with a column of another collation.
+COMMENT ON MACRO footfall.internal.unmarked IS $$A value of `bytewise` for a result.
+
+DuckDB refuses to join text that is marked as bytewise with a column of another collation.
 
 Parameters:
 - given: a value of any type.
@@ -172,13 +174,29 @@ SELECT footfall.internal.action_name('pv') = 'PV' AS is_equal;$$;
 
 CREATE MACRO footfall.internal.option_name(given) AS footfall.internal.action_name(given);
 
-COMMENT ON MACRO footfall.internal.option_name IS $$The value of an option that is a name, as text that is compared byte by byte: 'zero' is allowed, 'ZERO' in no collation.
+COMMENT ON MACRO footfall.internal.option_name IS $$The value of an option that is a name, as text that is compared byte by byte.
+
+'zero' is allowed, and 'ZERO' in no collation.
 
 Parameters:
 - given: what an argument such as `absent` was given, of any type.
 
 Example:
 SELECT footfall.internal.option_name('ZERO' COLLATE NOCASE) IN ('error', 'zero') AS is_allowed;$$;
+
+CREATE MACRO footfall.internal.check_absent(function_name, absent) AS
+footfall.internal.check_option(
+    footfall.internal.option_name(absent) IN ('error', 'zero'), function_name, 'absent', absent, '''error'', ''zero'''
+);
+
+COMMENT ON MACRO footfall.internal.check_absent IS $$True, or the error for an option `absent` that is neither 'error' nor 'zero'.
+
+Parameters:
+- function_name: the macro's name.
+- absent: the value received.
+
+Example:
+SELECT footfall.internal.check_absent('activity', 'zero') AS is_right;$$;
 
 CREATE MACRO footfall.internal.refuse_text(function_name, argument_name, text_name, reason) AS
 error(concat(
@@ -295,7 +313,8 @@ CASE
         -- DuckDB 1.5 fails on a DATE column that is cast and compared with infinity; within a CASE it does not look.
         THEN CASE WHEN typeof(moment) <> 'DATE' OR moment IS NOT NULL THEN TRY_CAST(moment AS TIMESTAMP) END
         ELSE error(concat(
-            'footfall.', function_name, ': argument ''time_zone'' is ', footfall.internal.shown(time_zone), ', but ''', argument_name, ''' is a ', typeof(moment),
+            'footfall.', function_name, ': argument ''time_zone'' is ', footfall.internal.shown(time_zone),
+            ', but ''', argument_name, ''' is a ', typeof(moment),
             ', which is read as the shop''s own clock; leave time_zone out, or, where the times are UTC, give ', argument_name, ' AT TIME ZONE ''UTC'''
         ))
     END
@@ -354,7 +373,8 @@ Parameters:
 - moment: TIMESTAMP, TIMESTAMP_S, TIMESTAMP_MS, TIMESTAMP_NS, DATE or TIMESTAMP WITH TIME ZONE.
 
 Example:
-SELECT footfall.internal.instant('funnel', 'ts', TIMESTAMPTZ '2026-10-25 02:50:00+02') < footfall.internal.instant('funnel', 'ts', TIMESTAMPTZ '2026-10-25 02:10:00+01') AS in_order;$$;
+SELECT footfall.internal.instant('funnel', 'ts', TIMESTAMPTZ '2026-10-25 02:50:00+02')
+    < footfall.internal.instant('funnel', 'ts', TIMESTAMPTZ '2026-10-25 02:10:00+01') AS in_order;$$;
 
 CREATE MACRO footfall.internal.moment_option(function_name, argument_name, given) AS
 CASE

@@ -11,7 +11,7 @@ Parameters:
 - unit: DOUBLE, a power of two.
 
 Example:
-SELECT footfall.internal.unscaled(3::HUGEINT, 2::DOUBLE) AS three_halves;$$;
+SELECT footfall.internal.unscaled(CAST(3 AS HUGEINT), CAST(2 AS DOUBLE)) AS three_halves;$$;
 
 CREATE MACRO footfall.internal.whole_sum(given) AS
 sum(CASE WHEN abs(given) <= 68719476736 THEN CAST(given * CAST(1152921504606846976 AS DOUBLE) AS HUGEINT) END);
@@ -22,18 +22,20 @@ Parameters:
 - given: DOUBLE.
 
 Example:
-SELECT footfall.internal.whole_sum(x) AS multiples FROM (VALUES (0.25::DOUBLE), (0.5)) AS money(x);$$;
+SELECT footfall.internal.whole_sum(x) AS multiples FROM (VALUES (CAST(0.25 AS DOUBLE)), (0.5)) AS money(x);$$;
 
 CREATE MACRO footfall.internal.rest_list(given) AS
 list(given) FILTER (abs(given) NOT BETWEEN 0.0078125 AND 68719476736 AND given <> 0);
 
-COMMENT ON MACRO footfall.internal.rest_list IS $$The numbers of a group that are no multiples of 2^-60, or that are above 2^36; NULL where there are none, as in most groups.
+COMMENT ON MACRO footfall.internal.rest_list IS $$The numbers of a group that `whole_sum` does not have as they are.
+
+Those that need be no multiples of 2^-60, or are above 2^36; NULL where there are none, as in most groups.
 
 Parameters:
 - given: DOUBLE.
 
 Example:
-SELECT footfall.internal.rest_list(x) AS rest FROM (VALUES (0.25::DOUBLE), (1e-30), (1e12)) AS money(x);$$;
+SELECT footfall.internal.rest_list(x) AS rest FROM (VALUES (CAST(0.25 AS DOUBLE)), (1e-30), (1e12)) AS money(x);$$;
 
 CREATE MACRO footfall.internal.exact_total(whole, rest, unit) AS
 CASE
@@ -56,7 +58,7 @@ Parameters:
 - unit: DOUBLE, how many units make a one; 2^60 those of `whole_sum`.
 
 Example:
-SELECT footfall.internal.exact_total(1234, NULL, 100::DOUBLE) AS euros;$$;
+SELECT footfall.internal.exact_total(1234, NULL, CAST(100 AS DOUBLE)) AS euros;$$;
 
 CREATE MACRO footfall.internal.exact_sum(given) AS
 footfall.internal.exact_total(
@@ -73,7 +75,7 @@ Parameters:
 - given: DOUBLE.
 
 Example:
-SELECT footfall.internal.exact_sum(x) AS total FROM (VALUES (0.1::DOUBLE), (0.2), (0.3)) AS money(x);$$;
+SELECT footfall.internal.exact_sum(x) AS total FROM (VALUES (CAST(0.1 AS DOUBLE)), (0.2), (0.3)) AS money(x);$$;
 
 CREATE MACRO footfall.internal.fixed_sum(given, unit) AS
 footfall.internal.unscaled(sum(CAST(given * unit AS HUGEINT)), unit);
@@ -108,4 +110,4 @@ Parameters:
 - digits: the number of digits.
 
 Example:
-SELECT 0.1::DOUBLE + 0.2::DOUBLE - 0.3::DOUBLE AS added, footfall.internal.rounded(added, 0.6, 15) AS money;$$;
+SELECT CAST(0.1 AS DOUBLE) + CAST(0.2 AS DOUBLE) - CAST(0.3 AS DOUBLE) AS added, footfall.internal.rounded(added, 0.6, 15) AS money;$$;

@@ -64,6 +64,17 @@ Parameters:
 Example:
 SELECT footfall.internal.counted_days('activity', [17495, 17498], 'calendar', NULL, NULL) AS days;$$;
 
+CREATE MACRO footfall.internal.weekday_number(name) AS
+list_position(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], footfall.internal.option_name(name));
+
+COMMENT ON MACRO footfall.internal.weekday_number IS $$The number of a weekday, 1 for 'monday' to 7 for 'sunday'; NULL for any other name.
+
+Parameters:
+- name: VARCHAR.
+
+Example:
+SELECT footfall.internal.weekday_number('sunday') AS number_;$$;
+
 CREATE MACRO footfall.internal.calendar_slot(moment, part, week_start) AS
 CASE footfall.internal.option_name(part)
     WHEN 'hour' THEN hour(moment)
@@ -71,7 +82,7 @@ CASE footfall.internal.option_name(part)
     WHEN 'hour_of_week' THEN 24 * isodow(moment) - 24 + hour(moment)
     WHEN 'date' THEN CAST(moment AS DATE) - DATE '1970-01-01'
     WHEN 'week' THEN CAST(moment AS DATE) - DATE '1970-01-01'
-        - (isodow(moment) + 7 - list_position(['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], footfall.internal.option_name(week_start))) % 7
+        - (isodow(moment) + 7 - footfall.internal.weekday_number(week_start)) % 7
     WHEN 'month' THEN CAST(moment AS DATE) - DATE '1970-01-01' - day(moment) + 1
     WHEN 'quarter' THEN make_date(year(moment), 3 * quarter(moment) - 2, 1) - DATE '1970-01-01'
 END;

@@ -30,7 +30,8 @@ ff_placed AS NOT MATERIALIZED (
 ff_slot_users AS NOT MATERIALIZED (
     SELECT slot, NULL AS date_seen, event_user, count(*) AS n_events, count(*) FILTER (is_purchase) AS n_purchases
     FROM ff_placed
-    WHERE footfall.internal.option_name("by") = 'date' OR (footfall.internal.option_name("days") = 'calendar' AND period_from IS NOT NULL AND period_until IS NOT NULL)
+    WHERE footfall.internal.option_name("by") = 'date'
+        OR (footfall.internal.option_name("days") = 'calendar' AND period_from IS NOT NULL AND period_until IS NOT NULL)
     GROUP BY slot, event_user
     UNION ALL
     SELECT slot, date_seen, event_user, count(*), count(*) FILTER (is_purchase)
@@ -80,7 +81,8 @@ ff_rates AS MATERIALIZED (
         coalesce(ff_slots.n_purchases, 0) / ff_slot_days.n_days AS purchase_rate
     FROM ff_all_slots
     LEFT JOIN ff_slot_days
-        ON ff_slot_days.day_slot = ff_all_slots.slot - CASE WHEN footfall.internal.option_name("by") IN ('hour', 'hour_of_week') THEN ff_all_slots.slot % 24 ELSE 0 END
+        ON ff_slot_days.day_slot = ff_all_slots.slot
+            - CASE WHEN footfall.internal.option_name("by") IN ('hour', 'hour_of_week') THEN ff_all_slots.slot % 24 ELSE 0 END
     LEFT JOIN ff_slots ON ff_slots.slot = ff_all_slots.slot
 ),
 -- Read only where there is no purchase to report.
@@ -121,6 +123,7 @@ CROSS JOIN (SELECT list_avg(list(event_rate ORDER BY slot ASC NULLS LAST)) AS me
 CROSS JOIN (SELECT ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] AS weekday_names)
 WHERE (SELECT
     footfall.internal.check_option(wrong IS NULL, 'activity', wrong['argument'], wrong['given'], wrong['allowed'])
+    AND footfall.internal.check_absent('activity', absent)
     AND footfall.internal.check_option(
         coalesce(first_day < end_day, true), 'activity', 'period_until', period_until,
         'later than period_from (' || CAST(period_from AS VARCHAR) || ')'
@@ -135,23 +138,26 @@ WHERE (SELECT
     CROSS JOIN ff_actions_seen
     CROSS JOIN (SELECT list_filter([
         {
-            'argument': 'by', 'given': footfall.internal.option_name("by"), 'is_right': footfall.internal.option_name("by") IN ('hour', 'weekday', 'hour_of_week', 'date', 'week', 'month', 'quarter'),
+            'argument': 'by', 'given': footfall.internal.option_name("by"),
+            'is_right': footfall.internal.option_name("by") IN ('hour', 'weekday', 'hour_of_week', 'date', 'week', 'month', 'quarter'),
             'allowed': '''hour'', ''weekday'', ''hour_of_week'', ''date'', ''week'', ''month'', ''quarter'''
         },
-        {'argument': 'days', 'given': footfall.internal.option_name("days"), 'is_right': footfall.internal.option_name("days") IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
+        {
+            'argument': 'days', 'given': footfall.internal.option_name("days"),
+            'is_right': footfall.internal.option_name("days") IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''
+        },
         {
             'argument': 'week_start', 'given': footfall.internal.option_name(week_start),
-            'is_right': footfall.internal.option_name(week_start) IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
+            'is_right': footfall.internal.weekday_number(week_start) IS NOT NULL,
             'allowed': '''monday'' to ''sunday'''
         },
-        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
-        {'argument': 'absent', 'given': footfall.internal.option_name(absent), 'is_right': footfall.internal.option_name(absent) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
+        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'}
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY
     CASE footfall.internal.option_name("by")
-        WHEN 'weekday' THEN (slot + 7 - list_position([lower(name) FOR name IN weekday_names], footfall.internal.option_name(week_start))) % 7
-        WHEN 'hour_of_week' THEN (slot + 192 - 24 * list_position([lower(name) FOR name IN weekday_names], footfall.internal.option_name(week_start))) % 168
+        WHEN 'weekday' THEN (slot + 7 - footfall.internal.weekday_number(week_start)) % 7
+        WHEN 'hour_of_week' THEN (slot + 192 - 24 * footfall.internal.weekday_number(week_start)) % 168
         ELSE slot
     END ASC NULLS LAST;
 

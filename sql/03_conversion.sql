@@ -147,8 +147,10 @@ FROM ff_counted
 CROSS JOIN ff_occurring
 WHERE (SELECT
     footfall.internal.check_option(
-        coalesce(TRY_CAST(top AS DOUBLE) >= 1 AND TRY_CAST(top AS DOUBLE) = TRY_CAST(top AS BIGINT), top IS NULL), 'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
+        coalesce(TRY_CAST(top AS DOUBLE) >= 1 AND TRY_CAST(top AS DOUBLE) = TRY_CAST(top AS BIGINT), top IS NULL),
+        'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
     ) AND footfall.internal.check_option(wrong IS NULL, 'conversion', wrong['argument'], wrong['given'], wrong['allowed'])
+    AND footfall.internal.check_absent('conversion', absent)
     AND (footfall.internal.option_name(absent) = 'zero' OR footfall.internal.check_occurs(
         'conversion', missing['argument'], CASE WHEN missing IS NOT NULL THEN [missing['action']] ELSE [] END, seen
     ))
@@ -166,8 +168,7 @@ WHERE (SELECT
     )
     CROSS JOIN (SELECT list_filter([
         {'argument': 'view', 'given': footfall.internal.action_name(view), 'is_right': view IS NOT NULL, 'allowed': 'the name of an action'},
-        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
-        {'argument': 'absent', 'given': footfall.internal.option_name(absent), 'is_right': footfall.internal.option_name(absent) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
+        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'}
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST;

@@ -176,9 +176,7 @@ WHERE (SELECT
         TRY_CAST(strict AS BOOLEAN) IS NOT NULL, 'funnel', 'strict', strict, 'true, false'
     ) AND footfall.internal.check_option(
         TRY_CAST(strict_increase AS BOOLEAN) IS NOT NULL, 'funnel', 'strict_increase', strict_increase, 'true, false'
-    ) AND footfall.internal.check_option(
-        footfall.internal.option_name(absent) IN ('error', 'zero'), 'funnel', 'absent', absent, '''error'', ''zero'''
-    ) AND footfall.internal.check_occurs(
+    ) AND footfall.internal.check_absent('funnel', absent) AND footfall.internal.check_occurs(
         'funnel', 'steps', [footfall.internal.action_name(name) FOR name IN TRY_CAST(steps AS VARCHAR[])], names
     )
     FROM ff_all_actions

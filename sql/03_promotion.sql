@@ -28,7 +28,8 @@ ff_user_dates AS MATERIALIZED (
         -- DuckDB would take an OR apart and compare every time several times over.
         AND CASE
             WHEN period_from IS NULL OR event_time >= footfall.internal.whole_day('promotion_effect', 'period_from', period_from) THEN true
-            ELSE footfall.internal.action_name(event_action) = footfall.internal.action_name(purchase) AND event_time < footfall.internal.whole_day('promotion_effect', 'starts', starts)
+            ELSE footfall.internal.action_name(event_action) = footfall.internal.action_name(purchase)
+                AND event_time < footfall.internal.whole_day('promotion_effect', 'starts', starts)
         END
         AND (period_until IS NULL OR event_time < footfall.internal.whole_day('promotion_effect', 'period_until', period_until))
     GROUP BY event_action, day_number, event_user
@@ -190,7 +191,9 @@ ff_action_parts AS (
         n_inside / nullif(sum_inside, 0) - n_expected / nullif(sum_expected, 0) AS actions_part
     FROM ff_user_actions
     JOIN (
-        SELECT event_action, sum(n_inside) AS sum_inside, footfall.internal.fixed_sum(n_expected, pow(2, 60)) AS sum_expected FROM ff_user_actions GROUP BY event_action
+        SELECT event_action, sum(n_inside) AS sum_inside, footfall.internal.fixed_sum(n_expected, pow(2, 60)) AS sum_expected
+        FROM ff_user_actions
+        GROUP BY event_action
     ) AS sums ON sums.event_action = ff_user_actions.event_action
 ),
 ff_errors AS (
@@ -227,7 +230,12 @@ ff_buyers AS (
 ff_actions_seen AS MATERIALIZED (
     SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
     FROM ff_events
-    CROSS JOIN (SELECT 1 FROM ff_user_dates HAVING count_if(footfall.internal.action_name(event_action) = footfall.internal.action_name(purchase)) = 0 AND footfall.internal.option_name(absent) = 'error')
+    CROSS JOIN (
+        SELECT 1
+        FROM ff_user_dates
+        HAVING count_if(footfall.internal.action_name(event_action) = footfall.internal.action_name(purchase)) = 0
+            AND footfall.internal.option_name(absent) = 'error'
+    )
 )
 SELECT
     footfall.internal.unmarked(ff_actions.event_action) AS action,
@@ -284,6 +292,7 @@ CROSS JOIN ff_buyers
 WHERE (SELECT
     footfall.internal.check_option(wrong_day IS NULL, 'promotion_effect', wrong_day['argument'], wrong_day['given'], wrong_day['allowed'])
     AND footfall.internal.check_option(wrong IS NULL, 'promotion_effect', wrong['argument'], wrong['given'], wrong['allowed'])
+    AND footfall.internal.check_absent('promotion_effect', absent)
     AND footfall.internal.check_occurs('promotion_effect', 'purchase', [footfall.internal.action_name(purchase)], coalesce(found, []))
     FROM (SELECT list_filter([
         {'argument': 'starts', 'given': DATE '1970-01-01' + CAST(start_day AS INTEGER), 'is_right': start_day IS NOT NULL, 'allowed': 'a DATE'},
@@ -297,23 +306,27 @@ WHERE (SELECT
         },
         {
             'argument': 'starts', 'given': DATE '1970-01-01' + CAST(start_day AS INTEGER), 'is_right': coalesce(start_day <= seen[-1], true),
-            'allowed': 'a day of the data, which go from ' || (DATE '1970-01-01' + CAST(seen[1] AS INTEGER)) || ' to ' || (DATE '1970-01-01' + CAST(seen[-1] AS INTEGER))
+            'allowed': 'a day of the data, which go from ' || (DATE '1970-01-01' + CAST(seen[1] AS INTEGER))
+                || ' to ' || (DATE '1970-01-01' + CAST(seen[-1] AS INTEGER))
         },
         {
             'argument': 'ends', 'given': DATE '1970-01-01' + CAST(end_day AS INTEGER), 'is_right': coalesce(end_day > seen[1], true),
-            'allowed': 'after the first day of the data, which go from ' || (DATE '1970-01-01' + CAST(seen[1] AS INTEGER)) || ' to ' || (DATE '1970-01-01' + CAST(seen[-1] AS INTEGER))
+            'allowed': 'after the first day of the data, which go from ' || (DATE '1970-01-01' + CAST(seen[1] AS INTEGER))
+                || ' to ' || (DATE '1970-01-01' + CAST(seen[-1] AS INTEGER))
         }
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong_day FROM ff_promotion)
     CROSS JOIN ff_actions_seen
     CROSS JOIN (SELECT list_filter([
-        {'argument': 'days', 'given': footfall.internal.option_name("days"), 'is_right': footfall.internal.option_name("days") IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''},
-        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'},
-        {'argument': 'absent', 'given': footfall.internal.option_name(absent), 'is_right': footfall.internal.option_name(absent) IN ('error', 'zero'), 'allowed': '''error'', ''zero'''}
+        {
+            'argument': 'days', 'given': footfall.internal.option_name("days"),
+            'is_right': footfall.internal.option_name("days") IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''
+        },
+        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'}
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY ff_actions.all_inside + ff_actions.all_outside DESC NULLS LAST, ff_actions.event_action ASC NULLS LAST;
 
-COMMENT ON MACRO TABLE footfall.main.promotion_effect IS $$What a promotion did: per action, the daily rate inside against the same weekdays outside, and what it is made of.
+COMMENT ON MACRO TABLE footfall.main.promotion_effect IS $$What a promotion did: per action, the daily rate inside against the same weekdays outside.
 
 The promotion is the days in [starts, ends), as far as the period holds them: `ends` is the first day after it. The period
 goes from the first day of the data to the last, or between `period_from` and `period_until`, and a day of it without events is a
@@ -337,8 +350,8 @@ depends on how far back it goes. Both are the same in every row, as are the next
 that are active in the promotion, `share_active_outside` the mean share in the other spans of its length, counted from it to both sides.
 `days_counted` repeats `days`. `warning` says in words what makes the numbers doubtful, and is NULL otherwise: nothing to
 compare with; days of the promotion before or after the period; more than half of the days outside without events; or at
-least 95 % of all users active inside, and less than half as many absent as elsewhere. A table of the users who came on certain days shows a lift on those days that no
-promotion made.
+least 95 % of all users active inside, and less than half as many absent as elsewhere. A table of the users who came on certain
+days shows a lift on those days that no promotion made.
 
 Rows with a NULL action, or with a NULL or infinite time, are left out. A row whose user is nobody (NULL, NaN, an empty text)
 counts as an event and not as a user.

@@ -10,7 +10,7 @@ CASE WHEN customer IS NULL OR isfinite(gross) IS NOT false
     ))
 END;
 
-COMMENT ON MACRO footfall.internal.finite_total IS $$A customer's sum of amounts, or an error where one of them is infinite or NaN, or all are too large to add up.
+COMMENT ON MACRO footfall.internal.finite_total IS $$A customer's sum of amounts, or an error where their sizes add up to infinity or NaN.
 
 Sizes are asked and not the sum: whether 1.7e308, 1.7e308 and -1.7e308 add up would depend on their order.
 
@@ -31,7 +31,9 @@ CASE
     THEN pow(10, TRY_CAST(split_part(type_name[9:-2], ',', 2) AS INTEGER))
 END;
 
-COMMENT ON MACRO footfall.internal.whole_units IS $$How many units of a type of number make a one, where all its numbers are whole units and fit BIGINT; else NULL.
+COMMENT ON MACRO footfall.internal.whole_units IS $$How many units of a type of number make a one.
+
+NULL where not all numbers of the type are whole units that fit BIGINT.
 
 Parameters:
 - type_name: VARCHAR, of `typeof`.
@@ -56,7 +58,7 @@ Parameters:
 - rows_suffice: as in `order_rows`; true makes a total that is not finite an error.
 
 Example:
-SELECT footfall.internal.near_total('rfm', 1, x, false) AS total FROM (VALUES (0.1::DOUBLE), (0.2)) AS money(x);$$;
+SELECT footfall.internal.near_total('rfm', 1, x, false) AS total FROM (VALUES (CAST(0.1 AS DOUBLE)), (0.2)) AS money(x);$$;
 
 CREATE MACRO footfall.internal.order_rows(
     function_name, tbl, customer_argument, customer_id, order_id, ts, amount,
@@ -108,11 +110,11 @@ SELECT
     moment,
     moment AS last_moment,
     line_action,
-    NULL::HUGEINT AS whole,
-    NULL::DOUBLE AS unit,
-    NULL::DOUBLE[] AS rest,
-    NULL::DOUBLE AS gross,
-    NULL::BIGINT AS n_lines,
+    CAST(NULL AS HUGEINT) AS whole,
+    CAST(NULL AS DOUBLE) AS unit,
+    CAST(NULL AS DOUBLE[]) AS rest,
+    CAST(NULL AS DOUBLE) AS gross,
+    CAST(NULL AS BIGINT) AS n_lines,
     true AS is_purchase
 FROM ff_usable_lines
 WHERE NOT has_orders AND NOT has_amounts AND rows_suffice
@@ -159,7 +161,7 @@ FROM ff_usable_lines
 WHERE has_orders AND has_amounts AND NOT has_units
 GROUP BY buyer, order_key, CASE WHEN order_key IS NULL THEN moment END;
 
-COMMENT ON MACRO TABLE footfall.internal.order_rows IS $$The orders among the rows of a relation, as `orders`, `rfm`, `repeat_purchase` and `cohorts` count them.
+COMMENT ON MACRO TABLE footfall.internal.order_rows IS $$The orders in a relation, as `orders`, `rfm`, `repeat_purchase` and `cohorts` count them.
 
 One row per order by the rules of `orders`, those of nobody included: `buyer`, `order_key`, `moment` and `last_moment`
 (the first and last `ts`, of the type that it has), `line_action`, `whole`, `unit` and `rest` (the sum of the amounts in the parts

@@ -21,9 +21,7 @@ ff_dated AS NOT MATERIALIZED (
     SELECT
         *,
         -- Days since the day of 1970 on which a week began; 5 January was a Monday.
-        CAST(local_time AS DATE) - DATE '1970-01-04' - list_position(
-            ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], footfall.internal.option_name(week_start)
-        ) AS week_day
+        CAST(local_time AS DATE) - DATE '1970-01-04' - footfall.internal.weekday_number(week_start) AS week_day
     FROM ff_rows
 ),
 -- Periods are numbered, so that their distance is a subtraction.
@@ -43,7 +41,7 @@ ff_numbered AS NOT MATERIALIZED (
     FROM ff_dated
 ),
 ff_user_slots AS MATERIALIZED (
-    SELECT buyer, slot, NULL::TIMESTAMP AS begun, NULL::TIMESTAMP AS last_return, true AS is_start
+    SELECT buyer, slot, CAST(NULL AS TIMESTAMP) AS begun, CAST(NULL AS TIMESTAMP) AS last_return, true AS is_start
     FROM (SELECT DISTINCT buyer, slot FROM ff_numbered WHERE typeof(starts) = typeof(NULL) AND typeof(returns) = typeof(NULL))
     UNION ALL
     SELECT buyer, slot, min(instant_time) FILTER (begins) AS begun, max(instant_time) FILTER (comes_back), begun IS NOT NULL
@@ -85,15 +83,14 @@ ff_totals AS (SELECT count(*) FILTER (is_start) AS n_starts, count(last_return) 
 ff_missing AS (
     SELECT true
     FROM ff_totals
-    WHERE footfall.internal.option_name(absent) <> 'zero' AND ((typeof(starts) <> typeof(NULL) AND n_starts = 0) OR (typeof(returns) <> typeof(NULL) AND n_returns = 0))
+    WHERE footfall.internal.option_name(absent) <> 'zero'
+        AND ((typeof(starts) <> typeof(NULL) AND n_starts = 0) OR (typeof(returns) <> typeof(NULL) AND n_returns = 0))
 ),
 ff_found AS (SELECT list(DISTINCT action_name) FILTER (action_name IS NOT NULL) AS names FROM ff_rows CROSS JOIN ff_missing)
 SELECT
     CASE footfall.internal.option_name(period)
         WHEN 'day' THEN DATE '1970-01-01' + CAST(ff_sizes.first_slot AS INTEGER)
-        WHEN 'week' THEN DATE '1970-01-04' + CAST(7 * ff_sizes.first_slot AS INTEGER) + list_position(
-            ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'], footfall.internal.option_name(week_start)
-        )
+        WHEN 'week' THEN DATE '1970-01-04' + CAST(7 * ff_sizes.first_slot AS INTEGER) + footfall.internal.weekday_number(week_start)
         WHEN 'month' THEN make_date(
             CAST(floor(ff_sizes.first_slot / 12) AS BIGINT), CAST(ff_sizes.first_slot - 12 * floor(ff_sizes.first_slot / 12) AS BIGINT) + 1, 1
         )
@@ -110,11 +107,12 @@ FROM ff_sizes
 LEFT JOIN ff_came_back ON ff_came_back.first_slot = ff_sizes.first_slot AND ff_came_back.distance = ff_sizes.distance
 WHERE (SELECT
     footfall.internal.check_option(
-        footfall.internal.option_name(period) IN ('day', 'week', 'month', 'quarter', 'year'), 'cohorts', 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
+        footfall.internal.option_name(period) IN ('day', 'week', 'month', 'quarter', 'year'),
+        'cohorts', 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
     ) AND footfall.internal.check_option(
-        footfall.internal.option_name(week_start) IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
+        footfall.internal.weekday_number(week_start) IS NOT NULL,
         'cohorts', 'week_start', footfall.internal.option_name(week_start), 'a day of the week such as ''monday'' or ''sunday'''
-    ) AND footfall.internal.check_option(footfall.internal.option_name(absent) IN ('error', 'zero'), 'cohorts', 'absent', absent, '''error'', ''zero''')
+    ) AND footfall.internal.check_absent('cohorts', absent)
     AND footfall.internal.check_occurs('cohorts', 'starts', [footfall.internal.action_name(starts)], coalesce(names, []))
     AND footfall.internal.check_occurs('cohorts', 'returns', [footfall.internal.action_name(returns)], coalesce(names, []))
     FROM ff_found
@@ -126,7 +124,8 @@ COMMENT ON MACRO TABLE footfall.main.cohorts IS $$Retention: of the users who fi
 One row per cohort and period, up to the last period in the data: `cohort` (the first day of the period in
 which its users have their first row), `period` (0 is the cohort's own, 1 the next, and so on), `users` of the cohort
 who come in that period, `share` of the cohort, and `members`, how many the cohort has. Periods are those of the calendar.
-The first and last one may be cut off by the data, which lowers their numbers. Times more than 100000 periods apart are an error, and so is a result of more than 10 million rows.
+The first and last one may be cut off by the data, which lowers their numbers. Times more than 100000 periods apart are
+an error, and so is a result of more than 10 million rows.
 
 What counts: every row, so period 0 has all users. With `starts`, a user's cohort is that of the first such
 action; with `returns`, only that action at or after the start is coming back, and period 0 has those who did it in

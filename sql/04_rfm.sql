@@ -90,7 +90,10 @@ ff_customers AS MATERIALIZED (
     GROUP BY buyer
 ),
 ff_today AS (
-    SELECT coalesce(CAST(footfall.internal.moment_option(function_name, 'as_of', as_of) AS DATE), (SELECT CAST(max(last_seen) AS DATE) FROM ff_customers)) AS as_of_day
+    SELECT coalesce(
+        CAST(footfall.internal.moment_option(function_name, 'as_of', as_of) AS DATE),
+        (SELECT CAST(max(last_seen) AS DATE) FROM ff_customers)
+    ) AS as_of_day
 ),
 ff_measured AS MATERIALIZED (
     SELECT
@@ -168,7 +171,7 @@ ff_cut_lists AS MATERIALIZED (
         ) AS recency_list,
         coalesce(
             footfall.internal.number_list(function_name, 'frequency_cuts', frequency_cuts),
-            [2.0::DOUBLE] || coalesce(
+            [CAST(2.0 AS DOUBLE)] || coalesce(
                 list(cut_value ORDER BY cut_number ASC) FILTER (measure = 2),
                 -- Nobody ordered twice.
                 list_transform(range(2, TRY_CAST(bins AS INTEGER)), lambda score: CAST('infinity' AS DOUBLE))
@@ -220,7 +223,8 @@ FROM ff_scored
 JOIN ff_cells ON ff_cells.cell = 10 * r_score + f_score
 WHERE (SELECT
     footfall.internal.check_option(
-        TRY_CAST(bins AS DOUBLE) BETWEEN 2 AND 9 AND TRY_CAST(bins AS DOUBLE) = TRY_CAST(bins AS INTEGER), function_name, 'bins', bins, 'a whole number from 2 to 9'
+        TRY_CAST(bins AS DOUBLE) BETWEEN 2 AND 9 AND TRY_CAST(bins AS DOUBLE) = TRY_CAST(bins AS INTEGER),
+        function_name, 'bins', bins, 'a whole number from 2 to 9'
     ) AND (footfall.internal.moment_option(function_name, 'as_of', as_of) IS NOT NULL OR as_of IS NULL)
     AND footfall.internal.check_cuts(function_name, 'recency_cuts', recency_cuts, TRY_CAST(bins AS INTEGER))
     AND footfall.internal.check_cuts(function_name, 'frequency_cuts', frequency_cuts, TRY_CAST(bins AS INTEGER))
@@ -272,7 +276,8 @@ scores and a better value never has a lower one. Where there are as many differe
 fall on the same boundary are moved apart. Where there are fewer, each value has the score of its middle customer, so a single
 one has the middle score. Multiplying all amounts by a positive constant changes nothing. Money that agrees in ten
 digits is equal, since sums of decimal fractions are off in the sixteenth. Recency is reversed: fewer days are better.
-`rfm_thresholds` shows the cuts, and the arguments `recency_cuts`, `frequency_cuts` and `monetary_cuts` set them, so that tomorrow's customers are scored as today's.
+`rfm_thresholds` shows the cuts, and the arguments `recency_cuts`, `frequency_cuts` and `monetary_cuts` set them, so that
+tomorrow's customers are scored as today's.
 
 Parameters:
 - tbl: the purchases or order lines: a table, view, CTE or file.
@@ -362,7 +367,12 @@ FROM footfall.rfm_thresholds(orders, customer, day, bins := 2);$$;
 CREATE MACRO footfall.internal.rfm_segments(tbl) AS TABLE
 WITH ff_rows AS NOT MATERIALIZED (
     -- The columns that a relation may lack, and the one that it must have: without it that one has no type.
-    SELECT NULL AS segment, NULL::INTEGER AS recency_days, NULL::INTEGER AS frequency, NULL::DOUBLE AS monetary, NULL::DATE AS as_of
+    SELECT
+        NULL AS segment,
+        CAST(NULL AS INTEGER) AS recency_days,
+        CAST(NULL AS INTEGER) AS frequency,
+        CAST(NULL AS DOUBLE) AS monetary,
+        CAST(NULL AS DATE) AS as_of
     WHERE false
     UNION ALL BY NAME
     SELECT * FROM query_table(tbl)
