@@ -65,20 +65,30 @@ ff_encoded AS MATERIALIZED (
         list_count(ff_actions) AS ff_n_actions
     FROM ff_rows, ff_asked
 ),
-ff_packed AS MATERIALIZED (
-    SELECT system.main.pack_histories(list({'place': ff_place, 'tokens': ff_tokens}), 'predictions') AS ff_histories
+-- By parts, since what is joined to a step of the recursion is copied there.
+ff_parts AS MATERIALIZED (
+    SELECT
+        ff_place // 131072 AS ff_part,
+        system.main.pack_histories(list({'place': ff_place % 131072, 'tokens': ff_tokens}), 'predictions') AS ff_histories
     FROM ff_encoded
+    GROUP BY ff_part
 ),
 -- A row per fraction of a second of work: between two of them DuckDB looks for an interruption.
-ff_pieces(ff_step, ff_piece) AS (
-    SELECT 0::BIGINT, system.main.predict_piece(ff_model, ff_histories, 0, ff_threads, 'predictions', CAST('' AS BLOB))
-    FROM ff_asked, ff_packed
+ff_pieces(ff_step, ff_part, ff_piece) AS (
+    SELECT 0::BIGINT, ff_part, system.main.predict_piece(ff_model, ff_histories, 0, ff_threads, 'predictions', CAST('' AS BLOB))
+    FROM ff_asked, ff_parts
+    WHERE ff_part = 0
     UNION ALL
     SELECT
         ff_step + 1,
-        system.main.predict_piece(ff_model, ff_histories, ff_piece['next'], ff_threads, 'predictions', ff_piece['state'])
-    FROM ff_pieces, ff_asked, ff_packed
-    WHERE ff_piece['next'] IS NOT NULL
+        ff_parts.ff_part,
+        system.main.predict_piece(
+            ff_model, ff_histories, coalesce(ff_piece['next'], 0), ff_threads, 'predictions',
+            CASE WHEN ff_piece['next'] IS NULL THEN CAST('' AS BLOB) ELSE ff_piece['state'] END
+        )
+    FROM ff_pieces
+    JOIN ff_parts ON ff_parts.ff_part = ff_pieces.ff_part + CASE WHEN ff_piece['next'] IS NULL THEN 1 ELSE 0 END
+    CROSS JOIN ff_asked
 ),
 ff_all AS MATERIALIZED (
     SELECT list(ff_piece['distributions'] ORDER BY ff_step ASC NULLS LAST) AS ff_distributions FROM ff_pieces
