@@ -213,7 +213,8 @@ purchase, what was sent back is taken off the order whose number it carries, and
 purchase. `rfm`, `rfm_summary`, `rfm_thresholds`, `repeat_purchase` and `cohorts` count orders and purchases by these
 rules, from the lines or from this table. Sums are rounded to the fifteenth digit of what was added, so that amounts which cancel are 0.
 
-Rows without a customer, or with a NULL or infinite time, are left out. An infinite amount or NaN is an error.
+Rows without a customer, or with a NULL or infinite time, are left out. An infinite amount or NaN is an error, and so are amounts whose sizes
+add up to more than a DOUBLE holds, 1.8e308.
 
 Parameters:
 - tbl: the order lines: a table, view, CTE or file.

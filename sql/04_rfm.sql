@@ -268,7 +268,7 @@ Orders: a purchase is an order, not a line of one. Give `order_id`; without one,
 same day where `ts` is a DATE, are one order. An order is a purchase when its amounts add up to more than 0 (see `orders`), and only
 purchases count for recency and frequency. A refund is no purchase and is taken off `monetary`, which can
 fall below 0. Customers without a purchase are left out, and so are rows without a customer (NULL, NaN, empty or blank text) or with a
-NULL or infinite time. An infinite amount or NaN is an error. To score the purchases among events, give a view or CTE that holds only those.
+NULL or infinite time. An infinite amount or NaN is an error (see `orders`). To score the purchases among events, give a view or CTE that holds only those.
 
 Scores: who ordered once has `f` = 1, and the others share the scores from 2 up. Every score is to have the same
 number of customers; each cut lies at the boundary between two different values that comes nearest to that, so equal values have equal
