@@ -26,6 +26,8 @@ const FILES: &[(&str, &str)] = &[
     ("06_sequences.sql", include_str!("../../sql/06_sequences.sql")),
     ("07_training.sql", include_str!("../../sql/07_training.sql")),
     ("08_predictions.sql", include_str!("../../sql/08_predictions.sql")),
+    ("08_evaluation.sql", include_str!("../../sql/08_evaluation.sql")),
+    ("08_comparison.sql", include_str!("../../sql/08_comparison.sql")),
     ("09_about.sql", include_str!("../../sql/09_about.sql")),
 ];
 
