@@ -26,7 +26,7 @@ SELECT u AS user_id, list_transform(range((1 - 99 * ln(1 - (hash(u) % 1000003) /
     WHEN hash(u * 100003 + i) % 1000 < 895 THEN 'pv' WHEN hash(u * 100003 + i) % 1000 < 950 THEN 'cart'
     WHEN hash(u * 100003 + i) % 1000 < 980 THEN 'fav' ELSE 'buy' END) AS actions FROM range({users}) t(u)"""
 STAGES = {
-    "pack": "CREATE TABLE packed AS FROM footfall.training_set(histories, actions, user_id := user_id)",
+    "pack": "CREATE TABLE packed AS FROM footfall.internal.training_set(histories, actions, user_id := user_id)",
     "train": """WITH RECURSIVE run(step, result) AS (
             SELECT 0, train_start(dataset, {batch_size: 256, epochs: 1}) FROM packed
             UNION ALL SELECT step + 1, train_epoch(result.state, dataset, current_setting('threads')::BIGINT, false)

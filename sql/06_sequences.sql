@@ -1,11 +1,11 @@
 -- Sequences: what each user did, in order.
 
-CREATE MACRO footfall.main.order_events(
+CREATE MACRO footfall.internal.order_events(
     numbers, names, start, ties := [], others := CAST([] AS STRUCT("time" TIMESTAMP, "action" VARCHAR)[]), user_id := ''
 ) AS
 system.main.order_events(numbers, names, start, ties, others, CAST(user_id AS VARCHAR));
 
-COMMENT ON MACRO footfall.main.order_events IS $$Puts the events of a user in order and takes them apart into actions and times.
+COMMENT ON MACRO footfall.internal.order_events IS $$Puts the events of a user in order and takes them apart into actions and times.
 
 Used by `sequences`, where a list of numbers takes 8 bytes per event. Gives a STRUCT: `actions VARCHAR[]` and
 `times TIMESTAMP[]`, in order of time, then of `ties` (NULL last), and `ties BIGINT`. Events that are equal in
@@ -22,7 +22,7 @@ Parameters:
 
 Example:
 SELECT o.actions, o.times, o.ties
-FROM (SELECT footfall.order_events([512000000 + 2, 256000000 + 2, 512000000 + 1], ['buy', 'pv'], 0, user_id := 7) AS o);$$;
+FROM (SELECT footfall.internal.order_events([512000000 + 2, 256000000 + 2, 512000000 + 1], ['buy', 'pv'], 0, user_id := 7) AS o);$$;
 
 CREATE MACRO footfall.main.sequences(tbl, user_id, action, ts, tie_break := NULL, time_zone := NULL) AS TABLE
 WITH ff_events AS NOT MATERIALIZED (
@@ -104,15 +104,15 @@ ff_tied_by_rank AS NOT MATERIALIZED (
     GROUP BY event_user
 ),
 ff_ordered AS NOT MATERIALIZED (
-    SELECT event_user, footfall.main.order_events(numbers, names, 0, [], coalesce(others, []), event_user) AS history
+    SELECT event_user, footfall.internal.order_events(numbers, names, 0, [], coalesce(others, []), event_user) AS history
     FROM ff_untied
     CROSS JOIN ff_dictionary
     UNION ALL
-    SELECT event_user, footfall.main.order_events(numbers, names, 0, ties, coalesce(others, []), event_user)
+    SELECT event_user, footfall.internal.order_events(numbers, names, 0, ties, coalesce(others, []), event_user)
     FROM ff_tied
     CROSS JOIN ff_dictionary
     UNION ALL
-    SELECT event_user, footfall.main.order_events(numbers, names, 0, ties, coalesce(others, []), event_user)
+    SELECT event_user, footfall.internal.order_events(numbers, names, 0, ties, coalesce(others, []), event_user)
     FROM ff_tied_by_rank
     CROSS JOIN ff_dictionary
 )

@@ -1,7 +1,7 @@
 -- Training: the data go into one value, and a recursive query turns the wheel.
 --
 -- What a model has learned from and what was held back is decided here alone: training and every report on a
--- model pack their histories with packed_histories, and compare_models asks the same n_train.
+-- model pack their histories with training_set, and compare_models asks the same n_train.
 
 CREATE MACRO footfall.internal.action_list(function_name, argument_name, given) AS
 CASE
@@ -202,13 +202,13 @@ Parameters:
 Example:
 SELECT footfall.internal.n_train('train', footfall.internal.split_rule('train', NULL, 0, 42, NULL, false), ['buy', 'pv'], ['pv', 'buy'], false, NULL, false, false, NULL) AS n_train;$$;
 
-CREATE MACRO footfall.main.encode_actions(vocabulary, actions, unknown := 'error', called_as := NULL) AS
+CREATE MACRO footfall.internal.encode_actions(vocabulary, actions, unknown := 'error', called_as := NULL) AS
 CASE WHEN called_as IS NULL
     THEN system.main.encode_actions(vocabulary, actions, unknown)
     ELSE system.main.encode_actions(vocabulary, actions, unknown, called_as)
 END;
 
-COMMENT ON MACRO footfall.main.encode_actions IS $$Writes a history as one byte per action.
+COMMENT ON MACRO footfall.internal.encode_actions IS $$Writes a history as one byte per action.
 
 The byte is the position of the action in the sorted vocabulary. NULL elements are left out.
 
@@ -238,13 +238,13 @@ Parameters:
 Example:
 SELECT count(*) FILTER (held_out(user_id::VARCHAR, 0.1, 42)) AS n_held_out FROM range(1000) users(user_id);$$;
 
-CREATE MACRO footfall.main.pack_sequences(sequences, vocabulary, share := 0, seed := 42, called_as := NULL) AS
+CREATE MACRO footfall.internal.pack_sequences(sequences, vocabulary, share := 0, seed := 42, called_as := NULL) AS
 CASE WHEN called_as IS NULL
     THEN system.main.pack_sequences(sequences, vocabulary)
     ELSE system.main.pack_sequences(sequences, vocabulary, share, seed, called_as)
 END;
 
-COMMENT ON MACRO footfall.main.pack_sequences IS $$Packs encoded histories into one value, the training set.
+COMMENT ON MACRO footfall.internal.pack_sequences IS $$Packs encoded histories into one value, the training set.
 
 Actions before position `n_train` of a history train a model, those from it on are held back: 0 for a held-back user, the
 length for a training user, between them for a split by time. Histories of fewer than two actions have nothing to predict
@@ -260,11 +260,11 @@ Parameters:
 Example:
 SELECT octet_length(pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy']), n_train: 2}], ['buy', 'pv'])) > 0 AS packed;$$;
 
-CREATE MACRO footfall.main.train_start(dataset, settings, init := NULL) AS
+CREATE MACRO footfall.internal.train_start(dataset, settings, init := NULL) AS
     CASE WHEN init IS NULL THEN system.main.train_start(dataset, settings)
          ELSE system.main.train_start(dataset, settings, init::BLOB) END;
 
-COMMENT ON MACRO footfall.main.train_start IS $$Begins a training run: the scalar under `footfall.train`, for one model per group.
+COMMENT ON MACRO footfall.internal.train_start IS $$Begins a training run: the scalar under `footfall.train`, for one model per group.
 
 The result is a STRUCT whose `state` goes into `train_epoch`.
 
@@ -277,13 +277,13 @@ Example:
 WITH packed AS (SELECT pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy', 'pv']), n_train: 3}], ['buy', 'pv']) AS dataset)
 SELECT train_start(dataset, {architecture: 'rnn', hidden: 4}).complete AS complete FROM packed;$$;
 
-CREATE MACRO footfall.main.train_epoch(state, dataset, threads, progress := false, called_as := NULL) AS
+CREATE MACRO footfall.internal.train_epoch(state, dataset, threads, progress := false, called_as := NULL) AS
 CASE WHEN called_as IS NULL
     THEN system.main.train_epoch(state, dataset, threads, progress)
     ELSE system.main.train_epoch(state, dataset, threads, progress, called_as)
 END;
 
-COMMENT ON MACRO footfall.main.train_epoch IS $$Trains to the end of the epoch, or for about a second: the scalar under `footfall.train`.
+COMMENT ON MACRO footfall.internal.train_epoch IS $$Trains to the end of the epoch, or for about a second: the scalar under `footfall.train`.
 
 The result is a STRUCT: `state` to go on from (NULL after the last epoch), `complete` (an epoch ended with this call, and
 the fields after it are filled), `finished`, and the columns of `footfall.train`. When a call stops leaves no trace in the
@@ -300,7 +300,7 @@ Example:
 WITH packed AS (SELECT pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy', 'pv']), n_train: 3}], ['buy', 'pv']) AS dataset)
 SELECT train_epoch(train_start(dataset, {hidden: 4}).state, dataset, 1).epoch AS epoch FROM packed;$$;
 
-CREATE MACRO footfall.internal.packed_histories(
+CREATE MACRO footfall.internal.training_set(
     tbl,
     actions,
     vocabulary := NULL,
@@ -311,7 +311,7 @@ CREATE MACRO footfall.internal.packed_histories(
     seed := 42,
     split := NULL,
     unknown := 'error',
-    called_as := 'packed_histories'
+    called_as := 'training_set'
 ) AS TABLE
 WITH
 ff_rows AS NOT MATERIALIZED (
@@ -396,64 +396,33 @@ SELECT
     any_value(CAST(ff_rule['moment'] AS VARCHAR) || CASE WHEN ff_rule['has_zone'] THEN '+00' ELSE '' END) AS split_from
 FROM ff_encoded;
 
-COMMENT ON MACRO TABLE footfall.internal.packed_histories IS $$Packs a table of histories into one value and tells how they were split: what training and every report read a table with.
+COMMENT ON MACRO TABLE footfall.internal.training_set IS $$Packs a table of histories into one value and tells how they were split: what training and every report read a table with.
 
 One row: the BLOB `dataset`; `n_unknown`, the actions that were left out because the vocabulary does not hold them; and
 `split_by` ('user', 'history', 'time', 'none') and `split_from`, for the settings of `train_start`.
 
+Users are held back for validation by a hash of `user_id`, so that no user is on both sides, and a history of nobody (a
+`user_id` that is NULL, NaN or '') is left out. Without a `user_id` each history is held back or not by a hash of what it
+holds and of its number among equal ones. With `validation_from` the split is by time instead: every history trains up to
+that moment, and what follows is held back; one without times is left out.
+
 Parameters:
-- tbl, actions, vocabulary, user_id, times, validation, validation_from, seed: as in `footfall.training_set`
-- split: the field `split` of `model_info`, to hold back what the training of that model held back
-- unknown: 'error', or 'skip' to leave out an action outside the vocabulary
-- called_as: the macro that an error names
+- tbl: a table, view, CTE or file with one row per user.
+- actions: VARCHAR[], the history in time order.
+- vocabulary: VARCHAR[], the actions to know; NULL takes those in the table, which is then read twice.
+- user_id: what identifies the user, of any type; 7, 7.0 and '7' are one user.
+- times: TIMESTAMP[], DATE[] or TIMESTAMP WITH TIME ZONE[], the times of the actions, for `validation_from`.
+- validation: share of the users held back, 0 to 1.
+- validation_from: TIMESTAMP, or TIMESTAMP WITH TIME ZONE where the times have one; events from it on are held back.
+- seed: of the hash.
+- split: the field `split` of `model_info`, to hold back what the training of that model held back.
+- unknown: 'error', or 'skip' to leave out an action outside the vocabulary.
+- called_as: the macro that an error names.
 
 Example:
 WITH histories(user_id, actions) AS (VALUES (1, ['pv', 'pv', 'buy']), (2, ['pv', 'cart']))
-SELECT n_unknown, split_by FROM footfall.internal.packed_histories(histories, actions, vocabulary := ['pv', 'buy'], unknown := 'skip');$$;
-
-CREATE MACRO footfall.main.training_set(
-    tbl,
-    actions,
-    vocabulary := NULL,
-    user_id := NULL,
-    times := NULL,
-    validation := 0.1,
-    validation_from := NULL,
-    seed := 42
-) AS TABLE
-SELECT ff_set.dataset AS dataset
-FROM footfall.internal.packed_histories(
-    tbl,
-    actions,
-    vocabulary := vocabulary,
-    user_id := user_id,
-    times := times,
-    validation := validation,
-    validation_from := validation_from,
-    seed := seed,
-    called_as := 'training_set'
-) AS ff_set;
-
-COMMENT ON MACRO TABLE footfall.main.training_set IS $$Packs a table of histories into one value for training or evaluation: the part of `footfall.train` that reads the table.
-
-One row with the BLOB `dataset`. Users are held back for validation by a hash of `user_id`, so that no user is on both
-sides, and a history of nobody (a `user_id` that is NULL, NaN or '') is left out. Without a `user_id` each history is held
-back or not by a hash of what it holds and of its number among equal ones. With `validation_from` the split is by time
-instead: every history trains up to that moment, and what follows is held back; one without times is left out.
-
-Parameters:
-- tbl: a table, view, CTE or file with one row per user
-- actions: VARCHAR[], the history in time order
-- vocabulary: VARCHAR[], the actions to know; NULL takes those in the table, which is then read twice
-- user_id: what identifies the user, of any type; 7, 7.0 and '7' are one user
-- times: TIMESTAMP[], DATE[] or TIMESTAMP WITH TIME ZONE[], the times of the actions, for `validation_from`
-- validation: share of the users held back, 0 to 1
-- validation_from: TIMESTAMP, or TIMESTAMP WITH TIME ZONE where the times have one; events from it on are held back
-- seed: of the hash
-
-Example:
-WITH histories(user_id, actions) AS (VALUES (1, ['pv', 'pv', 'buy']), (2, ['pv', 'cart']))
-SELECT octet_length(dataset) > 0 AS packed FROM footfall.training_set(histories, actions, user_id := user_id);$$;
+SELECT n_unknown, split_by
+FROM footfall.internal.training_set(histories, actions, vocabulary := ['pv', 'buy'], unknown := 'skip');$$;
 
 -- No ORDER BY at the end: the rows come in the order of the iterations, and a LIMIT stops the training.
 CREATE MACRO footfall.main.train(
@@ -482,13 +451,13 @@ CREATE MACRO footfall.main.train(
     progress := true
 ) AS TABLE
 WITH RECURSIVE
--- Where packed_histories reads the relation this CTE is in sight, so it has a name that no table has.
+-- Where training_set reads the relation this CTE is in sight, so it has a name that no table has.
 footfall__init AS MATERIALIZED (
     SELECT footfall.internal.model_blob('train', 'init', ff_given) AS ff_model FROM (SELECT (init) AS ff_given)
 ),
 ff_packed AS MATERIALIZED (
     SELECT ff_set.dataset AS ff_dataset, ff_set.n_unknown AS ff_n_unknown, ff_set.split_by AS ff_by, ff_set.split_from AS ff_from
-    FROM footfall.internal.packed_histories(
+    FROM footfall.internal.training_set(
         tbl,
         actions,
         vocabulary := (SELECT system.main.model_info(ff_model, 'train', 'init')['vocabulary'] FROM footfall__init),

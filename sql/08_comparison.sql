@@ -24,13 +24,13 @@ One row: `losses`, a list of BLOBs for the scalar `compare_losses`.
 
 Parameters:
 - model: BLOB, of `footfall.train`
-- dataset: BLOB, of `footfall.training_set` with the vocabulary of the model
+- dataset: BLOB, of `footfall.internal.training_set` with the vocabulary of the model
 - called_as: the macro that an error names
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0)),
-     packed AS (FROM footfall.training_set(histories, actions, validation := 1))
+     packed AS (FROM footfall.internal.training_set(histories, actions, validation := 1))
 SELECT len(losses) AS n_pieces FROM footfall.internal.losses((SELECT model FROM run), (SELECT dataset FROM packed), 'losses');$$;
 
 CREATE MACRO footfall.main.compare_models(

@@ -3,12 +3,12 @@
 -- A report is taken apart by field names in quotes, because a bare name that equals a parameter of the
 -- macro would be replaced by the caller's expression.
 
-CREATE MACRO footfall.main.evaluate_piece(model, dataset, first, threads, called_as := NULL, state := NULL) AS
+CREATE MACRO footfall.internal.evaluate_piece(model, dataset, first, threads, called_as := NULL, state := NULL) AS
 system.main.evaluate_piece(
     model, dataset, first, threads, coalesce(called_as, 'evaluate_piece'), coalesce(CAST(state AS BLOB), CAST('' AS BLOB))
 );
 
-COMMENT ON MACRO footfall.main.evaluate_piece IS $$Scores a model on some of the held-back targets of a dataset, for a fraction of a second: the step under `footfall.evaluate`.
+COMMENT ON MACRO footfall.internal.evaluate_piece IS $$Scores a model on some of the held-back targets of a dataset, for a fraction of a second: the step under `footfall.evaluate`.
 
 Its baseline `own_history`, which has a distribution of its own before each target as the model has, is scored with it. The
 result is a STRUCT: `next`, the first history that is left (NULL when none is); `piece`, a BLOB for `evaluate_model`; and
@@ -16,7 +16,7 @@ result is a STRUCT: `next`, the first history that is left (NULL when none is); 
 
 Parameters:
 - model: BLOB, of `footfall.train`
-- dataset: BLOB, of `footfall.training_set` with the vocabulary of the model
+- dataset: BLOB, of `footfall.internal.training_set` with the vocabulary of the model
 - first: BIGINT, the history to begin with: 0, or `next` of the piece before
 - threads: BIGINT, 1 to 1024
 - called_as: the macro of footfall that an error names; NULL names evaluate_piece
@@ -26,22 +26,22 @@ Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
 SELECT p.next, octet_length(p.piece) > 0 AS is_scored
-FROM (SELECT evaluate_piece(model, dataset, 0, 1) AS p FROM run, footfall.training_set(histories, actions, validation := 1));$$;
+FROM (SELECT evaluate_piece(model, dataset, 0, 1) AS p FROM run, footfall.internal.training_set(histories, actions, validation := 1));$$;
 
-CREATE MACRO footfall.main.evaluate_model(model, dataset, pieces, threads, called_as := NULL) AS
+CREATE MACRO footfall.internal.evaluate_model(model, dataset, pieces, threads, called_as := NULL) AS
 CASE WHEN called_as IS NULL
     THEN system.main.evaluate_model(model, dataset, pieces, threads)
     ELSE system.main.evaluate_model(model, dataset, pieces, threads, called_as)
 END;
 
-COMMENT ON MACRO footfall.main.evaluate_model IS $$Reports on a model that was scored piece by piece, and on the baselines that travel in it: the scalar under `footfall.evaluate`.
+COMMENT ON MACRO footfall.internal.evaluate_model IS $$Reports on a model that was scored piece by piece, and on the baselines that travel in it: the scalar under `footfall.evaluate`.
 
 A list with one STRUCT per predictor: the numbers of `footfall.evaluate`, and the lists `actions`, `confusion` and
 `reliability`. The held-back targets of the dataset count.
 
 Parameters:
 - model: BLOB, of `footfall.train`
-- dataset: BLOB, of `footfall.training_set` with the vocabulary of the model
+- dataset: BLOB, of `footfall.internal.training_set` with the vocabulary of the model
 - pieces: BLOB[], of `evaluate_piece`, all in order
 - threads: BIGINT, 1 to 1024
 - called_as: the macro of footfall that an error names; NULL names evaluate_model
@@ -50,7 +50,7 @@ Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
 SELECT len(evaluate_model(model, dataset, [evaluate_piece(model, dataset, 0, 1).piece], 1)) AS n_predictors
-FROM run, footfall.training_set(histories, actions, validation := 1);$$;
+FROM run, footfall.internal.training_set(histories, actions, validation := 1);$$;
 
 CREATE MACRO footfall.internal.scored_split(function_name, argument_name, part, info) AS
 CASE
@@ -80,7 +80,7 @@ Parameters:
 Example:
 SELECT footfall.internal.scored_split('evaluate', 'model', 'all', model_info(NULL)).by AS by_;$$;
 
-CREATE MACRO footfall.main.evaluation(
+CREATE MACRO footfall.internal.evaluation(
     tbl,
     actions,
     model,
@@ -92,7 +92,7 @@ CREATE MACRO footfall.main.evaluation(
     called_as := 'evaluation'
 ) AS TABLE
 WITH RECURSIVE
--- Where packed_histories reads the relation these two CTEs are in sight, so they have names that no table has.
+-- Where training_set reads the relation these two CTEs are in sight, so they have names that no table has.
 footfall__model AS MATERIALIZED (
     SELECT
         CASE WHEN footfall.internal.check_option(
@@ -111,7 +111,7 @@ footfall__part AS MATERIALIZED (
 ),
 ff_packed AS MATERIALIZED (
     SELECT ff_set.dataset AS ff_dataset, ff_set.n_unknown AS ff_n_unknown
-    FROM footfall.internal.packed_histories(
+    FROM footfall.internal.training_set(
         tbl,
         actions,
         vocabulary := (SELECT ff_info['vocabulary'] FROM footfall__model),
@@ -153,7 +153,7 @@ SELECT
     ff_n_unknown AS n_unknown
 FROM ff_reports;
 
-COMMENT ON MACRO TABLE footfall.main.evaluation IS $$Everything that is known about the quality of a model, one STRUCT `report` per predictor.
+COMMENT ON MACRO TABLE footfall.internal.evaluation IS $$Everything that is known about the quality of a model, one STRUCT `report` per predictor.
 
 Its fields are the numbers of `footfall.evaluate` and the lists `actions` (as `footfall.class_report`), `confusion` (as
 `footfall.confusion`) and `reliability` (as `footfall.reliability`, with the bins of each action behind those of the
@@ -166,7 +166,7 @@ Parameters:
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
-SELECT report.predictor, len(report.actions) AS n_actions FROM footfall.evaluation(histories, actions, (SELECT model FROM run), part := 'all');$$;
+SELECT report.predictor, len(report.actions) AS n_actions FROM footfall.internal.evaluation(histories, actions, (SELECT model FROM run), part := 'all');$$;
 
 CREATE MACRO footfall.main.evaluate(
     tbl,
@@ -183,7 +183,7 @@ WITH ff_scored AS MATERIALIZED (
         ff_evaluation.report AS ff_report,
         ff_evaluation.part AS ff_part,
         ff_evaluation.n_unknown AS ff_n_unknown
-    FROM footfall.main.evaluation(
+    FROM footfall.internal.evaluation(
         tbl,
         actions,
         model,
@@ -267,7 +267,7 @@ WITH ff_scored AS (
         ff_evaluation.report['predictor'] AS ff_predictor,
         ff_evaluation.part AS ff_part,
         unnest(ff_evaluation.report[field], max_depth := 2)
-    FROM footfall.main.evaluation(
+    FROM footfall.internal.evaluation(
         tbl,
         actions,
         model,
@@ -288,7 +288,7 @@ AND (SELECT footfall.internal.check_option(
     '''model'', ''majority'', ''repeat_last'', ''markov_1'', ''markov_3'', ''own_history'', NULL for all'
 ));
 
-COMMENT ON MACRO TABLE footfall.internal.report_rows IS $$The rows of one list of `footfall.evaluation`: what `class_report`, `confusion` and `reliability` have in common.
+COMMENT ON MACRO TABLE footfall.internal.report_rows IS $$The rows of one list of `footfall.internal.evaluation`: what `class_report`, `confusion` and `reliability` have in common.
 
 Parameters:
 - tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`

@@ -47,7 +47,6 @@ CALLS = {
     "confusion": f"FROM footfall.confusion(histories, actions, {LAST}, {HELD})",
     "conversion": "FROM footfall.conversion(events, user_id, device, action)",
     "evaluate": f"FROM footfall.evaluate(histories, actions, {LAST}, {HELD})",
-    "evaluation": f"FROM footfall.evaluation(histories, actions, {LAST}, {HELD})",
     "funnel": "FROM footfall.funnel(events, user_id, action, ts, within := INTERVAL 1 DAY, per := category_id, by := device)",
     "orders": "FROM footfall.orders(events, user_id, item_id, ts, amount := price) ORDER BY ALL",
     "orders of a customer at a time": "FROM footfall.orders(events, user_id % 9, NULL, CAST(ts AS DATE), amount := price) ORDER BY ALL",
@@ -70,7 +69,6 @@ CALLS = {
         "SELECT * EXCLUDE (seconds, model), md5(model::VARCHAR) FROM footfall.train(histories, actions, epochs := 2,"
         f" hidden := 6, embedding := 4, class_weights := 'balanced', {HELD})"
     ),
-    "training_set": f"SELECT md5(dataset::VARCHAR) FROM footfall.training_set(histories, actions, {HELD})",
 }
 # They read files, or make rows.
 OF_NO_RELATION = {"generate_events", "help", "malformed_lines", "read_taobao"}

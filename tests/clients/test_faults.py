@@ -178,7 +178,7 @@ class Interrupts(unittest.TestCase):
 LARGE = {
     "sequences": "SELECT bit_xor(hash(history)) FROM footfall.sequences(events, user_id, action, ts) AS history",
     "rfm": "SELECT bit_xor(hash(customer)) FROM footfall.rfm(events, item // 3, ts) AS customer",
-    "training_set": "SELECT md5(dataset) FROM footfall.training_set(many_histories, actions, user_id := user_id)",
+    "training_set": "SELECT md5(dataset) FROM footfall.internal.training_set(many_histories, actions, user_id := user_id)",
 }
 LIMIT = "SET threads = 2; SET memory_limit = '20MB'"
 NO_LIMIT = "SET memory_limit = '4GB'"

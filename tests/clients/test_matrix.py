@@ -61,7 +61,7 @@ SETUP = """
     CREATE TABLE histories_infinite AS
     SELECT * REPLACE ([TIMESTAMP 'infinity' FOR t IN times] AS times) FROM histories;
     COPY (SELECT 1, 10, 100, 'pv', 1511614800) TO '{folder}/events.csv' (HEADER false);
-    SET VARIABLE dataset = (SELECT dataset FROM footfall.training_set(histories, actions, validation := 0.5));
+    SET VARIABLE dataset = (SELECT dataset FROM footfall.internal.training_set(histories, actions, validation := 0.5));
     SET VARIABLE state = (SELECT train_start(getvariable('dataset'), {{hidden: 2, embedding: 2, epochs: 1}}).state);
     SET VARIABLE model = (SELECT model FROM footfall.train(histories, actions, epochs := 1, hidden := 2, embedding := 2));
     CREATE TABLE runs AS SELECT 1 AS epoch, 0.5 AS validation_loss, getvariable('model') AS model;
@@ -123,7 +123,6 @@ CALLS = {
         {"called_as": "'evaluate'"},
     ),
     "evaluate_piece": ([MODEL, DATASET, "0", "1"], {"called_as": "'evaluate'", "state": "''::BLOB"}),
-    "evaluation": (["histories", "actions", MODEL], {**QUALITY, "called_as": "'evaluate'"}),
     "event_line": (["'1,10,100,pv,1511614800'"], {}),
     "event_reason": (["1", "2", "3", "'pv'", "TIMESTAMP '2017-11-26'"], BOUNDS),
     "footfall_devices": ([], {}),
@@ -197,13 +196,6 @@ CALLS = {
     ),
     "train_epoch": (["getvariable('state')", DATASET, "1"], {"progress": "false", "called_as": "'train'"}),
     "train_start": ([DATASET, "{hidden: 2, embedding: 2, epochs: 1}"], {"init": MODEL}),
-    "training_set": (
-        ["histories", "actions"],
-        {
-            "vocabulary": "['buy', 'cart', 'fav', 'pv']", "user_id": "user_id", "times": "times", "validation": "0.5",
-            "validation_from": "TIMESTAMP '2017-11-27'", "seed": "1",
-        },
-    ),
     "wilson_interval": (["23", "145"], {}),
     "zone_time": (["TIMESTAMPTZ '2017-11-25 21:00:00+00'", "'Europe/Berlin'", "'activity'"], {}),
 }  # fmt: skip
@@ -211,9 +203,8 @@ CALLS = {
 # in so many, each argument different ones.
 SAMPLED = {
     "activity": 3, "choose_k": 2, "class_report": 5, "clean_events": 3, "cleaning_report": 3, "cohorts": 3, "compare_models": 3,
-    "confusion": 5, "conversion": 3, "evaluate": 5, "evaluation": 3, "funnel": 3, "orders": 2, "promotion_effect": 4,
+    "confusion": 5, "conversion": 3, "evaluate": 5, "funnel": 3, "orders": 2, "promotion_effect": 4,
     "reliability": 5, "repeat_purchase": 2, "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "segment": 2, "sequences": 2, "train": 3,
-    "training_set": 3,
 }  # fmt: skip
 RELATIONS = ("shop", "histories", "runs")
 

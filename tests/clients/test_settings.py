@@ -25,7 +25,7 @@ from pathlib import Path
 import duckdb
 
 from client import LOAD
-from test_matrix import CALLS, RELATIONS
+from test_matrix import CALLS, RELATIONS, catalogue
 
 GROUP_SIZE = 12
 EVERYTHING = os.environ.get("FOOTFALL_SETTINGS") == "all"
@@ -53,7 +53,7 @@ SETUP = """
         (SELECT arg_max(model, epoch) FROM runs) AS model,
         kmeans([[1, 2], [3, 4], [9, 9]]::DOUBLE[][], 2) AS clustering,
         gmm([[1, 2], [3, 4], [9, 9], [8, 8]]::DOUBLE[][], 2) AS mixture
-    FROM footfall.training_set(histories, actions, validation := 0.5);
+    FROM footfall.internal.training_set(histories, actions, validation := 0.5);
 """
 VALUES = ("dataset", "state", "model", "clustering", "mixture")
 
@@ -73,14 +73,12 @@ MORE_CALLS = {
     "activity of a week": "footfall.activity(shop, user_id, action, ts, by := 'hour_of_week')",
     "cohorts of weeks": "footfall.cohorts(shop, user_id, ts, week_start := 'wednesday')",
     "evaluate": "footfall.evaluate(histories, actions, getvariable('model'), user_id := user_id)",
-    "training_set of these histories": "footfall.training_set(histories, actions, user_id := user_id)",
+    "training_set of these histories": "footfall.internal.training_set(histories, actions, user_id := user_id)",
     "compare_models": "footfall.compare_models(histories, actions, (SELECT arg_min(model, epoch) FROM runs), getvariable('model'), part := 'all')",
 }  # fmt: skip
-# The macros of CALLS that are no user's business, and what needs more than the defaults on these histories.
-INTERNAL = ("event_line", "funnel_progress", "key_kind", "zone_time")
-# The vocabulary of that call lacks an action of these histories.
-NOT_CALLED = ("footfall_devices", "footfall_version", "training_set")
-NO_DEFAULT = {f"{name} by default" for name in ("class_report", "compare_models", "confusion", "evaluate", "evaluation", "reliability")}
+# What has nothing to do with a relation or a setting, and what needs more than the defaults on these histories.
+NOT_CALLED = ("footfall_devices", "footfall_version")
+NO_DEFAULT = {f"{name} by default" for name in ("class_report", "compare_models", "confusion", "evaluate", "reliability")}
 # Whose rows come in no particular order.
 UNORDERED = re.compile(
     "(class_report|clean_events|compare_models|confusion|evaluat|generate_events|orders|read_taobao|reliability|rfm( |$)|segment( |$)|sequences)"
@@ -163,21 +161,15 @@ FORBIDDEN = [
 
 def calls(connection):
     """The SQL of each call, by its label."""
-    tables = {
-        row[0]
-        for row in connection.execute(
-            "SELECT function_name FROM duckdb_functions() WHERE database_name = 'footfall' AND function_type = 'table_macro'"
-        ).fetchall()
-    }
-    queries = {}
+    functions, queries = catalogue(connection), {}
     for name, (positional, named) in CALLS.items():
         if name in NOT_CALLED:
             continue
-        own = f"footfall.{'internal' if name in INTERNAL else 'main'}.{name}"
+        schema, function_type, _ = functions[name]
         for label, options in {name: named, f"{name} by default": {}}.items():
             if label == name or positional and positional[0] in RELATIONS and label not in NO_DEFAULT:
                 arguments = ", ".join([*positional, *(f"{key} := {value}" for key, value in options.items())])
-                queries[label] = f"{'FROM' if name in tables else 'SELECT'} {own}({arguments})"
+                queries[label] = f"{'FROM' if function_type == 'table_macro' else 'SELECT'} footfall.{schema}.{name}({arguments})"
     return queries | {label: f"FROM {call}" for label, call in MORE_CALLS.items()}
 
 

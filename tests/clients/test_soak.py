@@ -37,7 +37,7 @@ STAGES = {
     "segment": "FROM footfall.segment(customers, user_id, [n_events, n_buys], k := 3) ORDER BY ALL",
     "choose_k": "FROM footfall.choose_k(customers, [n_events, n_buys], k_to := 3) ORDER BY k",
     "gmm": "SELECT gmm(list([n_events, n_buys]::DOUBLE[] ORDER BY user_id), 2)::VARCHAR FROM customers",
-    "training_set": "SELECT md5(dataset) FROM footfall.training_set(histories, actions, user_id := user_id)",
+    "training_set": "SELECT md5(dataset) FROM footfall.internal.training_set(histories, actions, user_id := user_id)",
     "train": """
         SELECT epoch, validation_loss, md5(model)
         FROM footfall.train(histories, actions, epochs := 2, hidden := 6, embedding := 4, user_id := user_id) ORDER BY epoch""",
