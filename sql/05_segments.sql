@@ -2,6 +2,7 @@
 
 CREATE MACRO footfall.main.kmeans(points, k, options := {'seed': 42}, weights := []) AS
 system.main.kmeans(points, k, options, weights);
+
 COMMENT ON MACRO footfall.main.kmeans IS $$Clusters points into k clusters by k-means and gives the model, a plain value.
 
 The model is a STRUCT: `k`, `centroids` (DOUBLE[][], in the units of the points), `scale` (what each
@@ -50,6 +51,7 @@ SELECT m.centroids, m.sizes
 FROM (SELECT footfall.kmeans(list([days, orders]), 2, weights := list(n)) AS m FROM different);$$;
 
 CREATE MACRO footfall.main.kmeans_assign(model, point) AS system.main.kmeans_assign(model, point);
+
 COMMENT ON MACRO footfall.main.kmeans_assign IS $$Gives the cluster of a point: the number of the nearest centroid, 1 to k.
 
 Between two equally near centroids the one with the smaller coordinates is taken. Counting the clusters of
@@ -64,6 +66,7 @@ WITH learned AS (SELECT kmeans([[1, 1], [1, 2], [1, 3], [9, 8], [9, 9]], 2) AS m
 SELECT kmeans_assign(model, [2, 2]) AS near_the_three, kmeans_assign(model, [8, 8]) AS near_the_two FROM learned;$$;
 
 CREATE MACRO footfall.main.kmeans_distance(model, point) AS system.main.kmeans_distance(model, point);
+
 COMMENT ON MACRO footfall.main.kmeans_distance IS $$Gives the distance of a point from the nearest centroid.
 
 It is taken between coordinates divided by the model's `scale` (of their logarithms with `log`); the squares
@@ -80,6 +83,7 @@ SELECT kmeans_distance(model, [1, 1]) AS inside, kmeans_distance(model, [9, 19])
 
 CREATE MACRO footfall.main.kmeans_choose(points, k_from, k_to, options := {'seed': 42}, weights := []) AS
 system.main.kmeans_choose(points, k_from, k_to, options, weights);
+
 COMMENT ON MACRO footfall.main.kmeans_choose IS $$Clusters points once for each k in a range, measures each clustering and chooses one.
 
 Gives a list with one STRUCT per k: `k`, `inertia`, `silhouette`, `davies_bouldin`, `chosen` and `model`.
@@ -99,6 +103,7 @@ FROM (SELECT unnest(kmeans_choose([[1, 1], [1, 2], [5, 5], [5, 6], [9, 1], [9, 2
 
 CREATE MACRO footfall.main.gmm(points, k, options := {'seed': 42}, weights := []) AS
 system.main.gmm(points, k, options, weights);
+
 COMMENT ON MACRO footfall.main.gmm IS $$Fits a mixture of k Gaussians to points: soft segments of any direction and spread.
 
 The mixture is a STRUCT: `k`, `weights` (the share of each component, largest first), `means` (DOUBLE[][], in
@@ -125,6 +130,7 @@ SELECT m.k, [round(w, 3) for w in m.weights] AS weights, [round(p[1], 3) for p i
 FROM (SELECT gmm([[1], [2], [3], [2], [10], [30]], 2) AS m);$$;
 
 CREATE MACRO footfall.main.gmm_assign(mixture, point) AS system.main.gmm_assign(mixture, point);
+
 COMMENT ON MACRO footfall.main.gmm_assign IS $$Gives the most probable component of a point, its probability, and the probabilities of all.
 
 A STRUCT: `segment` (1 to k), `probability`, `probabilities` (DOUBLE[], adding up to 1). A NULL mixture, point
@@ -185,13 +191,15 @@ ff_packed AS MATERIALIZED (SELECT system.main.pack_points(list(place), 'segment'
 ff_run(ff_step, ff_pieces) AS (
     SELECT 0, [system.main.kmeans_piece(0, points, n_clusters, options)] FROM ff_packed, ff_settings
     UNION ALL
-    SELECT ff_step + 1, [system.main.kmeans_piece(ff_pieces[1].job, points, n_clusters, options)]
-    FROM ff_run, ff_packed, ff_settings
-    WHERE NOT ff_pieces[1].finished
+    SELECT ff_step + 1, [system.main.kmeans_piece(ff_pieces[1]['job'], points, n_clusters, options)]
+    FROM ff_run
+    CROSS JOIN ff_packed
+    CROSS JOIN ff_settings
+    WHERE NOT ff_pieces[1]['finished']
 ),
 -- One row, also where there are no customers and no model.
 ff_learned AS MATERIALIZED (
-    SELECT any_value(ff_pieces[1].result) AS clustering FROM ff_run WHERE ff_pieces[1].finished
+    SELECT any_value(ff_pieces[1]['result']) AS clustering FROM ff_run WHERE ff_pieces[1]['finished']
 )
 SELECT
     footfall.internal.unmarked(customer) AS id,
@@ -257,29 +265,31 @@ ff_packed AS MATERIALIZED (SELECT system.main.pack_points(list(place), 'choose_k
 ff_run(ff_step, ff_pieces) AS (
     SELECT 0, [system.main.kmeans_choose_piece(0, points, first_k, last_k, options)] FROM ff_packed, ff_settings
     UNION ALL
-    SELECT ff_step + 1, [system.main.kmeans_choose_piece(ff_pieces[1].job, points, first_k, last_k, options)]
-    FROM ff_run, ff_packed, ff_settings
-    WHERE NOT ff_pieces[1].finished
+    SELECT ff_step + 1, [system.main.kmeans_choose_piece(ff_pieces[1]['job'], points, first_k, last_k, options)]
+    FROM ff_run
+    CROSS JOIN ff_packed
+    CROSS JOIN ff_settings
+    WHERE NOT ff_pieces[1]['finished']
 ),
-ff_choices AS (SELECT unnest(ff_pieces[1].result) AS choice FROM ff_run WHERE ff_pieces[1].finished)
+ff_choices AS (SELECT unnest(ff_pieces[1]['result']) AS choice FROM ff_run WHERE ff_pieces[1]['finished'])
 SELECT
-    choice.k AS k,
-    choice.inertia AS inertia,
-    choice.silhouette AS silhouette,
-    choice.davies_bouldin AS davies_bouldin,
-    choice.chosen AS chosen,
-    choice.n_smallest / choice.n_points AS smallest_share,
+    choice['k'] AS k,
+    choice['inertia'] AS inertia,
+    choice['silhouette'] AS silhouette,
+    choice['davies_bouldin'] AS davies_bouldin,
+    choice['chosen'] AS chosen,
+    choice['n_smallest'] / choice['n_points'] AS smallest_share,
     CASE
-        WHEN choice.n_smallest / choice.n_points < 0.01
+        WHEN choice['n_smallest'] / choice['n_points'] < 0.01
         THEN format(
                 'the smallest segment is {:,} of {:,} ({:.2g} %): outliers, not a segment; ',
-                choice.n_smallest, choice.n_points, 100 * choice.n_smallest / choice.n_points
-            ) || CASE WHEN choice.log THEN 'look at them by themselves' ELSE 'try log := true' END
-        WHEN choice.inertia = 0
+                choice['n_smallest'], choice['n_points'], 100 * choice['n_smallest'] / choice['n_points']
+            ) || CASE WHEN choice['log'] THEN 'look at them by themselves' ELSE 'try log := true' END
+        WHEN choice['inertia'] = 0
         THEN 'each different customer is a segment'
     END AS note
 FROM ff_choices
-ORDER BY choice.k ASC;
+ORDER BY choice['k'] ASC;
 
 COMMENT ON MACRO TABLE footfall.main.choose_k IS $$Compares numbers of segments and chooses one.
 

@@ -118,12 +118,12 @@ ff_ordered AS NOT MATERIALIZED (
 )
 SELECT
     footfall.internal.unmarked(event_user) AS user_id,
-    history.actions AS actions,
+    history['actions'] AS actions,
     CASE WHEN time_zone IS NULL
-        THEN history.times
-        ELSE [system.main.zone_time(moment, CAST(time_zone AS VARCHAR), 'sequences') FOR moment IN history.times]
+        THEN history['times']
+        ELSE [system.main.zone_time(moment, CAST(time_zone AS VARCHAR), 'sequences') FOR moment IN history['times']]
     END AS times,
-    history.ties AS ties
+    history['ties'] AS ties
 FROM ff_ordered;
 
 COMMENT ON MACRO TABLE footfall.main.sequences IS $$The history of each user: actions and times as two lists in time order.

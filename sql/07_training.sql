@@ -10,9 +10,11 @@ CASE
     -- Never so: the last branch gives all of them its collation, as action_name does a name, and no row is touched.
     WHEN typeof(given) = ''
     THEN [footfall.internal.action_name('')]
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(given), 200)
-        || CASE typeof(given) WHEN 'VARCHAR' THEN ', one action per row' ELSE '' END
-        || '; allowed: VARCHAR[], one history per user: FROM footfall.sequences(events, user_id, action, ts)')
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''', argument_name, ''' is a ', left(typeof(given), 200),
+        CASE typeof(given) WHEN 'VARCHAR' THEN ', one action per row' ELSE '' END,
+        '; allowed: VARCHAR[], one history per user: FROM footfall.sequences(events, user_id, action, ts)'
+    ))
 END;
 
 COMMENT ON MACRO footfall.internal.action_list IS $$A history as VARCHAR[], or an error that names the macro it was given to.
@@ -39,8 +41,10 @@ CASE
     -- The type of [] is nobody's wish.
     WHEN TRY_CAST(given AS VARCHAR[]) = []
     THEN []
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(given), 200)
-        || '; allowed: TIMESTAMP[], DATE[] or TIMESTAMP WITH TIME ZONE[], the times of the actions, as footfall.sequences gives them')
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''', argument_name, ''' is a ', left(typeof(given), 200),
+        '; allowed: TIMESTAMP[], DATE[] or TIMESTAMP WITH TIME ZONE[], the times of the actions, as footfall.sequences gives them'
+    ))
 END;
 
 COMMENT ON MACRO footfall.internal.moment_list IS $$The times of a history as something that can be put in order, TIMESTAMP[], or an error that names the macro.
@@ -59,8 +63,10 @@ CREATE MACRO footfall.internal.model_blob(function_name, argument_name, given) A
 CASE
     WHEN typeof(given) IN ('BLOB', typeof(NULL))
     THEN TRY_CAST(given AS BLOB)
-    ELSE error('footfall.' || function_name || ': argument ''' || argument_name || ''' is a ' || left(typeof(given), 200)
-        || '; allowed: a BLOB, a model of footfall.train, such as (FROM footfall.best_model(run))')
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''', argument_name, ''' is a ', left(typeof(given), 200),
+        '; allowed: a BLOB, a model of footfall.train, such as (FROM footfall.best_model(run))'
+    ))
 END;
 
 COMMENT ON MACRO footfall.internal.model_blob IS $$A model as BLOB, or an error that names the macro it was given to.
@@ -108,9 +114,11 @@ CASE
         'is_of_model': false
     }
     WHEN known_split['by'] = 'time' AND moment < CAST(replace(known_split['validation_from'], '+00', '') AS TIMESTAMP)
-    THEN error('footfall.' || function_name || ': argument ''validation_from'' is ' || CAST(moment AS VARCHAR)
-        || ', and the model learned from what was before ' || known_split['validation_from']
-        || '; allowed: that moment or a later one, or leave it out')
+    THEN error(concat(
+        'footfall.', function_name, ': argument ''validation_from'' is ', CAST(moment AS VARCHAR),
+        ', and the model learned from what was before ', known_split['validation_from'],
+        '; allowed: that moment or a later one, or leave it out'
+    ))
     ELSE {
         'by': CASE
             WHEN footfall.internal.check_option(
@@ -153,29 +161,41 @@ CASE
     WHEN rule['by'] = 'time'
     THEN CASE
         WHEN NOT has_times AND rule['is_of_model']
-        THEN error('footfall.' || function_name || ': the model was split by time, at ' || CAST(rule['moment'] AS VARCHAR)
-            || '; give times := …, or part := ''all'' to score every history, those it learned from included')
+        THEN error(concat(
+            'footfall.', function_name, ': the model was split by time, at ', CAST(rule['moment'] AS VARCHAR),
+            '; give times := …, or part := ''all'' to score every history, those it learned from included'
+        ))
         WHEN NOT has_times
-        THEN error('footfall.' || function_name || ': argument ''times'' is NULL; allowed with validation_from: the times of the actions, '
-            || 'as footfall.sequences gives them')
+        THEN error(concat(
+            'footfall.', function_name, ': argument ''times'' is NULL; allowed with validation_from: the times of the actions, ',
+            'as footfall.sequences gives them'
+        ))
         WHEN times_have_zone <> rule['has_zone']
-        THEN error('footfall.' || function_name || ': one of ''times'' and ''validation_from'' has a time zone and the other has none; '
-            || 'allowed: both or neither; where times without one are UTC, give validation_from AT TIME ZONE ''UTC''')
+        THEN error(concat(
+            'footfall.', function_name, ': one of ''times'' and ''validation_from'' has a time zone and the other has none; ',
+            'allowed: both or neither; where times without one are UTC, give validation_from AT TIME ZONE ''UTC'''
+        ))
         WHEN len(moments) <> len(history)
-        THEN error('footfall.' || function_name || ': argument ''times'' holds ' || len(moments) || ' times where ''actions'' holds '
-            || len(history) || ' actions; allowed: one time per action')
+        THEN error(concat(
+            'footfall.', function_name, ': argument ''times'' holds ', len(moments), ' times where ''actions'' holds ',
+            len(history), ' actions; allowed: one time per action'
+        ))
         -- Not list_zip: on DuckDB 1.4.5 one over a constant empty list crashes.
         ELSE octet_length(system.main.encode_actions(
             vocabulary, history[:len(list_filter(moments, lambda at_: at_ < rule['moment']))], 'skip', function_name
         ))
     END
     WHEN rule['by'] = 'user' AND NOT has_user
-    THEN error('footfall.' || function_name || ': the model was split by user; give user_id := …, or part := ''all'' '
-        || 'to score every history, those it learned from included')
+    THEN error(concat(
+        'footfall.', function_name, ': the model was split by user; give user_id := …, or part := ''all'' ',
+        'to score every history, those it learned from included'
+    ))
     WHEN rule['by'] = 'unknown' AND NOT has_user
-    THEN error('footfall.' || function_name || ': the model does not say how its histories were split; give user_id := …, or times := … and '
-        || 'validation_from := …, as in its training (user_id := array_to_string(actions, chr(31)) where it had neither), or '
-        || 'part := ''all'' to score every history, those it learned from included')
+    THEN error(concat(
+        'footfall.', function_name, ': the model does not say how its histories were split; give user_id := …, or times := … and ',
+        'validation_from := …, as in its training (user_id := array_to_string(actions, chr(31)) where it had neither), or ',
+        'part := ''all'' to score every history, those it learned from included'
+    ))
     WHEN rule['by'] = 'history' OR NOT has_user
     THEN NULL
     WHEN system.main.held_out(user_key, rule['share'], rule['seed'])
@@ -213,10 +233,10 @@ COMMENT ON MACRO footfall.internal.encode_actions IS $$Writes a history as one b
 The byte is the position of the action in the sorted vocabulary. NULL elements are left out.
 
 Parameters:
-- vocabulary: VARCHAR[], the action names, at most 254
-- actions: VARCHAR[], a history
-- unknown: 'error', or 'skip' to leave out an action outside the vocabulary
-- called_as: the macro of footfall that an error names; NULL names encode_actions
+- vocabulary: VARCHAR[], the action names, at most 254.
+- actions: VARCHAR[], a history.
+- unknown: 'error', or 'skip' to leave out an action outside the vocabulary.
+- called_as: the macro of footfall that an error names; NULL names encode_actions.
 
 Example:
 SELECT encode_actions(['buy', 'pv'], ['pv', 'pv', 'buy']) AS encoded;$$;
@@ -231,9 +251,9 @@ takes the history for the key, `array_to_string(actions, chr(31))`, and behind i
 `chr(30)` and its number among them, 2, 3 and so on.
 
 Parameters:
-- key: VARCHAR, what identifies the user
-- share: DOUBLE, 0 to 1
-- seed: BIGINT
+- key: VARCHAR, what identifies the user.
+- share: DOUBLE, 0 to 1.
+- seed: BIGINT.
 
 Example:
 SELECT count(*) FILTER (held_out(user_id::VARCHAR, 0.1, 42)) AS n_held_out FROM range(1000) users(user_id);$$;
@@ -252,26 +272,26 @@ and are left out, and so are those without an `n_train`, unless `called_as` is g
 what they hold. The order of the list does not matter.
 
 Parameters:
-- sequences: STRUCT(tokens BLOB, n_train BIGINT)[], with the tokens of `encode_actions`
-- vocabulary: VARCHAR[], the action names
-- share, seed: DOUBLE and BIGINT, as in `held_out`
-- called_as: the macro of footfall that an error names; NULL names pack_sequences
+- sequences: STRUCT(tokens BLOB, n_train BIGINT)[], with the tokens of `encode_actions`.
+- vocabulary: VARCHAR[], the action names.
+- share, seed: DOUBLE and BIGINT, as in `held_out`.
+- called_as: the macro of footfall that an error names; NULL names pack_sequences.
 
 Example:
 SELECT octet_length(pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy']), n_train: 2}], ['buy', 'pv'])) > 0 AS packed;$$;
 
 CREATE MACRO footfall.internal.train_start(dataset, settings, init := NULL) AS
     CASE WHEN init IS NULL THEN system.main.train_start(dataset, settings)
-         ELSE system.main.train_start(dataset, settings, init::BLOB) END;
+         ELSE system.main.train_start(dataset, settings, CAST(init AS BLOB)) END;
 
 COMMENT ON MACRO footfall.internal.train_start IS $$Begins a training run: the scalar under `footfall.train`, for one model per group.
 
 The result is a STRUCT whose `state` goes into `train_epoch`.
 
 Parameters:
-- dataset: BLOB, the value of `pack_sequences`
-- settings: STRUCT with any of the settings of `footfall.train`; {} is not a STRUCT in DuckDB, so name at least one. With `memory_limit`, such as current_setting('memory_limit'), a run that needs more is refused; `split` ('user', 'history', 'time', 'none') and `validation_from` (text) tell the model how the dataset was split; `called_as` is the macro of footfall that an error names
-- init: BLOB, a model to go on from, or NULL for new weights
+- dataset: BLOB, the value of `pack_sequences`.
+- settings: STRUCT with any of the settings of `footfall.train`; {} is not a STRUCT in DuckDB, so name at least one. With `memory_limit`, such as current_setting('memory_limit'), a run that needs more is refused; `split` ('user', 'history', 'time', 'none') and `validation_from` (text) tell the model how the dataset was split; `called_as` is the macro of footfall that an error names.
+- init: BLOB, a model to go on from, or NULL for new weights.
 
 Example:
 WITH packed AS (SELECT pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy', 'pv']), n_train: 3}], ['buy', 'pv']) AS dataset)
@@ -290,11 +310,11 @@ the fields after it are filled), `finished`, and the columns of `footfall.train`
 result.
 
 Parameters:
-- state: BLOB, of `train_start` or the call before
-- dataset: BLOB, the same as in `train_start`
-- threads: BIGINT, 1 to 1024; changes the time and not the result
-- progress: BOOLEAN, whether to show a bar as `footfall.train` does
-- called_as: the macro of footfall that an error names; NULL names train_epoch
+- state: BLOB, of `train_start` or the call before.
+- dataset: BLOB, the same as in `train_start`.
+- threads: BIGINT, 1 to 1024; changes the time and not the result.
+- progress: BOOLEAN, whether to show a bar as `footfall.train` does.
+- called_as: the macro of footfall that an error names; NULL names train_epoch.
 
 Example:
 WITH packed AS (SELECT pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy', 'pv']), n_train: 3}], ['buy', 'pv']) AS dataset)
@@ -313,8 +333,7 @@ CREATE MACRO footfall.internal.training_set(
     unknown := 'error',
     called_as := 'training_set'
 ) AS TABLE
-WITH
-ff_rows AS NOT MATERIALIZED (
+WITH ff_rows AS NOT MATERIALIZED (
     SELECT
         footfall.internal.action_list(called_as, 'actions', actions) AS ff_actions,
         typeof(user_id) <> typeof(NULL) AS ff_has_user,
@@ -373,8 +392,10 @@ SELECT
     CASE
         -- Of the same rows none can hold what the vocabulary lacks.
         WHEN any_value(ff_is_learned) AND sum(ff_n_actions - octet_length(ff_tokens)) > 0
-        THEN error('footfall.' || called_as || ': argument ''tbl'' gave other rows when it was read a second time, as a sample does; '
-            || 'keep them first: CREATE TABLE … AS FROM …')
+        THEN error(concat(
+            'footfall.', called_as, ': argument ''tbl'' gave other rows when it was read a second time, as a sample does; ',
+            'keep them first: CREATE TABLE … AS FROM …'
+        ))
         ELSE system.main.pack_sequences(
             coalesce(
                 list({'tokens': ff_tokens, 'n_train': CAST(ff_n_train AS BIGINT)}) FILTER (ff_tokens IS NOT NULL AND NOT ff_has_no_place),
@@ -488,12 +509,13 @@ ff_run(ff_step, ff_results, ff_skipped) AS (
     SELECT
         ff_step + 1,
         [system.main.train_epoch(
-            ff_results[1].state, ff_dataset, coalesce((threads)::BIGINT, current_setting('threads')::BIGINT),
-            (progress)::BOOLEAN, 'train'
+            ff_results[1]['state'], ff_dataset, coalesce(CAST((threads) AS BIGINT), CAST(current_setting('threads') AS BIGINT)),
+            CAST((progress) AS BOOLEAN), 'train'
         )],
         ff_skipped
-    FROM ff_run, ff_packed
-    WHERE NOT ff_results[1].finished
+    FROM ff_run
+    CROSS JOIN ff_packed
+    WHERE NOT ff_results[1]['finished']
 )
 SELECT
     ff_results[1]['epoch'] AS epoch,
@@ -534,26 +556,26 @@ begins, and one that needs more than DuckDB's `memory_limit`, or than the machin
 same data, settings and seed give the same bytes for any number of threads and any order of rows.
 
 Parameters:
-- tbl: a table, view, CTE or file with one row per user, such as `footfall.sequences` gives
-- actions: VARCHAR[], the history in time order
-- architecture: 'rnn', 'gru' or 'lstm' (the default, or that of `init`)
-- epochs: most passes over the data
-- embedding, hidden, layers: sizes (default 32, 64, 1, or those of `init`)
-- dropout: between layers, 0 up to 1 (default 0)
-- learning_rate: step size of Adam
-- batch_size: histories per step
-- gradient_clip: largest norm of a gradient
-- class_weights: NULL, 'balanced', or a weight per action such as {'buy': 2.0}
-- patience: stop after so many epochs without a better validation loss; NULL never does
-- validation: share of the users held back, 0 to 1
-- user_id: what identifies the user for the split, of any type; without it the history does
-- times, validation_from: TIMESTAMP[] and TIMESTAMP, both with a time zone or both without, for a split by time instead
-- max_length: steps over which gradients flow back; the state is carried on beyond
-- seed: of start weights, order, dropout and split
-- device: 'cpu' or 'cuda'
-- threads: NULL takes the setting of DuckDB
-- init: a model to go on from
-- progress: true shows a bar on standard error when that is a terminal and the run takes longer than two seconds
+- tbl: a table, view, CTE or file with one row per user, such as `footfall.sequences` gives.
+- actions: VARCHAR[], the history in time order.
+- architecture: 'rnn', 'gru' or 'lstm' (the default, or that of `init`).
+- epochs: most passes over the data.
+- embedding, hidden, layers: sizes (default 32, 64, 1, or those of `init`).
+- dropout: between layers, 0 up to 1 (default 0).
+- learning_rate: step size of Adam.
+- batch_size: histories per step.
+- gradient_clip: largest norm of a gradient.
+- class_weights: NULL, 'balanced', or a weight per action such as {'buy': 2.0}.
+- patience: stop after so many epochs without a better validation loss; NULL never does.
+- validation: share of the users held back, 0 to 1.
+- user_id: what identifies the user for the split, of any type; without it the history does.
+- times, validation_from: TIMESTAMP[] and TIMESTAMP, both with a time zone or both without, for a split by time instead.
+- max_length: steps over which gradients flow back; the state is carried on beyond.
+- seed: of start weights, order, dropout and split.
+- device: 'cpu' or 'cuda'.
+- threads: NULL takes the setting of DuckDB.
+- init: a model to go on from.
+- progress: true shows a bar on standard error when that is a terminal and the run takes longer than two seconds.
 
 Example:
 WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u))
@@ -575,7 +597,7 @@ SELECT CASE
 END AS model
 FROM (
     -- A table of something else lacks these columns, and then holds no model.
-    SELECT NULL::BLOB AS model, NULL AS validation_loss, NULL AS epoch WHERE false
+    SELECT CAST(NULL AS BLOB) AS model, NULL AS validation_loss, NULL AS epoch WHERE false
     UNION ALL BY NAME
     SELECT * FROM query_table(runs)
 ) AS ff_run;
@@ -586,7 +608,7 @@ It is that of the lowest `validation_loss`, of equals the earliest epoch. Where 
 that of the last epoch. Losses compare only where the same was held back: give several runs at once if they were split alike.
 
 Parameters:
-- runs: a table, view or CTE with the columns `epoch`, `validation_loss` and `model` of `footfall.train`; more columns do not matter
+- runs: a table, view or CTE with the columns `epoch`, `validation_loss` and `model` of `footfall.train`; more columns do not matter.
 
 Example:
 WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),

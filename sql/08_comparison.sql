@@ -3,16 +3,17 @@
 CREATE MACRO footfall.internal.losses(model, dataset, called_as) AS TABLE
 WITH RECURSIVE
 ff_given AS MATERIALIZED (
-    SELECT (model) AS ff_model, (dataset) AS ff_dataset, current_setting('threads')::BIGINT AS ff_threads
+    SELECT (model) AS ff_model, (dataset) AS ff_dataset, CAST(current_setting('threads') AS BIGINT) AS ff_threads
 ),
 ff_pieces(ff_step, ff_scored) AS (
-    SELECT 0::BIGINT, system.main.history_losses(ff_model, ff_dataset, 0, ff_threads, called_as, CAST('' AS BLOB))
+    SELECT CAST(0 AS BIGINT), system.main.history_losses(ff_model, ff_dataset, 0, ff_threads, called_as, CAST('' AS BLOB))
     FROM ff_given
     UNION ALL
     SELECT
         ff_step + 1,
         system.main.history_losses(ff_model, ff_dataset, ff_scored['next'], ff_threads, called_as, ff_scored['state'])
-    FROM ff_pieces, ff_given
+    FROM ff_pieces
+    CROSS JOIN ff_given
     WHERE ff_scored['next'] IS NOT NULL
 )
 SELECT list(ff_scored['losses'] ORDER BY ff_step ASC NULLS LAST) AS losses
@@ -23,9 +24,9 @@ COMMENT ON MACRO TABLE footfall.internal.losses IS $$The losses of a model on th
 One row: `losses`, a list of BLOBs for the scalar `compare_losses`.
 
 Parameters:
-- model: BLOB, of `footfall.train`
-- dataset: BLOB, of `footfall.internal.training_set` with the vocabulary of the model
-- called_as: the macro that an error names
+- model: BLOB, of `footfall.train`.
+- dataset: BLOB, of `footfall.internal.training_set` with the vocabulary of the model.
+- called_as: the macro that an error names.
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
@@ -43,8 +44,7 @@ CREATE MACRO footfall.main.compare_models(
     times := NULL,
     validation_from := NULL
 ) AS TABLE
-WITH
-ff_rows AS NOT MATERIALIZED (
+WITH ff_rows AS NOT MATERIALIZED (
     SELECT
         footfall.internal.action_list('compare_models', 'actions', actions) AS ff_actions,
         typeof(user_id) <> typeof(NULL) AS ff_has_user,
@@ -101,7 +101,8 @@ ff_histories AS MATERIALIZED (
         footfall.internal.n_train(
             'compare_models', ff_rule_b, ff_vocabulary, ff_actions, ff_has_user, ff_user, ff_has_times, ff_times_have_zone, ff_times
         ) AS ff_train_b
-    FROM ff_rows, ff_rules
+    FROM ff_rows
+    CROSS JOIN ff_rules
     WHERE ff_actions IS NOT NULL AND (NOT ff_has_user OR ff_user IS NOT NULL)
     AND ('time' NOT IN (ff_rule_a['by'], ff_rule_b['by']) OR NOT ff_has_times OR ff_times IS NOT NULL)
 ),
@@ -174,15 +175,19 @@ SELECT
     ff_result['n'] AS n,
     CASE
         WHEN ff_result IS NULL AND ff_n_unknown > 0
-        THEN error('footfall.compare_models: nothing can be scored, because the models do not know ' || ff_n_unknown
-            || ' of the actions; both know ' || (SELECT footfall.internal.one_line(left(array_to_string(list_sort(ff_vocabulary, 'ASC', 'NULLS LAST'), ', '), 200)) FROM ff_rules)
-            || '; train them on such histories, or rename the actions')
+        THEN error(concat(
+            'footfall.compare_models: nothing can be scored, because the models do not know ', ff_n_unknown,
+            ' of the actions; both know ', (SELECT footfall.internal.one_line(left(array_to_string(list_sort(ff_vocabulary, 'ASC', 'NULLS LAST'), ', '), 200)) FROM ff_rules),
+            '; train them on such histories, or rename the actions'
+        ))
         WHEN CAST(part AS VARCHAR) = 'all'
         THEN 'all'
         WHEN ff_result IS NOT NULL
         THEN 'held_out'
-        ELSE error('footfall.compare_models: no action of this table was held back from both models, so there is nothing to compare them on; '
-            || 'give a table with held-back users or later times, or part := ''all'' to score every history, those they learned from included')
+        ELSE error(concat(
+            'footfall.compare_models: no action of this table was held back from both models, so there is nothing to compare them on; ',
+            'give a table with held-back users or later times, or part := ''all'' to score every history, those they learned from included'
+        ))
     END AS part,
     ff_n_unknown AS n_unknown
 FROM ff_compared;
@@ -197,11 +202,11 @@ that of a ratio over users (Cochran, 1977, Sampling Techniques, section 6.4). A 
 believing.
 
 Parameters:
-- tbl: a table, view, CTE or file with one row per user
-- actions: VARCHAR[], the history in time order
-- model_a, model_b: BLOB, of `footfall.train`
-- part: 'held_out', the targets that both trainings held back, or 'all' targets of the table; 'validation' is the same as 'held_out'
-- user_id, times, validation_from: as in `footfall.evaluate`
+- tbl: a table, view, CTE or file with one row per user.
+- actions: VARCHAR[], the history in time order.
+- model_a, model_b: BLOB, of `footfall.train`.
+- part: 'held_out', the targets that both trainings held back, or 'all' targets of the table; 'validation' is the same as 'held_out'.
+- user_id, times, validation_from: as in `footfall.evaluate`.
 
 Example:
 WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),

@@ -15,12 +15,12 @@ result is a STRUCT: `next`, the first history that is left (NULL when none is); 
 `state`, where the piece ends in the middle of history `next`, which is long (empty at the beginning of one).
 
 Parameters:
-- model: BLOB, of `footfall.train`
-- dataset: BLOB, of `footfall.internal.training_set` with the vocabulary of the model
-- first: BIGINT, the history to begin with: 0, or `next` of the piece before
-- threads: BIGINT, 1 to 1024
-- called_as: the macro of footfall that an error names; NULL names evaluate_piece
-- state: BLOB, `state` of the piece before; NULL begins with the beginning of a history; without the schema it is the sixth argument
+- model: BLOB, of `footfall.train`.
+- dataset: BLOB, of `footfall.internal.training_set` with the vocabulary of the model.
+- first: BIGINT, the history to begin with: 0, or `next` of the piece before.
+- threads: BIGINT, 1 to 1024.
+- called_as: the macro of footfall that an error names; NULL names evaluate_piece.
+- state: BLOB, `state` of the piece before; NULL begins with the beginning of a history; without the schema it is the sixth argument.
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
@@ -40,11 +40,11 @@ A list with one STRUCT per predictor: the numbers of `footfall.evaluate`, and th
 `reliability`. The held-back targets of the dataset count.
 
 Parameters:
-- model: BLOB, of `footfall.train`
-- dataset: BLOB, of `footfall.internal.training_set` with the vocabulary of the model
-- pieces: BLOB[], of `evaluate_piece`, all in order
-- threads: BIGINT, 1 to 1024
-- called_as: the macro of footfall that an error names; NULL names evaluate_model
+- model: BLOB, of `footfall.train`.
+- dataset: BLOB, of `footfall.internal.training_set` with the vocabulary of the model.
+- pieces: BLOB[], of `evaluate_piece`, all in order.
+- threads: BIGINT, 1 to 1024.
+- called_as: the macro of footfall that an error names; NULL names evaluate_model.
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
@@ -64,8 +64,10 @@ CASE
     )
     THEN NULL
     WHEN info['split']['by'] = 'none'
-    THEN error('footfall.' || function_name || ': ''' || argument_name || ''' was trained with validation := 0, so nothing was held back that it '
-        || 'could be judged on; train with validation := 0.1, or give part := ''all'' to score every history, those it learned from included')
+    THEN error(concat(
+        'footfall.', function_name, ': ''', argument_name, ''' was trained with validation := 0, so nothing was held back that it ',
+        'could be judged on; train with validation := 0.1, or give part := ''all'' to score every history, those it learned from included'
+    ))
     ELSE info['split']
 END;
 
@@ -99,7 +101,7 @@ footfall__model AS MATERIALIZED (
             ff_blob IS NOT NULL, called_as, 'model', NULL, 'a model of footfall.train'
         ) THEN ff_blob END AS ff_blob,
         system.main.model_info(ff_blob, called_as, 'model') AS ff_info,
-        coalesce((threads)::BIGINT, current_setting('threads')::BIGINT) AS ff_threads
+        coalesce(CAST((threads) AS BIGINT), CAST(current_setting('threads') AS BIGINT)) AS ff_threads
     FROM (
         SELECT footfall.internal.model_blob(called_as, 'model', ff_given) AS ff_blob
         FROM (SELECT (model) AS ff_given)
@@ -124,12 +126,14 @@ ff_packed AS MATERIALIZED (
     ) AS ff_set
 ),
 ff_pieces(ff_step, ff_scored) AS (
-    SELECT 0::BIGINT, system.main.evaluate_piece(ff_blob, ff_dataset, 0, ff_threads, called_as) FROM footfall__model, ff_packed
+    SELECT CAST(0 AS BIGINT), system.main.evaluate_piece(ff_blob, ff_dataset, 0, ff_threads, called_as) FROM footfall__model, ff_packed
     UNION ALL
     SELECT
         ff_step + 1,
         system.main.evaluate_piece(ff_blob, ff_dataset, ff_scored['next'], ff_threads, called_as, ff_scored['state'])
-    FROM ff_pieces, footfall__model, ff_packed
+    FROM ff_pieces
+    CROSS JOIN footfall__model
+    CROSS JOIN ff_packed
     WHERE ff_scored['next'] IS NOT NULL
 ),
 ff_reports AS (
@@ -142,11 +146,15 @@ ff_reports AS (
 SELECT
     unnest(CASE
         WHEN len(ff_report) = 0 AND ff_n_unknown > 0
-        THEN error('footfall.' || called_as || ': nothing can be scored, because the model does not know ' || ff_n_unknown
-            || ' of the actions; it knows ' || footfall.internal.one_line(left(array_to_string(ff_known, ', '), 200)) || '; train it on such histories, or rename the actions')
+        THEN error(concat(
+            'footfall.', called_as, ': nothing can be scored, because the model does not know ', ff_n_unknown,
+            ' of the actions; it knows ', footfall.internal.one_line(left(array_to_string(ff_known, ', '), 200)), '; train it on such histories, or rename the actions'
+        ))
         WHEN len(ff_report) = 0 AND CAST(part AS VARCHAR) <> 'all'
-        THEN error('footfall.' || called_as || ': no action of this table was held back from the model, so there is nothing to judge it on; '
-            || 'give a table with held-back users or later times, or part := ''all'' to score every history, those it learned from included')
+        THEN error(concat(
+            'footfall.', called_as, ': no action of this table was held back from the model, so there is nothing to judge it on; ',
+            'give a table with held-back users or later times, or part := ''all'' to score every history, those it learned from included'
+        ))
         ELSE ff_report
     END) AS report,
     CASE WHEN CAST(part AS VARCHAR) = 'all' THEN 'all' ELSE 'held_out' END AS part,
@@ -160,8 +168,8 @@ Its fields are the numbers of `footfall.evaluate` and the lists `actions` (as `f
 likeliest one). Beside it `part` and `n_unknown`, as in `footfall.evaluate`.
 
 Parameters:
-- tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`
-- called_as: the macro that an error names
+- tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`.
+- called_as: the macro that an error names.
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
@@ -244,14 +252,14 @@ A model carries how its histories were split, so the held-back part is found aga
 must be those of its training.
 
 Parameters:
-- tbl: a table, view, CTE or file with one row per user
-- actions: VARCHAR[], the history in time order
-- model: BLOB, of `footfall.train`
-- part: 'held_out', the targets that the model did not learn from, or 'all' targets of the table; 'validation' is the same as 'held_out'
-- user_id: as given to `footfall.train`, for a model that was split by user
-- times: as given to `footfall.train`, for a model that was split by time
-- validation_from: a later moment than that of the split; NULL takes that of the split
-- threads: NULL takes the setting of DuckDB
+- tbl: a table, view, CTE or file with one row per user.
+- actions: VARCHAR[], the history in time order.
+- model: BLOB, of `footfall.train`.
+- part: 'held_out', the targets that the model did not learn from, or 'all' targets of the table; 'validation' is the same as 'held_out'.
+- user_id: as given to `footfall.train`, for a model that was split by user.
+- times: as given to `footfall.train`, for a model that was split by time.
+- validation_from: a later moment than that of the split; NULL takes that of the split.
+- threads: NULL takes the setting of DuckDB.
 
 Example:
 WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),
@@ -291,10 +299,10 @@ AND (SELECT footfall.internal.check_option(
 COMMENT ON MACRO TABLE footfall.internal.report_rows IS $$The rows of one list of `footfall.internal.evaluation`: what `class_report`, `confusion` and `reliability` have in common.
 
 Parameters:
-- tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`
-- field: the list: 'actions', 'confusion' or 'reliability'
-- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all
-- called_as: the macro that an error names
+- tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`.
+- field: the list: 'actions', 'confusion' or 'reliability'.
+- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all.
+- called_as: the macro that an error names.
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
@@ -329,8 +337,8 @@ others, and with few users of the action it is uncertain itself. Two predictors 
 their areas differ by less than the two errors suggest.
 
 Parameters:
-- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all
-- tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`
+- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all.
+- tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`.
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
@@ -357,8 +365,8 @@ COMMENT ON MACRO TABLE footfall.main.confusion IS $$Counts what was predicted ag
 Columns: `predictor`, `actual`, `predicted` (the likeliest action), `n`, `part`; one row for every pair of actions.
 
 Parameters:
-- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all
-- tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`
+- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all.
+- tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`.
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
@@ -401,9 +409,9 @@ action before every target, and `accuracy` the share of targets that were this a
 100 buy. A bin without targets has NULLs.
 
 Parameters:
-- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all
-- action: an action that the model knows, or NULL for the likeliest
-- tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`
+- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all.
+- action: an action that the model knows, or NULL for the likeliest.
+- tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`.
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),

@@ -17,9 +17,9 @@ and an LSTM of 64. `footfall.predictions` gives the same for all rows of a table
 networks and for long histories.
 
 Parameters:
-- model: BLOB, of `footfall.train`
-- actions: VARCHAR[], the history in time order
-- unknown: 'skip', or 'error' for an error where the model does not know an action; without the schema it is the third argument, `predict_next(model, actions, 'error')`
+- model: BLOB, of `footfall.train`.
+- actions: VARCHAR[], the history in time order.
+- unknown: 'skip', or 'error' for an error where the model does not know an action; without the schema it is the third argument, `predict_next(model, actions, 'error')`.
 
 Example:
 WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),
@@ -42,7 +42,7 @@ ff_asked AS MATERIALIZED (
         ) THEN ff_blob END AS ff_model,
         system.main.model_info(ff_blob, 'predictions', 'model')['vocabulary'] AS ff_vocabulary,
         ff_unknown,
-        coalesce(ff_threads, current_setting('threads')::BIGINT) AS ff_threads
+        coalesce(ff_threads, CAST(current_setting('threads') AS BIGINT)) AS ff_threads
     FROM (
         SELECT footfall.internal.model_blob('predictions', 'model', ff_given) AS ff_blob, ff_unknown, ff_threads
         FROM (SELECT (model) AS ff_given, CAST((unknown) AS VARCHAR) AS ff_unknown, CAST((threads) AS BIGINT) AS ff_threads)
@@ -55,12 +55,15 @@ ff_encoded AS MATERIALIZED (
         CASE
             -- There is another column of that name, in capitals or not.
             WHEN typeof(row(*COLUMNS(lambda ff_name: lower(ff_name) IN ('next', 'ff_place')))) <> typeof(row(ff_place))
-            THEN error('footfall.predictions: argument ''tbl'' has a column ''next'', which is what the prediction is to be called; '
-                || 'give it without: SELECT * EXCLUDE (next), or RENAME (next AS …)')
+            THEN error(concat(
+                'footfall.predictions: argument ''tbl'' has a column ''next'', which is what the prediction is to be called; ',
+                'give it without: SELECT * EXCLUDE (next), or RENAME (next AS …)'
+            ))
             ELSE system.main.encode_actions(ff_vocabulary, ff_actions, ff_unknown, 'predictions')
         END AS ff_tokens,
         list_count(ff_actions) AS ff_n_actions
-    FROM ff_rows, ff_asked
+    FROM ff_rows
+    CROSS JOIN ff_asked
 ),
 -- By parts, since what is joined to a step of the recursion is copied there.
 ff_parts AS MATERIALIZED (
@@ -72,8 +75,9 @@ ff_parts AS MATERIALIZED (
 ),
 -- A row per fraction of a second of work: between two of them DuckDB looks for an interruption.
 ff_pieces(ff_step, ff_part, ff_piece) AS (
-    SELECT 0::BIGINT, ff_part, system.main.predict_piece(ff_model, ff_histories, 0, ff_threads, 'predictions', CAST('' AS BLOB))
-    FROM ff_asked, ff_parts
+    SELECT CAST(0 AS BIGINT), ff_part, system.main.predict_piece(ff_model, ff_histories, 0, ff_threads, 'predictions', CAST('' AS BLOB))
+    FROM ff_asked
+    CROSS JOIN ff_parts
     WHERE ff_part = 0
     UNION ALL
     SELECT
@@ -102,11 +106,11 @@ of `action`, `probability`, `probabilities` and `n_unknown`; NULL where the hist
 once, and its rows are kept until their predictions are there. A table that has a column `next` itself is an error.
 
 Parameters:
-- tbl: a table, view, CTE or file
-- actions: VARCHAR[], the history in time order
-- model: BLOB, of `footfall.train`
-- unknown: 'skip', or 'error' for an error where the model does not know an action
-- threads: BIGINT, 1 to 1024; NULL takes those of DuckDB; no result depends on it
+- tbl: a table, view, CTE or file.
+- actions: VARCHAR[], the history in time order.
+- model: BLOB, of `footfall.train`.
+- unknown: 'skip', or 'error' for an error where the model does not know an action.
+- threads: BIGINT, 1 to 1024; NULL takes those of DuckDB; no result depends on it.
 
 Example:
 WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),
@@ -123,10 +127,10 @@ A live system keeps one small BLOB per user instead of the history: `state` goes
 not know leaves the state as it is, and `n_unknown` is 1. A state belongs to the model that made it.
 
 Parameters:
-- model: BLOB, of `footfall.train`
-- state: BLOB, of the call before; empty (''::BLOB) before the first action
-- action: VARCHAR, what happened
-- unknown: 'skip', or 'error' for an error where the model does not know the action; without the schema it is the fourth argument
+- model: BLOB, of `footfall.train`.
+- state: BLOB, of the call before; empty (''::BLOB) before the first action.
+- action: VARCHAR, what happened.
+- unknown: 'skip', or 'error' for an error where the model does not know the action; without the schema it is the fourth argument.
 
 Example:
 WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),
@@ -148,10 +152,10 @@ customers stand out by the distance from the nearest segment instead, over the n
 programs it ranks these first, second and third; `loss / n`, by a network of the defaults, ranks them in the middle and last.
 
 Parameters:
-- model: BLOB, of `footfall.train`
-- actions: VARCHAR[], the history in time order
-- unknown: 'skip', or 'error' for an error where the model does not know an action; without the schema it is the third argument
-- n_train: BIGINT, so many known actions at the beginning are only read; without the schema it is the fourth argument
+- model: BLOB, of `footfall.train`.
+- actions: VARCHAR[], the history in time order.
+- unknown: 'skip', or 'error' for an error where the model does not know an action; without the schema it is the third argument.
+- n_train: BIGINT, so many known actions at the beginning are only read; without the schema it is the fourth argument.
 
 Example:
 WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),
@@ -170,7 +174,7 @@ A STRUCT: `architecture`, the sizes, `vocabulary`, `n_parameters`, `epochs` (ove
 were split ('unknown').
 
 Parameters:
-- model: BLOB, of `footfall.train`
+- model: BLOB, of `footfall.train`.
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),

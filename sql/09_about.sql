@@ -1,6 +1,7 @@
 -- About the extension itself.
 
 CREATE MACRO footfall.main.footfall_version() AS system.main.footfall_version();
+
 COMMENT ON MACRO footfall.main.footfall_version IS $$Gives the version of the extension.
 
 Parameters:
@@ -10,6 +11,7 @@ Example:
 SELECT footfall_version() SIMILAR TO '[0-9]+\.[0-9]+\.[0-9]+' AS is_a_version;$$;
 
 CREATE MACRO footfall.main.footfall_devices() AS system.main.footfall_devices();
+
 COMMENT ON MACRO footfall.main.footfall_devices IS $$Lists where networks can run here: 'cpu', and 'cuda' in a binary built for it on a machine with a GPU.
 
 Parameters:
@@ -63,8 +65,10 @@ CREATE MACRO footfall.main.help() AS TABLE (
     SELECT unnest(CASE
         WHEN count(*) > 0
         THEN string_split(any_value(ff_found.ff_text), chr(10))
-        ELSE error('footfall.help: argument ''name'' is ' || coalesce(footfall.internal.shown((SELECT ff_name FROM ff_asked)), 'NULL')
-            || '; allowed: the name of a function, such as ''rfm''; FROM footfall.help() lists them')
+        ELSE error(concat(
+            'footfall.help: argument ''name'' is ', coalesce(footfall.internal.shown((SELECT ff_name FROM ff_asked)), 'NULL'),
+            '; allowed: the name of a function, such as ''rfm''; FROM footfall.help() lists them'
+        ))
     END) AS help
     FROM ff_found
 );
@@ -76,7 +80,7 @@ COMMENT ON MACRO TABLE footfall.main.help IS $$Lists the functions, one line eac
 only so many rows shows them all after `.maxrows 200`.
 
 Parameters:
-- name: VARCHAR, the name of a function, with or without `footfall.` before it
+- name: VARCHAR, the name of a function, with or without `footfall.` before it.
 
 Example:
 FROM footfall.help('footfall_version');$$;
