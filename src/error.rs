@@ -23,8 +23,12 @@ pub enum Error {
         allowed: String,
     },
     /// An action that a vocabulary does not hold.
-    #[error("argument 'actions' holds '{action}', which the model does not know; it knows {known}")]
-    UnknownAction { action: String, known: String },
+    #[error("argument '{argument}' holds '{action}', which the model does not know; it knows {known}")]
+    UnknownAction {
+        argument: &'static str,
+        action: String,
+        known: String,
+    },
     /// A BLOB that is not what it is used as: foreign, truncated or changed.
     #[error("argument '{argument}' is not a footfall {argument}: {reason}")]
     Damaged { argument: &'static str, reason: String },
@@ -108,8 +112,11 @@ pub enum Error {
     #[error("argument 'point' has the coordinate {value}; allowed: finite numbers")]
     PointNotFinite { value: f64 },
     /// A clustering whose parts do not fit together.
-    #[error("argument 'model' is damaged: {0}; allowed: a value made by kmeans or gmm")]
+    #[error("argument 'model' is damaged: {0}; allowed: a value made by kmeans")]
     Clustering(String),
+    /// A mixture whose parts do not fit together.
+    #[error("argument 'mixture' is damaged: {0}; allowed: a value made by gmm")]
+    DamagedMixture(String),
     /// A mixture that could not be fitted.
     #[error("the mixture cannot be fitted: {0}")]
     Mixture(String),

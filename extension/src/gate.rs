@@ -10,6 +10,7 @@
 //! the memory for a result is more than `memory_limit` leaves. `guard.cpp`
 //! catches them below the gate.
 
+use crate::macros;
 use std::any::Any;
 use std::error::Error;
 use std::ffi::{CStr, c_char, c_void};
@@ -42,9 +43,9 @@ pub fn contain<T>(name: &str, body: impl FnOnce() -> Result<T, Box<dyn Error>>) 
 pub struct CalledAs(String);
 
 impl CalledAs {
-    /// `error` under the name of the `caller`.
+    /// `error` under the name of the `caller`, a macro.
     pub fn new(caller: &str, error: impl std::fmt::Display) -> Self {
-        Self(format!("{caller}: {error}"))
+        Self(format!("{}: {error}", macros::full_name(caller)))
     }
 }
 

@@ -7,6 +7,7 @@
 
 use duckdb::Connection;
 use std::error::Error;
+use std::sync::{Mutex, PoisonError};
 
 /// The macros in the order of the data's way.
 const FILES: &[(&str, &str)] = &[
@@ -47,6 +48,15 @@ pub struct Name(String);
 
 /// What takes the place of `footfall` before the macros' names, for users who have a schema or database of that name.
 const VARIABLE: &str = "FOOTFALL_NAME";
+
+/// The name that the last LOAD of this process gave to the database of the macros.
+static LOADED: Mutex<String> = Mutex::new(String::new());
+
+/// A macro as its user calls it.
+pub fn full_name(function: &str) -> String {
+    let database = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    format!("{database}.{function}")
+}
 
 impl Name {
     /// The name from the environment, or `footfall`.
@@ -114,13 +124,13 @@ impl Name {
         // What only the macros call is out of the way of those who look through `footfall.` for what they may call.
         connection.execute_batch(&format!("CREATE SCHEMA {}.internal", self.0))?;
         for (file, sql) in FILES {
-            let own = ["main", "internal"].iter().fold((*sql).to_owned(), |sql, schema| {
-                sql.replace(&format!("footfall.{schema}."), &format!("{}.{schema}.", self.0))
-            });
+            // Calls, messages and comments alike.
+            let own = sql.replace("footfall.", &format!("{}.", self.0));
             connection
                 .execute_batch(&own)
                 .map_err(|error| format!("sql/{file}: {error}"))?;
         }
+        self.0.clone_into(&mut LOADED.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(())
     }
 

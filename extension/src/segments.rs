@@ -133,7 +133,7 @@ impl Default for Given {
 /// the errors of its user speak of them.
 fn caller(json: &mut Json) -> Option<String> {
     let name = json.as_object_mut()?.remove("called_as")?;
-    name.as_str().map(|name| format!("footfall.{name}"))
+    name.as_str().map(str::to_owned)
 }
 
 /// The error as the user of a macro over a table of features reads it. The rows of a table have no
@@ -234,14 +234,14 @@ pub fn answer<const N: usize>(
             Json::Object(serde_json::Map::new())
         };
         let caller = caller(&mut json);
-        fit_row(row, json).map_err(|error| as_caller(caller, error))
+        fit_row(row, json).map_err(|error| as_caller(caller.as_deref(), error))
     })
 }
 
 /// The error as the user of the macro reads it, if the call works for one.
-fn as_caller(caller: Option<String>, error: Box<dyn Error>) -> Box<dyn Error> {
+fn as_caller(caller: Option<&str>, error: Box<dyn Error>) -> Box<dyn Error> {
     match caller {
-        Some(caller) => CalledAs::new(&caller, of_features(&*error)).into(),
+        Some(caller) => CalledAs::new(caller, of_features(&*error)).into(),
         None => error,
     }
 }
@@ -329,9 +329,9 @@ pub fn piece<const N: usize>(
     };
     output.write_rows(input, returns, |row| {
         let options = input.column(2 + N).json(row);
-        let mut json = options.map_err(|error| as_caller(Some(made_for.into()), error))?;
+        let mut json = options.map_err(|error| as_caller(Some(made_for), error))?;
         let caller = caller(&mut json);
-        go_on(row, json).map_err(|error| as_caller(caller, error))
+        go_on(row, json).map_err(|error| as_caller(caller.as_deref(), error))
     })
 }
 
@@ -365,7 +365,7 @@ pub fn pack(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
         }
         Ok(packed.into())
     };
-    packed().map_err(|error| as_caller(caller.map(|name| format!("footfall.{name}")), error))
+    packed().map_err(|error| as_caller(caller, error))
 }
 
 /// The number of coordinates of packed points, and their values as bytes.
@@ -723,7 +723,7 @@ pub fn memberships(input: &Chunk) -> Result<Vec<Option<Vec<f64>>>, Failure> {
 }
 
 fn decode_mixture(parts: &[Column; 3], log: &Column, row: usize) -> Result<Membership, Failure> {
-    let damaged = || Failure::Clustering("a part of it is NULL or holds a NULL".into());
+    let damaged = || Failure::DamagedMixture("a part of it is NULL or holds a NULL".into());
     if log.is_null(row) {
         return Err(damaged());
     }

@@ -74,7 +74,7 @@ impl<'a> Encoder<'a> {
             match token {
                 Some(token) => tokens.push(token),
                 None if unknown == Unknown::Skip => n_unknown += 1,
-                None => return Err(self.vocabulary.unknown(names.bytes(element))),
+                None => return Err(self.vocabulary.unknown("actions", names.bytes(element))),
             }
         }
         Ok(n_unknown)

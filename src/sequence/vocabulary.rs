@@ -62,9 +62,10 @@ impl Vocabulary {
         self.actions.is_empty()
     }
 
-    /// The error of a name that is not known, with those that are.
-    pub fn unknown(&self, action: &[u8]) -> Error {
+    /// The error of a name in `argument` that is not known, with those that are.
+    pub fn unknown(&self, argument: &'static str, action: &[u8]) -> Error {
         Error::UnknownAction {
+            argument,
             action: shorten(&String::from_utf8_lossy(action)),
             known: shorten(&self.actions.join(", ")),
         }
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn an_unknown_action_is_named_beside_the_known_ones() {
-        let error = Vocabulary::new(names(&["pv", "buy"])).unwrap().unknown(b"wish");
+        let error = Vocabulary::new(names(&["pv", "buy"])).unwrap().unknown("actions", b"wish");
         assert_eq!(
             error.to_string(),
             "argument 'actions' holds 'wish', which the model does not know; it knows buy, pv"

@@ -251,7 +251,7 @@ impl Trainer {
                 && self.run.epochs_before > 0
             {
                 // No rate has been used yet, so this says something of the model to go on from.
-                let allowed = "a model of footfall.train whose training did not diverge";
+                let allowed = "a model whose training did not diverge";
                 return Err(Error::argument("init", "a model whose gradient is not finite", allowed));
             }
             self.adam
@@ -366,6 +366,11 @@ impl Trainer {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let (model, state) = Model::with_run_state(bytes).map_err(|error| match error {
             Error::Damaged { reason, .. } => Error::damaged("state", reason),
+            Error::Newer { found, supported, .. } => Error::Newer {
+                argument: "state",
+                found,
+                supported,
+            },
             other => other,
         })?;
         let damaged = |error: &dyn Display| {

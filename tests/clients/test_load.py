@@ -132,6 +132,26 @@ class Load(unittest.TestCase):
             self.assertEqual(one(connection, "SELECT count(*) FROM ff.cleaning_report(visits, u, NULL, NULL, a, day)"), 6)
             self.assertEqual(one(connection, "SELECT n FROM footfall.counts"), 7)
 
+    def test_under_another_name_errors_and_help_have_it_too(self):
+        with unittest.mock.patch.dict(os.environ, FOOTFALL_NAME="ff"), connect() as connection:
+            connection.execute("CREATE TABLE visits AS SELECT 1 AS u, 'buy' AS a, DATE '2026-01-01' AS day")
+            connection.execute("CREATE TABLE histories AS SELECT ['pv', 'buy'] AS actions")
+            for sql, message in {
+                # A check in SQL, and what Rust raises for a macro.
+                "FROM ff.rfm(visits, u, day, bins := 1)": "ff.rfm: argument 'bins' is 1",
+                "FROM ff.segment(visits, u, [u], k := 2)": "ff.segment: argument 'k' is 2",
+                "FROM ff.train(histories, actions, hidden := 0)": "ff.train: ",
+                "FROM ff.train(histories, 'pv')": "ff.train: .*FROM ff.sequences",
+            }.items():
+                with self.assertRaisesRegex(duckdb.Error, f"^Invalid Input Error: {message}"):
+                    connection.execute(sql).fetchall()
+            for name in ("rfm", "ff.rfm"):
+                text = "\n".join(line for (line,) in connection.execute(f"FROM ff.help('{name}')").fetchall())
+                self.assertIn("FROM ff.rfm(", text)
+                self.assertNotIn("footfall.", text)
+        with connect() as connection, self.assertRaisesRegex(duckdb.Error, "^Invalid Input Error: footfall.segment: "):
+            connection.execute("WITH t(u) AS (VALUES (1)) FROM footfall.segment(t, u, [u], k := 2)").fetchall()
+
     def test_a_schema_of_the_same_name_in_another_database_is_no_matter(self):
         with connect(load=False) as connection:
             connection.execute("ATTACH ':memory:' AS shop; CREATE SCHEMA shop.footfall")

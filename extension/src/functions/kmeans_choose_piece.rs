@@ -25,7 +25,7 @@ impl Scalar for KmeansChoosePiece {
             input,
             output,
             &returns,
-            "footfall.choose_k",
+            "choose_k",
             MAX_CLUSTERS,
             |points, [k_from, k_to], options| {
                 let choices = choose_keeping(points, k_from..=k_to, options, Sizes::of)?;

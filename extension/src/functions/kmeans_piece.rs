@@ -24,7 +24,7 @@ impl Scalar for KmeansPiece {
             input,
             output,
             &returns,
-            "footfall.segment",
+            "segment",
             MAX_CLUSTERS,
             |points, [k], options| Ok(model_value(&fit(points, k, options)?)),
         )

@@ -105,7 +105,7 @@ fn as_called(input: &Chunk, index: usize, row: usize, error: impl Into<Box<dyn E
         return error;
     }
     match input.column(index).text(row) {
-        Ok(caller) => CalledAs::new(&format!("footfall.{caller}"), error).into(),
+        Ok(caller) => CalledAs::new(caller, error).into(),
         Err(other) => other,
     }
 }

@@ -49,7 +49,7 @@ impl Scalar for NextState {
                         next_states.insert(row, state);
                         n_unknown[row] = 1;
                     }
-                    None => return Err(vocabulary.unknown(action).into()),
+                    None => return Err(vocabulary.unknown("action", action).into()),
                 }
             }
         }

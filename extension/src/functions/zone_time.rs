@@ -42,7 +42,7 @@ impl Scalar for ZoneTime {
                 let caller = callers.text(row)?;
                 current = Some((
                     name,
-                    zone.map_err(|error| CalledAs::new(&format!("footfall.{caller}"), error))?,
+                    zone.map_err(|error| CalledAs::new(caller, error))?,
                 ));
             }
             let Some((_, zone)) = &current else { continue };

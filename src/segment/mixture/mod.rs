@@ -268,17 +268,17 @@ impl Membership {
         let k = weights.len();
         let dimensions = means.len().checked_div(k).unwrap_or(0);
         if dimensions == 0 || means.len() != k * dimensions || covariances.len() != means.len() * dimensions {
-            return Err(Error::Clustering(format!(
+            return Err(Error::DamagedMixture(format!(
                 "{k} weights, {} coordinates of means and {} covariances",
                 means.len(),
                 covariances.len()
             )));
         }
         if let Some(weight) = weights.iter().find(|weight| !(weight.is_finite() && **weight > 0.0)) {
-            return Err(Error::Clustering(format!("a weight of {weight}")));
+            return Err(Error::DamagedMixture(format!("a weight of {weight}")));
         }
         if let Some(value) = means.iter().find(|value| !value.is_finite()) {
-            return Err(Error::Clustering(format!("a mean of {value}")));
+            return Err(Error::DamagedMixture(format!("a mean of {value}")));
         }
         let components = Components {
             dimensions,
@@ -290,7 +290,7 @@ impl Membership {
             covariances: covariances.to_vec(),
         };
         let densities = Densities::new(&components)
-            .map_err(|_| Error::Clustering("a covariance that is not positive definite".into()))?;
+            .map_err(|_| Error::DamagedMixture("a covariance that is not positive definite".into()))?;
         Ok(Self { log, densities })
     }
 
