@@ -37,7 +37,11 @@ points of three coordinates without any structure when they are 1 million and k 
 Parameters:
 - points: DOUBLE[][], for example list([recency_days, frequency]).
 - k: the number of clusters, 1 to 10000.
-- options: a STRUCT with any of `seed` (42), `n_init`, the number of starts of which the best is taken (10; above 262144 different points twice as many, at least four, are tried on a weighted sample of 32768 points, drawn with the seed, and the three best go on with all points), `max_iterations` per start (300), `standardise`, whether coordinates are divided by their standard deviation (true), `log`, whether sign(x) * log(1 + |x|) is taken first, for skewed money, also where refunds leave it below zero (false), `start`, 'kmeans++' or 'kmeans||' ('kmeans++'), `threads` (all).
+- options: a STRUCT with any of `seed` (42), `n_init`, the number of starts of which the best is taken (10; above 262144
+  different points twice as many, at least four, are tried on a weighted sample of 32768 points, drawn with the seed, and
+  the three best go on with all points), `max_iterations` per start (300), `standardise`, whether coordinates are divided
+  by their standard deviation (true), `log`, whether sign(x) * log(1 + |x|) is taken first, for skewed money, also where
+  refunds leave it below zero (false), `start`, 'kmeans++' or 'kmeans||' ('kmeans++'), `threads` (all).
 - weights: a list with the number of times that each point counts; an empty list for once each. Where many points are
   equal, GROUP BY merges them sooner than list() collects them: on two processors ten starts on 1 million customers'
   (recency, frequency) take a third of the time, with the same result to the byte. A weight of 0 or NULL leaves the point out.
@@ -144,6 +148,47 @@ Example:
 WITH learned AS (SELECT gmm([[1], [2], [3], [2], [10], [30]], 2) AS mixture)
 SELECT x, a.segment, round(a.probability, 3) AS probability
 FROM (SELECT x, gmm_assign(mixture, [x]) AS a FROM learned, (VALUES (2), (5), (20)) v(x));$$;
+
+CREATE MACRO footfall.internal.pack_points(points, called_as := 'pack_points') AS system.main.pack_points(points, called_as);
+
+COMMENT ON MACRO footfall.internal.pack_points IS $$Points as one value, without those that are NULL or hold a NULL; NULL where none is left.
+
+Parameters:
+- points: DOUBLE[][].
+- called_as: the macro that an error names.
+
+Example:
+SELECT octet_length(pack_points([[1, 2], [3, NULL]])) AS n_bytes;$$;
+
+CREATE MACRO footfall.internal.kmeans_piece(job, points, k, options) AS system.main.kmeans_piece(job, points, k, options);
+
+COMMENT ON MACRO footfall.internal.kmeans_piece IS $$Clusters packed points for about half a second: the step under `footfall.segment`.
+
+A STRUCT: `job`, the number to go on with; `finished`; and `result`, the model of `kmeans`, NULL until then. A job that nobody
+asks for is gone after two seconds; one that the process does not know begins anew, with the same result.
+
+Parameters:
+- job: BIGINT, 0 to begin, or `job` of the call before.
+- points: BLOB, of `pack_points`.
+- k, options: as for `kmeans`; the option `called_as` is the macro that an error names.
+
+Example:
+SELECT p.finished, p.result.sizes AS sizes FROM (SELECT kmeans_piece(0, pack_points([[1], [2], [9]]), 2, {'seed': 42}) AS p);$$;
+
+CREATE MACRO footfall.internal.kmeans_choose_piece(job, points, k_from, k_to, options) AS
+system.main.kmeans_choose_piece(job, points, k_from, k_to, options);
+
+COMMENT ON MACRO footfall.internal.kmeans_choose_piece IS $$Clusters packed points once per k for about half a second: the step under `footfall.choose_k`.
+
+A STRUCT as that of `kmeans_piece`; `result` is the list of `kmeans_choose` without the models, each with `n_smallest`, `n_points`
+and `log`.
+
+Parameters:
+- job, points: as for `kmeans_piece`.
+- k_from, k_to, options: as for `kmeans_choose`; the option `called_as` is the macro that an error names.
+
+Example:
+SELECT len(kmeans_choose_piece(0, pack_points([[1], [2], [9]]), 1, 2, {'seed': 42}).result) AS n_clusterings;$$;
 
 CREATE MACRO footfall.internal.check_seed(function_name, seed) AS
 CASE WHEN footfall.internal.check_option(
@@ -445,7 +490,7 @@ SELECT
 FROM ff_beside
 ORDER BY member_of ASC NULLS LAST;
 
-COMMENT ON MACRO TABLE footfall.main.segment_profile IS $$Says what each segment is: its size, its means and medians beside those of all customers, and a label in words.
+COMMENT ON MACRO TABLE footfall.main.segment_profile IS $$Says what each segment is: its size, its means and medians beside those of all, and a label in words.
 
 One row per segment, in order: `segment`, `customers`, `share` of all, `mean_recency`, `mean_frequency`,
 `mean_monetary`, the same divided by the mean of all customers (`recency_index`, `frequency_index`,

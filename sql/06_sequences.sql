@@ -16,7 +16,8 @@ Parameters:
 - numbers: BIGINT[], per event its microseconds after `start`, times 256, plus the place of its action in `names`, from 1; NULL where the event is in `others`.
 - names: VARCHAR[], at most 255 actions.
 - start: BIGINT, microseconds since 1970-01-01.
-- ties: what orders events of the same time, one per event: a list of whole or floating-point numbers, DATEs, TIMESTAMPs or texts; empty where there is no such order.
+- ties: what orders events of the same time, one per event: a list of whole or floating-point numbers, DATEs, TIMESTAMPs
+  or texts; empty where there is no such order.
 - others: STRUCT("time" TIMESTAMP, "action" VARCHAR)[], the events that are NULL in `numbers`, in the same order.
 - user_id: whose events they are; what casts to VARCHAR.
 

@@ -79,6 +79,22 @@ Parameters:
 Example:
 SELECT footfall.internal.model_blob('evaluate', 'model', ''::BLOB) AS model;$$;
 
+CREATE MACRO footfall.internal.given_model(function_name, argument_name, given) AS
+CASE WHEN footfall.internal.check_option(
+    footfall.internal.model_blob(function_name, argument_name, given) IS NOT NULL,
+    function_name, argument_name, NULL, 'a model of footfall.train'
+) THEN footfall.internal.model_blob(function_name, argument_name, given) END;
+
+COMMENT ON MACRO footfall.internal.given_model IS $$A model as BLOB that must be there: NULL is an error as well.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: a BLOB.
+
+Example:
+SELECT footfall.internal.given_model('evaluate', 'model', ''::BLOB) AS model;$$;
+
 CREATE MACRO footfall.internal.split_key(function_name, given) AS
 CASE
     WHEN typeof(given) IN ('FLOAT', 'DOUBLE') OR starts_with(typeof(given), 'DECIMAL')
@@ -220,13 +236,11 @@ Parameters:
 - moments: TIMESTAMP[], of `moment_list`.
 
 Example:
-SELECT footfall.internal.n_train('train', footfall.internal.split_rule('train', NULL, 0, 42, NULL, false), ['buy', 'pv'], ['pv', 'buy'], false, NULL, false, false, NULL) AS n_train;$$;
+WITH rules(rule) AS (SELECT footfall.internal.split_rule('train', NULL, 0, 42, NULL, false))
+SELECT footfall.internal.n_train('train', rule, ['buy', 'pv'], ['pv', 'buy'], false, NULL, false, false, NULL) AS n_train FROM rules;$$;
 
-CREATE MACRO footfall.internal.encode_actions(vocabulary, actions, unknown := 'error', called_as := NULL) AS
-CASE WHEN called_as IS NULL
-    THEN system.main.encode_actions(vocabulary, actions, unknown)
-    ELSE system.main.encode_actions(vocabulary, actions, unknown, called_as)
-END;
+CREATE MACRO footfall.internal.encode_actions(vocabulary, actions, unknown := 'error', called_as := 'encode_actions') AS
+system.main.encode_actions(vocabulary, actions, unknown, called_as);
 
 COMMENT ON MACRO footfall.internal.encode_actions IS $$Writes a history as one byte per action.
 
@@ -236,7 +250,7 @@ Parameters:
 - vocabulary: VARCHAR[], the action names, at most 254.
 - actions: VARCHAR[], a history.
 - unknown: 'error', or 'skip' to leave out an action outside the vocabulary.
-- called_as: the macro of footfall that an error names; NULL names encode_actions.
+- called_as: the macro that an error names.
 
 Example:
 SELECT encode_actions(['buy', 'pv'], ['pv', 'pv', 'buy']) AS encoded;$$;
@@ -281,8 +295,10 @@ Example:
 SELECT octet_length(pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy']), n_train: 2}], ['buy', 'pv'])) > 0 AS packed;$$;
 
 CREATE MACRO footfall.internal.train_start(dataset, settings, init := NULL) AS
-    CASE WHEN init IS NULL THEN system.main.train_start(dataset, settings)
-         ELSE system.main.train_start(dataset, settings, CAST(init AS BLOB)) END;
+CASE WHEN init IS NULL
+    THEN system.main.train_start(dataset, settings)
+    ELSE system.main.train_start(dataset, settings, CAST(init AS BLOB))
+END;
 
 COMMENT ON MACRO footfall.internal.train_start IS $$Begins a training run: the scalar under `footfall.train`, for one model per group.
 
@@ -290,18 +306,18 @@ The result is a STRUCT whose `state` goes into `train_epoch`.
 
 Parameters:
 - dataset: BLOB, the value of `pack_sequences`.
-- settings: STRUCT with any of the settings of `footfall.train`; {} is not a STRUCT in DuckDB, so name at least one. With `memory_limit`, such as current_setting('memory_limit'), a run that needs more is refused; `split` ('user', 'history', 'time', 'none') and `validation_from` (text) tell the model how the dataset was split; `called_as` is the macro of footfall that an error names.
+- settings: STRUCT with any of the settings of `footfall.train`; {} is not a STRUCT in DuckDB, so name at least one. With
+  `memory_limit`, such as current_setting('memory_limit'), a run that needs more is refused; `split` ('user', 'history',
+  'time', 'none') and `validation_from` (text) tell the model how the dataset was split; `called_as` is the macro of
+  footfall that an error names.
 - init: BLOB, a model to go on from, or NULL for new weights.
 
 Example:
 WITH packed AS (SELECT pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy', 'pv']), n_train: 3}], ['buy', 'pv']) AS dataset)
 SELECT train_start(dataset, {architecture: 'rnn', hidden: 4}).complete AS complete FROM packed;$$;
 
-CREATE MACRO footfall.internal.train_epoch(state, dataset, threads, progress := false, called_as := NULL) AS
-CASE WHEN called_as IS NULL
-    THEN system.main.train_epoch(state, dataset, threads, progress)
-    ELSE system.main.train_epoch(state, dataset, threads, progress, called_as)
-END;
+CREATE MACRO footfall.internal.train_epoch(state, dataset, threads, progress := false, called_as := 'train_epoch') AS
+system.main.train_epoch(state, dataset, threads, progress, called_as);
 
 COMMENT ON MACRO footfall.internal.train_epoch IS $$Trains to the end of the epoch, or for about a second: the scalar under `footfall.train`.
 
@@ -314,34 +330,40 @@ Parameters:
 - dataset: BLOB, the same as in `train_start`.
 - threads: BIGINT, 1 to 1024; changes the time and not the result.
 - progress: BOOLEAN, whether to show a bar as `footfall.train` does.
-- called_as: the macro of footfall that an error names; NULL names train_epoch.
+- called_as: the macro that an error names.
 
 Example:
 WITH packed AS (SELECT pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy', 'pv']), n_train: 3}], ['buy', 'pv']) AS dataset)
 SELECT train_epoch(train_start(dataset, {hidden: 4}).state, dataset, 1).epoch AS epoch FROM packed;$$;
 
+CREATE MACRO footfall.internal.history_rows(tbl, actions, user_id, times, called_as) AS TABLE
+SELECT
+    footfall.internal.action_list(called_as, 'actions', actions) AS ff_actions,
+    typeof(user_id) <> typeof(NULL) AS ff_has_user,
+    footfall.internal.split_key(called_as, user_id) AS ff_user,
+    typeof(times) <> typeof(NULL) AS ff_has_times,
+    starts_with(typeof(times), 'TIMESTAMP WITH TIME ZONE') AS ff_times_have_zone,
+    footfall.internal.moment_list(called_as, 'times', times) AS ff_times
+FROM query_table(tbl);
+
+COMMENT ON MACRO TABLE footfall.internal.history_rows IS $$The rows of a table of histories as the split of a model asks for them.
+
+One row per row: `ff_actions`, `ff_has_user`, `ff_user` (of `split_key`), `ff_has_times`, `ff_times_have_zone` and `ff_times`.
+
+Parameters:
+- tbl, actions, user_id, times: as in `training_set`.
+- called_as: the macro that an error names.
+
+Example:
+WITH histories(user_id, actions) AS (VALUES (1, ['pv', 'pv', 'buy']), (2, ['pv', 'cart']))
+SELECT ff_user, ff_actions FROM footfall.internal.history_rows(histories, actions, user_id, NULL, 'train') ORDER BY ff_user;$$;
+
 CREATE MACRO footfall.internal.training_set(
-    tbl,
-    actions,
-    vocabulary := NULL,
-    user_id := NULL,
-    times := NULL,
-    validation := 0.1,
-    validation_from := NULL,
-    seed := 42,
-    split := NULL,
-    unknown := 'error',
-    called_as := 'training_set'
+    tbl, actions, vocabulary := NULL, user_id := NULL, times := NULL, validation := 0.1, validation_from := NULL,
+    seed := 42, split := NULL, unknown := 'error', called_as := 'training_set'
 ) AS TABLE
 WITH ff_rows AS NOT MATERIALIZED (
-    SELECT
-        footfall.internal.action_list(called_as, 'actions', actions) AS ff_actions,
-        typeof(user_id) <> typeof(NULL) AS ff_has_user,
-        footfall.internal.split_key(called_as, user_id) AS ff_user,
-        typeof(times) <> typeof(NULL) AS ff_has_times,
-        starts_with(typeof(times), 'TIMESTAMP WITH TIME ZONE') AS ff_times_have_zone,
-        footfall.internal.moment_list(called_as, 'times', times) AS ff_times
-    FROM query_table(tbl)
+    FROM footfall.internal.history_rows(tbl, actions, user_id, times, called_as)
 ),
 ff_asked AS MATERIALIZED (
     SELECT
@@ -417,10 +439,11 @@ SELECT
     any_value(CAST(ff_rule['moment'] AS VARCHAR) || CASE WHEN ff_rule['has_zone'] THEN '+00' ELSE '' END) AS split_from
 FROM ff_encoded;
 
-COMMENT ON MACRO TABLE footfall.internal.training_set IS $$Packs a table of histories into one value and tells how they were split: what training and every report read a table with.
+COMMENT ON MACRO TABLE footfall.internal.training_set IS $$Packs a table of histories into one value and tells how they were split.
 
-One row: the BLOB `dataset`; `n_unknown`, the actions that were left out because the vocabulary does not hold them; and
-`split_by` ('user', 'history', 'time', 'none') and `split_from`, for the settings of `train_start`.
+What training and every report read a table with. One row: the BLOB `dataset`; `n_unknown`, the actions that were left out
+because the vocabulary does not hold them; and `split_by` ('user', 'history', 'time', 'none') and `split_from`, for the settings
+of `train_start`.
 
 Users are held back for validation by a hash of `user_id`, so that no user is on both sides, and a history of nobody (a
 `user_id` that is NULL, NaN or '') is left out. Without a `user_id` each history is held back or not by a hash of what it
@@ -447,29 +470,10 @@ FROM footfall.internal.training_set(histories, actions, vocabulary := ['pv', 'bu
 
 -- No ORDER BY at the end: the rows come in the order of the iterations, and a LIMIT stops the training.
 CREATE MACRO footfall.main.train(
-    tbl,
-    actions,
-    architecture := NULL,
-    epochs := 5,
-    embedding := NULL,
-    hidden := NULL,
-    layers := NULL,
-    dropout := NULL,
-    learning_rate := 0.005,
-    batch_size := 16,
-    gradient_clip := 5.0,
-    class_weights := NULL,
-    patience := NULL,
-    validation := 0.1,
-    user_id := NULL,
-    times := NULL,
-    validation_from := NULL,
-    max_length := 512,
-    seed := 42,
-    device := 'cpu',
-    threads := NULL,
-    init := NULL,
-    progress := true
+    tbl, actions, architecture := NULL, epochs := 5, embedding := NULL, hidden := NULL, layers := NULL,
+    dropout := NULL, learning_rate := 0.005, batch_size := 16, gradient_clip := 5.0, class_weights := NULL,
+    patience := NULL, validation := 0.1, user_id := NULL, times := NULL, validation_from := NULL, max_length := 512,
+    seed := 42, device := 'cpu', threads := NULL, init := NULL, progress := true
 ) AS TABLE
 WITH RECURSIVE
 -- Where training_set reads the relation this CTE is in sight, so it has a name that no table has.
@@ -479,16 +483,10 @@ footfall__init AS MATERIALIZED (
 ff_packed AS MATERIALIZED (
     SELECT ff_set.dataset AS ff_dataset, ff_set.n_unknown AS ff_n_unknown, ff_set.split_by AS ff_by, ff_set.split_from AS ff_from
     FROM footfall.internal.training_set(
-        tbl,
-        actions,
+        tbl, actions,
         vocabulary := (SELECT system.main.model_info(ff_model, 'train', 'init')['vocabulary'] FROM footfall__init),
-        user_id := user_id,
-        times := times,
-        validation := validation,
-        validation_from := validation_from,
-        seed := seed,
-        unknown := 'skip',
-        called_as := 'train'
+        user_id := user_id, times := times, validation := validation, validation_from := validation_from,
+        seed := seed, unknown := 'skip', called_as := 'train'
     ) AS ff_set
 ),
 -- A row is wrapped in a list because DuckDB's filters and joins collect short chunks until there are 2,048 rows,
@@ -542,7 +540,8 @@ negative log likelihood in nats while learning; on the held-back users `validati
 done so far, backed off to what followed the last three actions: mostly the best that needs no network, and what a network
 must beat; `footfall.evaluate` has them all, with errors), `validation_accuracy` beside `majority_accuracy` (on shop data
 nearly everything is a view, so accuracy alone says nothing), and `validation_auc`, the mean over the actions of the area
-under the ROC curve, one against the rest; `seconds`; `device`; `model`, a BLOB that predicts with nothing else; `n_unknown`, the actions of the table that `init` does not know, which are left out. Take the
+under the ROC curve, one against the rest; `seconds`; `device`; `model`, a BLOB that predicts with nothing else;
+`n_unknown`, the actions of the table that `init` does not know, which are left out. Take the
 best epoch with `(FROM footfall.best_model(run))`.
 
 What is held back: a share of the users, by a hash of `user_id` (a history of nobody, whose `user_id` is NULL, NaN or '',

@@ -1,5 +1,44 @@
 -- Which of two models is better, and whether it is by more than chance.
 
+CREATE MACRO footfall.internal.history_losses(
+    model, dataset, first, threads, called_as := 'history_losses', state := CAST('' AS BLOB)
+) AS
+system.main.history_losses(model, dataset, first, threads, called_as, state);
+
+COMMENT ON MACRO footfall.internal.history_losses IS $$The losses of a model on some of the held-back targets of a dataset, for a fraction of a second.
+
+A STRUCT: `next`, the first history that is left (NULL when none is); `losses`, a BLOB for `compare_losses`; and `state`, where
+the piece ends in the middle of history `next`.
+
+Parameters:
+- model, dataset, first, threads, called_as, state: as for `evaluate_piece`.
+
+Example:
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
+     run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0)),
+     packed AS (FROM footfall.internal.training_set(histories, actions, validation := 1))
+SELECT l.next, octet_length(l.losses) > 0 AS is_scored FROM (SELECT history_losses(model, dataset, 0, 1, 'losses', ''::BLOB) AS l FROM run, packed);$$;
+
+CREATE MACRO footfall.internal.compare_losses(dataset, losses_a, losses_b, called_as := 'compare_losses') AS
+system.main.compare_losses(dataset, losses_a, losses_b, called_as);
+
+COMMENT ON MACRO footfall.internal.compare_losses IS $$Compares two models on the same targets: the scalar under `footfall.compare_models`.
+
+A STRUCT of `log_loss_a`, `log_loss_b`, `difference`, `standard_error`, `n_users` and `n`, as in `footfall.compare_models`; NULL where
+nothing was held back.
+
+Parameters:
+- dataset: BLOB, of `training_set`.
+- losses_a, losses_b: BLOB[], the `losses` of all calls of `history_losses` for each model, in order.
+- called_as: the macro that an error names.
+
+Example:
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
+     run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0)),
+     packed AS (FROM footfall.internal.training_set(histories, actions, validation := 1)),
+     scored AS (SELECT dataset, [history_losses(model, dataset, 0, 1, 'losses', ''::BLOB).losses] AS losses FROM run, packed)
+SELECT compare_losses(dataset, losses, losses, 'compare_models').difference AS difference FROM scored;$$;
+
 CREATE MACRO footfall.internal.losses(model, dataset, called_as) AS TABLE
 WITH RECURSIVE
 ff_given AS MATERIALIZED (
@@ -19,7 +58,7 @@ ff_pieces(ff_step, ff_scored) AS (
 SELECT list(ff_scored['losses'] ORDER BY ff_step ASC NULLS LAST) AS losses
 FROM ff_pieces;
 
-COMMENT ON MACRO TABLE footfall.internal.losses IS $$The losses of a model on the held-back targets of a dataset, history by history, a fraction of a second at a time.
+COMMENT ON MACRO TABLE footfall.internal.losses IS $$The losses of a model on the held-back targets of a dataset, history by history.
 
 One row: `losses`, a list of BLOBs for the scalar `compare_losses`.
 
@@ -35,43 +74,25 @@ WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'p
 SELECT len(losses) AS n_pieces FROM footfall.internal.losses((SELECT model FROM run), (SELECT dataset FROM packed), 'losses');$$;
 
 CREATE MACRO footfall.main.compare_models(
-    tbl,
-    actions,
-    model_a,
-    model_b,
-    part := 'held_out',
-    user_id := NULL,
-    times := NULL,
-    validation_from := NULL
+    tbl, actions, model_a, model_b, part := 'held_out', user_id := NULL, times := NULL, validation_from := NULL
 ) AS TABLE
 WITH ff_rows AS NOT MATERIALIZED (
-    SELECT
-        footfall.internal.action_list('compare_models', 'actions', actions) AS ff_actions,
-        typeof(user_id) <> typeof(NULL) AS ff_has_user,
-        footfall.internal.split_key('compare_models', user_id) AS ff_user,
-        typeof(times) <> typeof(NULL) AS ff_has_times,
-        starts_with(typeof(times), 'TIMESTAMP WITH TIME ZONE') AS ff_times_have_zone,
-        footfall.internal.moment_list('compare_models', 'times', times) AS ff_times
-    FROM query_table(tbl)
+    FROM footfall.internal.history_rows(tbl, actions, user_id, times, 'compare_models')
 ),
 ff_models AS MATERIALIZED (
     SELECT
-        CASE WHEN footfall.internal.check_option(
-            ff_blob_a IS NOT NULL, 'compare_models', 'model_a', NULL, 'a model of footfall.train'
-        ) THEN ff_blob_a END AS ff_a,
-        CASE WHEN footfall.internal.check_option(
-            ff_blob_b IS NOT NULL, 'compare_models', 'model_b', NULL, 'a model of footfall.train'
-        ) THEN ff_blob_b END AS ff_b,
-        system.main.model_info(ff_blob_a, 'compare_models', 'model_a') AS ff_info_a,
-        system.main.model_info(ff_blob_b, 'compare_models', 'model_b') AS ff_info_b,
+        ff_a,
+        ff_b,
+        system.main.model_info(ff_a, 'compare_models', 'model_a') AS ff_info_a,
+        system.main.model_info(ff_b, 'compare_models', 'model_b') AS ff_info_b,
         CASE WHEN typeof(validation_from) <> typeof(NULL)
             THEN footfall.internal.instant('compare_models', 'validation_from', validation_from)
         END AS ff_moment,
         typeof(validation_from) = 'TIMESTAMP WITH TIME ZONE' AS ff_moment_has_zone
     FROM (
         SELECT
-            footfall.internal.model_blob('compare_models', 'model_a', ff_given_a) AS ff_blob_a,
-            footfall.internal.model_blob('compare_models', 'model_b', ff_given_b) AS ff_blob_b
+            footfall.internal.given_model('compare_models', 'model_a', ff_given_a) AS ff_a,
+            footfall.internal.given_model('compare_models', 'model_b', ff_given_b) AS ff_b
         FROM (SELECT (model_a) AS ff_given_a, (model_b) AS ff_given_b)
     )
 ),
@@ -177,7 +198,10 @@ SELECT
         WHEN ff_result IS NULL AND ff_n_unknown > 0
         THEN error(concat(
             'footfall.compare_models: nothing can be scored, because the models do not know ', ff_n_unknown,
-            ' of the actions; both know ', (SELECT footfall.internal.one_line(left(array_to_string(list_sort(ff_vocabulary, 'ASC', 'NULLS LAST'), ', '), 200)) FROM ff_rules),
+            ' of the actions; both know ',
+            footfall.internal.one_line(left(
+                (SELECT array_to_string(list_sort(ff_vocabulary, 'ASC', 'NULLS LAST'), ', ') FROM ff_rules), 200
+            )),
             '; train them on such histories, or rename the actions'
         ))
         WHEN CAST(part AS VARCHAR) = 'all'
@@ -192,7 +216,7 @@ SELECT
     ff_n_unknown AS n_unknown
 FROM ff_compared;
 
-COMMENT ON MACRO TABLE footfall.main.compare_models IS $$Compares two models user by user, with the standard error of the difference, on what neither has learned from.
+COMMENT ON MACRO TABLE footfall.main.compare_models IS $$Compares two models on what neither has learned from, with the standard error of the difference.
 
 One row: `log_loss_a` and `log_loss_b`, mean negative log likelihoods in nats per target; `difference`, the first minus the
 second, above 0 when the second model is better; `standard_error` of the difference; `n_users`, the histories; `n`, their

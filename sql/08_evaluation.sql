@@ -3,15 +3,15 @@
 -- A report is taken apart by field names in quotes, because a bare name that equals a parameter of the
 -- macro would be replaced by the caller's expression.
 
-CREATE MACRO footfall.internal.evaluate_piece(model, dataset, first, threads, called_as := NULL, state := NULL) AS
-system.main.evaluate_piece(
-    model, dataset, first, threads, coalesce(called_as, 'evaluate_piece'), coalesce(CAST(state AS BLOB), CAST('' AS BLOB))
-);
+CREATE MACRO footfall.internal.evaluate_piece(
+    model, dataset, first, threads, called_as := 'evaluate_piece', state := CAST('' AS BLOB)
+) AS
+system.main.evaluate_piece(model, dataset, first, threads, called_as, state);
 
-COMMENT ON MACRO footfall.internal.evaluate_piece IS $$Scores a model on some of the held-back targets of a dataset, for a fraction of a second: the step under `footfall.evaluate`.
+COMMENT ON MACRO footfall.internal.evaluate_piece IS $$Scores a model for a fraction of a second: the step under `footfall.evaluate`.
 
-Its baseline `own_history`, which has a distribution of its own before each target as the model has, is scored with it. The
-result is a STRUCT: `next`, the first history that is left (NULL when none is); `piece`, a BLOB for `evaluate_model`; and
+Some of the held-back targets of a dataset are scored, by the model and by its baseline `own_history`, which has a
+distribution of its own before each target as well. The result is a STRUCT: `next`, the first history that is left (NULL when none is); `piece`, a BLOB for `evaluate_model`; and
 `state`, where the piece ends in the middle of history `next`, which is long (empty at the beginning of one).
 
 Parameters:
@@ -19,8 +19,8 @@ Parameters:
 - dataset: BLOB, of `footfall.internal.training_set` with the vocabulary of the model.
 - first: BIGINT, the history to begin with: 0, or `next` of the piece before.
 - threads: BIGINT, 1 to 1024.
-- called_as: the macro of footfall that an error names; NULL names evaluate_piece.
-- state: BLOB, `state` of the piece before; NULL begins with the beginning of a history; without the schema it is the sixth argument.
+- called_as: the macro that an error names.
+- state: BLOB, `state` of the piece before; empty at the beginning of a history.
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
@@ -28,13 +28,10 @@ WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'p
 SELECT p.next, octet_length(p.piece) > 0 AS is_scored
 FROM (SELECT evaluate_piece(model, dataset, 0, 1) AS p FROM run, footfall.internal.training_set(histories, actions, validation := 1));$$;
 
-CREATE MACRO footfall.internal.evaluate_model(model, dataset, pieces, threads, called_as := NULL) AS
-CASE WHEN called_as IS NULL
-    THEN system.main.evaluate_model(model, dataset, pieces, threads)
-    ELSE system.main.evaluate_model(model, dataset, pieces, threads, called_as)
-END;
+CREATE MACRO footfall.internal.evaluate_model(model, dataset, pieces, threads, called_as := 'evaluate_model') AS
+system.main.evaluate_model(model, dataset, pieces, threads, called_as);
 
-COMMENT ON MACRO footfall.internal.evaluate_model IS $$Reports on a model that was scored piece by piece, and on the baselines that travel in it: the scalar under `footfall.evaluate`.
+COMMENT ON MACRO footfall.internal.evaluate_model IS $$Reports on a model that was scored piece by piece, and on its baselines: the scalar under `footfall.evaluate`.
 
 A list with one STRUCT per predictor: the numbers of `footfall.evaluate`, and the lists `actions`, `confusion` and
 `reliability`. The held-back targets of the dataset count.
@@ -44,7 +41,7 @@ Parameters:
 - dataset: BLOB, of `footfall.internal.training_set` with the vocabulary of the model.
 - pieces: BLOB[], of `evaluate_piece`, all in order.
 - threads: BIGINT, 1 to 1024.
-- called_as: the macro of footfall that an error names; NULL names evaluate_model.
+- called_as: the macro that an error names.
 
 Example:
 WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
@@ -71,7 +68,7 @@ CASE
     ELSE info['split']
 END;
 
-COMMENT ON MACRO footfall.internal.scored_split IS $$The split under which a report on a model packs histories, or the error of a model that has no held-back part.
+COMMENT ON MACRO footfall.internal.scored_split IS $$The split under which a model is judged, or the error of one that held nothing back.
 
 Parameters:
 - function_name: the macro's name, for the message.
@@ -83,27 +80,18 @@ Example:
 SELECT footfall.internal.scored_split('evaluate', 'model', 'all', model_info(NULL)).by AS by_;$$;
 
 CREATE MACRO footfall.internal.evaluation(
-    tbl,
-    actions,
-    model,
-    part := 'held_out',
-    user_id := NULL,
-    times := NULL,
-    validation_from := NULL,
-    threads := NULL,
+    tbl, actions, model, part := 'held_out', user_id := NULL, times := NULL, validation_from := NULL, threads := NULL,
     called_as := 'evaluation'
 ) AS TABLE
 WITH RECURSIVE
 -- Where training_set reads the relation these two CTEs are in sight, so they have names that no table has.
 footfall__model AS MATERIALIZED (
     SELECT
-        CASE WHEN footfall.internal.check_option(
-            ff_blob IS NOT NULL, called_as, 'model', NULL, 'a model of footfall.train'
-        ) THEN ff_blob END AS ff_blob,
+        ff_blob,
         system.main.model_info(ff_blob, called_as, 'model') AS ff_info,
         coalesce(CAST((threads) AS BIGINT), CAST(current_setting('threads') AS BIGINT)) AS ff_threads
     FROM (
-        SELECT footfall.internal.model_blob(called_as, 'model', ff_given) AS ff_blob
+        SELECT footfall.internal.given_model(called_as, 'model', ff_given) AS ff_blob
         FROM (SELECT (model) AS ff_given)
     )
 ),
@@ -114,15 +102,9 @@ footfall__part AS MATERIALIZED (
 ff_packed AS MATERIALIZED (
     SELECT ff_set.dataset AS ff_dataset, ff_set.n_unknown AS ff_n_unknown
     FROM footfall.internal.training_set(
-        tbl,
-        actions,
-        vocabulary := (SELECT ff_info['vocabulary'] FROM footfall__model),
-        user_id := user_id,
-        times := times,
-        validation_from := validation_from,
-        split := (SELECT ff_scored_split FROM footfall__part),
-        unknown := 'skip',
-        called_as := called_as
+        tbl, actions, vocabulary := (SELECT ff_info['vocabulary'] FROM footfall__model), user_id := user_id,
+        times := times, validation_from := validation_from, split := (SELECT ff_scored_split FROM footfall__part),
+        unknown := 'skip', called_as := called_as
     ) AS ff_set
 ),
 ff_pieces(ff_step, ff_scored) AS (
@@ -148,7 +130,8 @@ SELECT
         WHEN len(ff_report) = 0 AND ff_n_unknown > 0
         THEN error(concat(
             'footfall.', called_as, ': nothing can be scored, because the model does not know ', ff_n_unknown,
-            ' of the actions; it knows ', footfall.internal.one_line(left(array_to_string(ff_known, ', '), 200)), '; train it on such histories, or rename the actions'
+            ' of the actions; it knows ', footfall.internal.one_line(left(array_to_string(ff_known, ', '), 200)),
+            '; train it on such histories, or rename the actions'
         ))
         WHEN len(ff_report) = 0 AND CAST(part AS VARCHAR) <> 'all'
         THEN error(concat(
@@ -177,14 +160,7 @@ WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'p
 SELECT report.predictor, len(report.actions) AS n_actions FROM footfall.internal.evaluation(histories, actions, (SELECT model FROM run), part := 'all');$$;
 
 CREATE MACRO footfall.main.evaluate(
-    tbl,
-    actions,
-    model,
-    part := 'held_out',
-    user_id := NULL,
-    times := NULL,
-    validation_from := NULL,
-    threads := NULL
+    tbl, actions, model, part := 'held_out', user_id := NULL, times := NULL, validation_from := NULL, threads := NULL
 ) AS TABLE
 WITH ff_scored AS MATERIALIZED (
     SELECT
@@ -192,15 +168,8 @@ WITH ff_scored AS MATERIALIZED (
         ff_evaluation.part AS ff_part,
         ff_evaluation.n_unknown AS ff_n_unknown
     FROM footfall.internal.evaluation(
-        tbl,
-        actions,
-        model,
-        part := part,
-        user_id := user_id,
-        times := times,
-        validation_from := validation_from,
-        threads := threads,
-        called_as := 'evaluate'
+        tbl, actions, model, part := part, user_id := user_id, times := times, validation_from := validation_from,
+        threads := threads, called_as := 'evaluate'
     ) AS ff_evaluation
 )
 SELECT
@@ -223,9 +192,9 @@ SELECT
     ff_n_unknown AS n_unknown
 FROM ff_scored;
 
-COMMENT ON MACRO TABLE footfall.main.evaluate IS $$Scores a model beside the baselines that it must beat, one row per predictor, on what it has not learned from.
+COMMENT ON MACRO TABLE footfall.main.evaluate IS $$Scores a model beside the baselines that it must beat, on what it has not learned from.
 
-Predictors: `model`; `majority`, always the training frequencies; `repeat_last`, the last action again with the frequency
+One row per predictor: `model`; `majority`, always the training frequencies; `repeat_last`, the last action again with the frequency
 at which actions repeat; `markov_1` and `markov_3`, what followed the last one or three actions; `own_history`, what this
 user has done so far, the latest counting most, backed off to `markov_3`. All are counted on the training split of the model
 and travel in it. How fast `own_history` forgets and how many events `markov_3` is worth to it were chosen in the training,
@@ -276,15 +245,8 @@ WITH ff_scored AS (
         ff_evaluation.part AS ff_part,
         unnest(ff_evaluation.report[field], max_depth := 2)
     FROM footfall.internal.evaluation(
-        tbl,
-        actions,
-        model,
-        part := part,
-        user_id := user_id,
-        times := times,
-        validation_from := validation_from,
-        threads := threads,
-        called_as := called_as
+        tbl, actions, model, part := part, user_id := user_id, times := times, validation_from := validation_from,
+        threads := threads, called_as := called_as
     ) AS ff_evaluation
 )
 SELECT ff_predictor AS predictor, * EXCLUDE (ff_predictor, ff_part), ff_part AS part
@@ -296,7 +258,7 @@ AND (SELECT footfall.internal.check_option(
     '''model'', ''majority'', ''repeat_last'', ''markov_1'', ''markov_3'', ''own_history'', NULL for all'
 ));
 
-COMMENT ON MACRO TABLE footfall.internal.report_rows IS $$The rows of one list of `footfall.internal.evaluation`: what `class_report`, `confusion` and `reliability` have in common.
+COMMENT ON MACRO TABLE footfall.internal.report_rows IS $$The rows of one list of `evaluation`: `class_report`, `confusion` and `reliability`.
 
 Parameters:
 - tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`.
@@ -311,15 +273,8 @@ SELECT action, support
 FROM footfall.internal.report_rows(histories, actions, (SELECT model FROM run), 'actions', 'majority', 'all', NULL, NULL, NULL, NULL, 'class_report');$$;
 
 CREATE MACRO footfall.main.class_report(
-    tbl,
-    actions,
-    model,
-    predictor := 'model',
-    part := 'held_out',
-    user_id := NULL,
-    times := NULL,
-    validation_from := NULL,
-    threads := NULL
+    tbl, actions, model, predictor := 'model', part := 'held_out', user_id := NULL, times := NULL,
+    validation_from := NULL, threads := NULL
 ) AS TABLE
 FROM footfall.internal.report_rows(
     tbl, actions, model, 'actions', predictor, part, user_id, times, validation_from, threads, 'class_report'
@@ -346,15 +301,8 @@ WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'p
 SELECT action, auc, support FROM footfall.class_report(histories, actions, (SELECT model FROM run), predictor := 'majority', part := 'all');$$;
 
 CREATE MACRO footfall.main.confusion(
-    tbl,
-    actions,
-    model,
-    predictor := 'model',
-    part := 'held_out',
-    user_id := NULL,
-    times := NULL,
-    validation_from := NULL,
-    threads := NULL
+    tbl, actions, model, predictor := 'model', part := 'held_out', user_id := NULL, times := NULL,
+    validation_from := NULL, threads := NULL
 ) AS TABLE
 FROM footfall.internal.report_rows(
     tbl, actions, model, 'confusion', predictor, part, user_id, times, validation_from, threads, 'confusion'
@@ -374,16 +322,8 @@ WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'p
 SELECT actual, predicted, n FROM footfall.confusion(histories, actions, (SELECT model FROM run), predictor := 'majority', part := 'all');$$;
 
 CREATE MACRO footfall.main.reliability(
-    tbl,
-    actions,
-    model,
-    predictor := 'model',
-    part := 'held_out',
-    user_id := NULL,
-    times := NULL,
-    validation_from := NULL,
-    threads := NULL,
-    action := NULL
+    tbl, actions, model, predictor := 'model', part := 'held_out', user_id := NULL, times := NULL,
+    validation_from := NULL, threads := NULL, action := NULL
 ) AS TABLE
 WITH ff_bins AS MATERIALIZED (
     FROM footfall.internal.report_rows(

@@ -19,12 +19,69 @@ networks and for long histories.
 Parameters:
 - model: BLOB, of `footfall.train`.
 - actions: VARCHAR[], the history in time order.
-- unknown: 'skip', or 'error' for an error where the model does not know an action; without the schema it is the third argument, `predict_next(model, actions, 'error')`.
+- unknown: 'skip', or 'error' for an error where the model does not know an action; without the schema it is the third
+  argument, `predict_next(model, actions, 'error')`.
 
 Example:
 WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i + u) % 4]) FROM range(80) users(u)),
      run AS (FROM footfall.train(histories, actions, epochs := 3, hidden := 8, learning_rate := 0.05, user_id := u))
 SELECT predict_next((FROM footfall.best_model(run)), ['pv', 'pv', 'wish', 'cart']) AS next;$$;
+
+CREATE MACRO footfall.internal.pack_histories(histories, called_as := 'pack_histories') AS
+system.main.pack_histories(histories, called_as);
+
+COMMENT ON MACRO footfall.internal.pack_histories IS $$Encoded histories as one value, in the order of their places.
+
+Parameters:
+- histories: STRUCT(place BIGINT, tokens BLOB)[], with the tokens of `encode_actions`, each place from 0 on once.
+- called_as: the macro that an error names.
+
+Example:
+SELECT octet_length(pack_histories([{place: 0, tokens: encode_actions(['buy', 'pv'], ['pv'])}], 'predictions')) > 0 AS packed;$$;
+
+CREATE MACRO footfall.internal.predict_piece(
+    model, histories, first, threads, called_as := 'predict_piece', state := CAST('' AS BLOB)
+) AS
+system.main.predict_piece(model, histories, first, threads, called_as, state);
+
+COMMENT ON MACRO footfall.internal.predict_piece IS $$Predicts what follows some of many histories, for a moment: the step under `footfall.predictions`.
+
+A STRUCT: `next`, the first history that is left (NULL when none is); `distributions`, a BLOB for `read_prediction`; and `state`, where
+the piece ends in the middle of history `next`.
+
+Parameters:
+- model: BLOB, of `footfall.train`.
+- histories: BLOB, of `pack_histories`.
+- first: BIGINT, the history to begin with: 0, or `next` of the piece before.
+- threads: BIGINT, 1 to 1024.
+- called_as: the macro that an error names.
+- state: BLOB, `state` of the piece before; empty at the beginning of a history.
+
+Example:
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
+     run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
+SELECT p.next, octet_length(p.distributions) AS n_bytes
+FROM (SELECT predict_piece(model, pack_histories([{place: 0, tokens: ''::BLOB}], 'predictions'), 0, 1, 'predictions', ''::BLOB) AS p FROM run);$$;
+
+CREATE MACRO footfall.internal.read_prediction(model, pieces, place, n_unknown) AS
+system.main.read_prediction(model, pieces, place, n_unknown);
+
+COMMENT ON MACRO footfall.internal.read_prediction IS $$The prediction for one of the histories that were scored piece by piece.
+
+A STRUCT as that of `predict_next`.
+
+Parameters:
+- model: BLOB, of `footfall.train`.
+- pieces: BLOB[], the `distributions` of all calls of `predict_piece`, in order.
+- place: BIGINT, of the history, from 0 on.
+- n_unknown: BIGINT, what the field of that name shall hold.
+
+Example:
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
+     run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0)),
+     packed AS (SELECT pack_histories([{place: 0, tokens: ''::BLOB}], 'predictions') AS histories)
+SELECT read_prediction(model, [predict_piece(model, histories, 0, 1, 'predictions', ''::BLOB).distributions], 0, 0).action AS next
+FROM run, packed;$$;
 
 CREATE MACRO footfall.main.predictions(tbl, actions, model, unknown := 'skip', threads := NULL) AS TABLE
 WITH RECURSIVE
@@ -37,14 +94,12 @@ ff_rows AS NOT MATERIALIZED (
 ),
 ff_asked AS MATERIALIZED (
     SELECT
-        CASE WHEN footfall.internal.check_option(
-            ff_blob IS NOT NULL, 'predictions', 'model', NULL, 'a model of footfall.train'
-        ) THEN ff_blob END AS ff_model,
-        system.main.model_info(ff_blob, 'predictions', 'model')['vocabulary'] AS ff_vocabulary,
+        ff_model,
+        system.main.model_info(ff_model, 'predictions', 'model')['vocabulary'] AS ff_vocabulary,
         ff_unknown,
         coalesce(ff_threads, CAST(current_setting('threads') AS BIGINT)) AS ff_threads
     FROM (
-        SELECT footfall.internal.model_blob('predictions', 'model', ff_given) AS ff_blob, ff_unknown, ff_threads
+        SELECT footfall.internal.given_model('predictions', 'model', ff_given) AS ff_model, ff_unknown, ff_threads
         FROM (SELECT (model) AS ff_given, CAST((unknown) AS VARCHAR) AS ff_unknown, CAST((threads) AS BIGINT) AS ff_threads)
     )
 ),
@@ -170,7 +225,8 @@ A STRUCT: `architecture`, the sizes, `vocabulary`, `n_parameters`, `epochs` (ove
 `validation` (the share of users held back), the numbers of targets, the losses of the last epoch, `settings` (JSON),
 `format_version`, `split`, how the histories were split: `by` ('user', 'history', 'time', 'none'), `share`, `seed`,
 `validation_from` (as text, with +00 where the times had a time zone), `n_held_out` (histories with held-back targets) and a
-`fingerprint` of these, and `own_history`, the `decay` and the `pseudo_counts` of that baseline. A model of format 1 and one trained on sequences that were packed by hand do not know by what they
+`fingerprint` of these, and `own_history`, the `decay` and the `pseudo_counts` of that baseline. A model of format 1 and
+one trained on sequences that were packed by hand do not know by what they
 were split ('unknown').
 
 Parameters:

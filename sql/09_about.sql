@@ -31,7 +31,8 @@ SELECT
         ELSE any_value(database_name) || '.'
     END || function_name || '(' || coalesce(array_to_string(arg_max(parameters, len(parameters)), ', '), '') || ')' AS call,
     regexp_extract(any_value(comment), '^[^' || chr(10) || ']*') AS summary,
-    any_value(comment) AS text,
+    split_part(any_value(comment), chr(10) || chr(10) || 'Example:' || chr(10), 1) AS explanation,
+    split_part(any_value(comment), chr(10) || chr(10) || 'Example:' || chr(10), 2) AS example,
     min(function_oid) AS place
 FROM duckdb_functions() AS ff_ours
 WHERE schema_name = 'main'
@@ -42,13 +43,41 @@ AND database_name = (
 )
 GROUP BY function_name;
 
-COMMENT ON MACRO TABLE footfall.internal.documented IS $$The functions for users, each with how it is called, its summary, its whole text and its place in the order of the data's way.
+COMMENT ON MACRO TABLE footfall.internal.documented IS $$The functions for users, in the order of the data's way.
+
+One row each: `name`, `call` (how it is called), `summary`, the whole `explanation`, `example`, and `place` in the order.
 
 Parameters:
 none
 
 Example:
 SELECT call FROM footfall.internal.documented() WHERE name = 'footfall_version';$$;
+
+CREATE MACRO footfall.internal.wrapped(text_value, width) AS
+array_to_string([
+    replace(
+        rtrim(regexp_replace(paragraph, '(.{1,' || (width - 2) || '})(?: +|$)', '\1' || chr(10), 'g'), chr(10)),
+        chr(10),
+        CASE WHEN starts_with(paragraph, '- ') THEN chr(10) || '  ' ELSE chr(10) END
+    )
+    -- A line break within a paragraph is a space; chr(30) stands for one that ends it.
+    FOR paragraph IN string_split(
+        regexp_replace(
+            replace(replace(text_value, chr(10) || chr(10), chr(30) || chr(30)), chr(10) || '- ', chr(30) || '- '),
+            ' *\n *', ' ', 'g'
+        ),
+        chr(30)
+    )
+], chr(10));
+
+COMMENT ON MACRO footfall.internal.wrapped IS $$Text in lines of so many characters at most; an item of a list goes on under its text.
+
+Parameters:
+- text_value: VARCHAR; an empty line ends a paragraph, and a line that begins with '- ' is an item.
+- width: the number of characters; a word that is longer stays whole.
+
+Example:
+SELECT footfall.internal.wrapped('A text with\nseveral words.', 10) AS lines;$$;
 
 CREATE MACRO footfall.main.help() AS TABLE (
     SELECT ff_functions.call AS function, ff_functions.summary AS summary
@@ -58,9 +87,14 @@ CREATE MACRO footfall.main.help() AS TABLE (
     WITH
     ff_asked AS (SELECT CAST((name) AS VARCHAR) AS ff_name),
     ff_found AS (
-        SELECT ff_functions.call || chr(10) || ff_functions.text AS ff_text
-        FROM footfall.internal.documented() AS ff_functions, ff_asked
-        WHERE ff_functions.name = lower(regexp_replace(ff_asked.ff_name, '^footfall\.|\(.*$', '', 'g'))
+        SELECT
+            footfall.internal.wrapped(ff_functions.call || chr(10) || chr(10) || ff_functions.explanation, 76)
+                || chr(10) || chr(10) || 'Example:' || chr(10)
+                -- In an example a line break is safe where a comma and a space are.
+                || regexp_replace(ff_functions.example, '(.{40,68},) +', '\1' || chr(10) || '        ', 'g') AS ff_text
+        FROM footfall.internal.documented() AS ff_functions
+        CROSS JOIN ff_asked
+        WHERE ff_functions.name = lower(regexp_replace(ff_asked.ff_name, '^\w+\.|\(.*$', '', 'g'))
     )
     SELECT unnest(CASE
         WHEN count(*) > 0
@@ -76,8 +110,8 @@ CREATE MACRO footfall.main.help() AS TABLE (
 COMMENT ON MACRO TABLE footfall.main.help IS $$Lists the functions, one line each, or shows the whole text of one.
 
 `FROM footfall.help()` has the columns `function`, how it is called, and `summary`; `FROM footfall.help('rfm')` one column
-`help` with a row for each line of the text: what the function does, its columns, its parameters, and an example. A shell that shows
-only so many rows shows them all after `.maxrows 200`.
+`help` with a row for each line of the text: what the function does, its columns, its parameters, and an example. The lines fit
+a terminal of 80 characters, but for some of the example's. A shell that shows only so many rows shows them all after `.maxrows 200`.
 
 Parameters:
 - name: VARCHAR, the name of a function, with or without `footfall.` before it.

@@ -2,8 +2,8 @@
 
     python3 tests/pages.py --duckdb DIR --extension PATH [--check]
 
-- sql/reference.md: every function, from the comments in sql/*.sql: summary, explanation, parameters, example. Each
-  example is executed, and its output printed under it.
+- sql/reference.md: every function, from the comments in sql/*.sql: summary, explanation, parameters, example, in the
+  order of the README's wishes. Each example is executed, and its output printed under it.
 - sql/pipeline.md: sql/pipeline.sql run on a synthetic shop, statement by statement.
 - README.md: in its blocks of SQL that are followed by a block of text, the text is what the last statement printed.
 
@@ -13,6 +13,7 @@ numbers in the pipeline are compared to within a tenth.
 """
 
 import argparse
+import collections
 import datetime
 import pathlib
 import re
@@ -26,6 +27,9 @@ SHAPE = re.compile(r"(?P<summary>[^\n]+\.)\n\n(?:(?P<text>.*?)\n\n)?Parameters:\
 PRINTED = re.compile(r"```sql\n(?P<sql>.*?)```\n\n```text\n.*?```", re.S)
 # A stage of the pipeline: its number and title, what else its comment says, and its statements.
 STAGE = re.compile(r"^-- (?P<number>\d+)\. (?P<title>.*?[.?]) ?(?P<text>.*\n(?:--.*\n)*)(?P<sql>(?:.*\n)*?)(?=-- \d+\. |\Z)", re.M)
+# A row of the README's table of wishes, and the functions that it names.
+WISH = re.compile(r"^\| (?!I want)(?!---)([^|]+) \| (.*) \|$", re.M)
+Function = collections.namedtuple("Function", "name schema type parameters comment")
 # From this stage on networks are at work.
 FIRST_NETWORK = 7
 N_ROWS_SHOWN = 24
@@ -154,53 +158,68 @@ def is_near(word, other):
     return abs(a - b) <= 0.1 * abs(a) + 0.05
 
 
-def functions_by_file(connection):
+def functions_by_file():
     """Each file of sql/ with its title and the functions it creates for users, in order."""
-    files = []
-    for path in sorted((SQL).glob("0*.sql")):
+    files = {}
+    for path in sorted(SQL.glob("0*.sql")):
         sql = path.read_text()
         title = sql.split("\n", 1)[0].removeprefix("--").strip()
-        names = list(dict.fromkeys(re.findall(r"^CREATE MACRO footfall\.main\.(\w+)", sql, re.M)))
-        files.append((path.name, title, names))
+        files[title] = list(dict.fromkeys(re.findall(r"^CREATE MACRO footfall\.main\.(\w+)", sql, re.M)))
     return files
+
+
+def functions_by_wish():
+    """The functions for users under the wishes of the README, in its order; one that is in no wish stands where its neighbour in sql/ does."""
+    files, wishes = functions_by_file(), {}
+    neighbours = {name: names for names in files.values() for name in names}
+    for wish, calls in WISH.findall((ROOT / "README.md").read_text()):
+        wishes[wish[0].upper() + wish[1:]] = list(dict.fromkeys(name for name in re.findall(r"(\w+)\(", calls) if name in neighbours))
+    of_wish = {name: names for names in wishes.values() for name in names}
+    for title, names in files.items():
+        before = next((name for name in names if name in of_wish), None)
+        for name in names:
+            if name in of_wish:
+                before = name
+                continue
+            group = of_wish[before] if before else wishes.setdefault(title, [])
+            group.insert(group.index(before) + 1 if before else len(group), name)
+            of_wish[name], before = group, name
+    return {wish: names for wish, names in wishes.items() if names}
 
 
 def reference(connection, problems):
     rows = connection.execute(
-        "SELECT function_name, any_value(if(schema_name = 'main', '', 'internal ') || function_type), arg_max(parameters, len(parameters)), any_value(comment)"
-        " FROM duckdb_functions() WHERE database_name = 'footfall' GROUP BY ALL"
+        "SELECT function_name, any_value(schema_name), any_value(function_type), arg_max(parameters, len(parameters)), any_value(comment)"
+        " FROM duckdb_functions() WHERE database_name = 'footfall' GROUP BY function_name"
     ).fetchall()
-    catalogue = {name: (kind, parameters, comment or "") for name, kind, parameters, comment in rows}
-    globals_ = {name for (name,) in connection.execute(
-        "SELECT DISTINCT function_name FROM duckdb_functions() WHERE database_name = 'system'"
-    ).fetchall()}
+    catalogue = {name: Function(name, *row) for name, *row in rows}
+    scalars = in_system(connection)
     tests = "\n".join(path.read_text() for path in (ROOT / "tests" / "sql").rglob("*.test"))
+    problems += [f"{name} is registered and has no macro in sql/" for name in sorted(scalars - set(catalogue))]
     index, sections = [], []
-    for file, title, names in functions_by_file(connection):
-        if not names:
-            continue
-        index.append(f"\n**{title}** ([`{file}`]({file}))\n\n| function | |\n| --- | --- |")
+
+    def put(name, is_shown):
+        function = catalogue.get(name)
+        shape = function and SHAPE.fullmatch(function.comment or "")
+        if not shape:
+            problems.append(f"{name}: not in duckdb_functions(), or its comment lacks a summary, 'Parameters:' or 'Example:'")
+            return
+        full = name if function.type == "macro" and name in scalars else f"footfall.{name}".replace(".", ".internal." if function.schema == "internal" else ".")
+        text = section(connection, name, full, function.parameters, shape, problems)
+        index.append(f"| [`{full}`](#{name}) | {shape['summary']} |" if is_shown else f"| `{full}` | {shape['summary']} |")
+        sections.extend([text] if is_shown else [])
+
+    for wish, names in functions_by_wish().items():
+        index.append(f"\n**{wish}**\n\n| function | |\n| --- | --- |")
         for name in names:
-            if name not in catalogue:
-                problems.append(f"{name} of {file} is not in duckdb_functions()")
-                continue
-            kind, parameters, comment = catalogue[name]
-            shape = SHAPE.fullmatch(comment)
-            if not shape:
-                problems.append(f"{name}: its comment lacks a summary, 'Parameters:' or 'Example:'")
-                continue
+            put(name, is_shown=True)
             if not re.search(rf"\b{name}\b", tests):
                 problems.append(f"{name}: no file of tests/sql names it")
-            full = name if kind == "macro" and name in globals_ else f"footfall.{name}"
-            index.append(f"| [`{full}`](#{name}) | {shape['summary']} |")
-            sections.append(section(connection, name, full, parameters, shape, problems))
     index.append("\n**What the others are made of**: not for users, and may change\n\n| function | |\n| --- | --- |")
-    for name, (kind, parameters, comment) in sorted(catalogue.items()):
-        if (shape := SHAPE.fullmatch(comment)) and kind.startswith("internal "):
-            index.append(f"| `footfall.internal.{name}` | {shape['summary']} |")
-            section(connection, name, name, parameters, shape, problems)
-        elif kind.startswith("internal "):
-            problems.append(f"{name}: its comment lacks a summary, 'Parameters:' or 'Example:'")
+    internal = sorted(name for name, function in catalogue.items() if function.schema == "internal")
+    # Those in Rust first: they are known without a schema too, and so somebody may come upon them.
+    for name in sorted(internal, key=lambda name: name not in scalars):
+        put(name, is_shown=name in scalars)
     head = (
         "# Reference\n\nEvery function of the extension. Written by `make pages` from the comments in `sql/`, which "
         "`duckdb_functions()` shows too; the output under each example is what it printed.\n\n"
@@ -208,6 +227,15 @@ def reference(connection, problems):
         "`LOAD` attaches in memory. A table argument is a bare name: a table, view, CTE, or a file in quotes.\n"
     )
     return head + "\n".join(index) + "\n\n" + "\n".join(sections)
+
+
+def in_system(connection):
+    """The names that LOAD has put into DuckDB's own catalogue."""
+    import duckdb
+
+    query = "SELECT DISTINCT function_name FROM duckdb_functions() WHERE database_name = 'system'"
+    without = set(duckdb.connect().execute(query).fetchall())
+    return {name for (name,) in set(connection.execute(query).fetchall()) - without}
 
 
 def section(connection, name, full, parameters, shape, problems):

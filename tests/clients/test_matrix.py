@@ -77,6 +77,9 @@ SETUP = """
 
 MODEL = "getvariable('model')"
 DATASET = "getvariable('dataset')"
+LOSSES = f"history_losses({MODEL}, {DATASET}, 0, 1, 'compare_models', ''::BLOB).losses"
+HISTORIES = "pack_histories([{place: 0, tokens: '\\x00\\x01'::BLOB}], 'predictions')"
+POINTS = "pack_points([[1, 2], [3, 4], [9, 9]]::DOUBLE[][])"
 BOUNDS = {"valid_from": "DATE '2017-11-25'", "valid_until": "DATE '2017-12-04'", "actions": "['pv', 'cart']"}
 CLEANING = {**BOUNDS, "duplicates": "'drop'", "absent": "'error'", "time_zone": "NULL"}
 SPLIT = {"part": "'all'", "user_id": "user_id", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'"}
@@ -110,6 +113,7 @@ CALLS = {
             "order_id": "NULL", "time_zone": "NULL", "absent": "'error'",
         },
     ),
+    "compare_losses": ([DATASET, f"[{LOSSES}]", f"[{LOSSES}]"], {"called_as": "'compare_models'"}),
     "compare_models": (["histories", "actions", MODEL, MODEL], SPLIT),
     "confusion": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "conversion": (
@@ -142,11 +146,14 @@ CALLS = {
     "gmm": (["[[1, 2], [3, 4], [9, 9], [8, 8]]", "2"], OPTIONS),
     "gmm_assign": (["getvariable('mixture')", "[1, 2]"], {}),
     "help": ([], {"name": "'rfm'"}),
+    "history_losses": ([MODEL, DATASET, "0", "1"], {"called_as": "'compare_models'", "state": "''::BLOB"}),
     "held_out": (["'user'", "0.1", "42"], {}),
     "history_loss": ([MODEL, "['pv', 'buy']"], {"unknown": "'skip'", "n_train": "1"}),
     "key_kind": (["'Ada'"], {}),
     "kmeans": (["[[1, 2], [3, 4], [9, 9]]", "2"], OPTIONS),
     "kmeans_assign": (["getvariable('clustering')", "[1, 2]"], {}),
+    "kmeans_choose_piece": (["0", POINTS, "1", "2", "{'seed': 1, 'called_as': 'choose_k'}"], {}),
+    "kmeans_piece": (["0", POINTS, "2", "{'seed': 1, 'called_as': 'segment'}"], {}),
     "kmeans_choose": (["[[1, 2], [3, 4], [9, 9]]", "1", "3"], OPTIONS),
     "kmeans_distance": (["getvariable('clustering')", "[1, 2]"], {}),
     "malformed_lines": (["'{folder}/events.csv'"], {}),
@@ -157,11 +164,14 @@ CALLS = {
         {"ties": "[2, 1]", "others": "[{'time': TIMESTAMP '2017-11-25', 'action': 'fav'}]", "user_id": "7"},
     ),
     "orders": (["shop", "user_id", "item_id", "ts"], {"amount": "price"}),
+    "pack_histories": (["[{place: 0, tokens: '\\x00\\x01'::BLOB}]"], {"called_as": "'predictions'"}),
+    "pack_points": (["[[1, 2], [3, 4], [9, 9]]::DOUBLE[][]"], {"called_as": "'segment'"}),
     "pack_sequences": (
         ["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"],
         {"share": "0.5", "seed": "42", "called_as": "'train'"},
     ),
     "predict_next": ([MODEL, "['pv', 'buy']"], {"unknown": "'skip'"}),
+    "predict_piece": ([MODEL, HISTORIES, "0", "1"], {"called_as": "'predictions'", "state": "''::BLOB"}),
     "predictions": (["histories", "actions", MODEL], {"unknown": "'skip'", "threads": "1"}),
     "promotion_effect": (
         ["shop", "user_id", "action", "ts", "DATE '2017-11-27'", "DATE '2017-11-29'"],
@@ -170,6 +180,7 @@ CALLS = {
             "period_until": "DATE '2017-12-04'", "time_zone": "NULL", "absent": "'error'",
         },
     ),
+    "read_prediction": ([MODEL, f"[predict_piece({MODEL}, {HISTORIES}, 0, 1, 'predictions', ''::BLOB).distributions]", "0", "0"], {}),
     "read_taobao": (["'{folder}/events.csv'"], {"utc_offset": "INTERVAL 8 HOUR", "skip_malformed": "false"}),
     "reliability": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY, "action": "'buy'"}),
     "repeat_purchase": (["shop", "user_id", "ts"], {"amount": "price", "order_id": "item_id", "time_zone": "NULL"}),
@@ -407,7 +418,7 @@ def cells(name, schema, function_type, parameters, is_rust):
                 )
 
 
-def complaint(error, names):
+def complaint(error, functions):
     """What is wrong with an error, or None."""
     message = str(error).split("\n\nLINE ")[0].strip()
     if isinstance(error, (duckdb.FatalException, duckdb.InternalException)) or FORBIDDEN.search(message):
@@ -419,11 +430,14 @@ def complaint(error, names):
     if re.match(f"Invalid Input Error: {own}", message, re.DOTALL):
         return None
     ours = re.match(r"(?:Invalid Input|Binder) Error: (?:footfall\.)?(\w+): ", message)
-    if ours and ours[1] in names or isinstance(error, duckdb.InvalidInputException):
-        if not ours or ours[1] not in names:
+    if ours and ours[1] in functions or isinstance(error, duckdb.InvalidInputException):
+        if not ours or ours[1] not in functions:
             return "names no function"
         if "\n" in message:
             return "more than one line"
+        argument = re.match(r"argument '(\w+)'", message[ours.end() :])
+        if argument and argument[1] not in functions[ours[1]][2]:
+            return f"names an argument that {ours[1]} does not have"
         if len(message) > LONGEST_ERROR:
             return f"{len(message)} characters long"
     return None
