@@ -209,12 +209,12 @@ WITH RECURSIVE
 ff_customers AS NOT MATERIALIZED (
     SELECT
         footfall.internal.usable_key('segment', 'id', id) AS customer,
-        footfall.internal.number_list('segment', 'features', features) AS place
+        footfall.internal.number_list('segment', 'features', features) AS point
     FROM query_table(tbl)
 ),
 -- Read once: what the clusters are made of is what is put into them.
 ff_known AS MATERIALIZED (
-    SELECT customer, CASE WHEN customer IS NOT NULL THEN place END AS place FROM ff_customers
+    SELECT customer, CASE WHEN customer IS NOT NULL THEN point END AS point FROM ff_customers
 ),
 ff_settings AS MATERIALIZED (
     SELECT
@@ -230,7 +230,7 @@ ff_settings AS MATERIALIZED (
             'called_as': 'segment'
         } AS options
 ),
-ff_packed AS MATERIALIZED (SELECT system.main.pack_points(list(place), 'segment') AS points FROM ff_known),
+ff_packed AS MATERIALIZED (SELECT system.main.pack_points(list(point), 'segment') AS points FROM ff_known),
 -- A row per half a second of work: between two of them DuckDB looks for an interruption. Each is wrapped in a list
 -- for the reason that `train` gives.
 ff_run(ff_step, ff_pieces) AS (
@@ -248,8 +248,8 @@ ff_learned AS MATERIALIZED (
 )
 SELECT
     footfall.internal.unmarked(customer) AS id,
-    system.main.kmeans_assign(clustering, place) AS segment,
-    system.main.kmeans_distance(clustering, place) AS distance
+    system.main.kmeans_assign(clustering, point) AS segment,
+    system.main.kmeans_distance(clustering, point) AS distance
 FROM ff_known
 CROSS JOIN ff_learned;
 
@@ -284,7 +284,7 @@ CREATE MACRO footfall.main.choose_k(
 ) AS TABLE
 WITH RECURSIVE
 ff_customers AS NOT MATERIALIZED (
-    SELECT footfall.internal.number_list('choose_k', 'features', features) AS place FROM query_table(tbl)
+    SELECT footfall.internal.number_list('choose_k', 'features', features) AS point FROM query_table(tbl)
 ),
 ff_settings AS MATERIALIZED (
     SELECT
@@ -305,7 +305,7 @@ ff_settings AS MATERIALIZED (
             'called_as': 'choose_k'
         } AS options
 ),
-ff_packed AS MATERIALIZED (SELECT system.main.pack_points(list(place), 'choose_k') AS points FROM ff_customers),
+ff_packed AS MATERIALIZED (SELECT system.main.pack_points(list(point), 'choose_k') AS points FROM ff_customers),
 -- As in `segment`.
 ff_run(ff_step, ff_pieces) AS (
     SELECT 0, [system.main.kmeans_choose_piece(0, points, first_k, last_k, options)] FROM ff_packed, ff_settings

@@ -13,7 +13,8 @@ both have no order. They get one that depends on the user, the time and the grou
 that time, and says nothing about the actions; `ties` counts those that share their place with another action.
 
 Parameters:
-- numbers: BIGINT[], per event its microseconds after `start`, times 256, plus the place of its action in `names`, from 1; NULL where the event is in `others`.
+- numbers: BIGINT[], per event its microseconds after `start`, times 256, plus the position of its action in `names`, from 1;
+  NULL where the event is in `others`.
 - names: VARCHAR[], at most 255 actions.
 - start: BIGINT, microseconds since 1970-01-01.
 - ties: what orders events of the same time, one per event: a list of whole or floating-point numbers, DATEs, TIMESTAMPs
@@ -55,7 +56,7 @@ ff_usable AS NOT MATERIALIZED (
     WHERE event_user IS NOT NULL AND event_action IS NOT NULL
         AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
 ),
--- Time and action fit into one BIGINT where the action has a place in a list of at most 255 and the time
+-- Time and action fit into one BIGINT where the action has a position in a list of at most 255 and the time
 -- lies in these two millennia. DuckDB keeps that in a third of the memory of two lists. The list comes
 -- from the first rows and is only a guess: what it lacks goes the longer way and comes out equal. So the
 -- relation need not be read twice, and may give other rows each time, as a sample does.

@@ -407,7 +407,7 @@ ff_encoded AS NOT MATERIALIZED (
         footfall.internal.n_train(
             called_as, ff_rule, ff_vocabulary, ff_actions, ff_has_user, ff_user, ff_has_times, ff_times_have_zone, ff_times
         ) AS ff_n_train,
-        ff_rule['by'] = 'time' AND ff_times IS NULL AS ff_has_no_place
+        ff_rule['by'] = 'time' AND ff_times IS NULL AS ff_lacks_times
     FROM ff_known LEFT JOIN ff_rows ON true
 )
 SELECT
@@ -420,7 +420,7 @@ SELECT
         ))
         ELSE system.main.pack_sequences(
             coalesce(
-                list({'tokens': ff_tokens, 'n_train': CAST(ff_n_train AS BIGINT)}) FILTER (ff_tokens IS NOT NULL AND NOT ff_has_no_place),
+                list({'tokens': ff_tokens, 'n_train': CAST(ff_n_train AS BIGINT)}) FILTER (ff_tokens IS NOT NULL AND NOT ff_lacks_times),
                 []
             ),
             any_value(ff_vocabulary),
@@ -430,7 +430,7 @@ SELECT
         )
     END AS dataset,
     CAST(coalesce(
-        sum(ff_n_actions - octet_length(ff_tokens)) FILTER (ff_tokens IS NOT NULL AND NOT ff_has_no_place), 0
+        sum(ff_n_actions - octet_length(ff_tokens)) FILTER (ff_tokens IS NOT NULL AND NOT ff_lacks_times), 0
     ) AS BIGINT) AS n_unknown,
     CASE WHEN any_value(ff_rule['by']) IN ('hash', 'unknown')
         THEN CASE WHEN bool_or(ff_has_user) THEN 'user' ELSE 'history' END
@@ -588,7 +588,7 @@ SELECT CASE
     WHEN count(ff_run.model) > 0
     THEN arg_min(ff_run.model, {
         'loss': coalesce(CAST(ff_run.validation_loss AS DOUBLE), CAST('infinity' AS DOUBLE)),
-        'place': CASE WHEN ff_run.validation_loss IS NULL THEN -ff_run.epoch ELSE ff_run.epoch END,
+        'order': CASE WHEN ff_run.validation_loss IS NULL THEN -ff_run.epoch ELSE ff_run.epoch END,
         -- Two runs that were validated on nothing can end with the same epoch.
         'tie': md5(ff_run.model)
     })

@@ -129,7 +129,7 @@ ff_histories AS MATERIALIZED (
 ),
 -- Only a split by history has to number equal histories, as pack_sequences does.
 ff_keyed AS NOT MATERIALIZED (
-    SELECT *, NULL AS ff_copy
+    SELECT *, NULL AS ff_key
     FROM ff_histories
     WHERE ff_train_a IS NOT NULL AND ff_train_b IS NOT NULL
     UNION ALL
@@ -152,8 +152,8 @@ ff_read AS NOT MATERIALIZED (
         list_count(ff_actions) - len(ff_known) AS ff_unknown,
         -- What neither of them learned from.
         CAST(greatest(
-            coalesce(ff_train_a, CASE WHEN system.main.held_out(ff_copy, ff_rule_a['share'], ff_rule_a['seed']) THEN 0 ELSE len(ff_known) END),
-            coalesce(ff_train_b, CASE WHEN system.main.held_out(ff_copy, ff_rule_b['share'], ff_rule_b['seed']) THEN 0 ELSE len(ff_known) END)
+            coalesce(ff_train_a, CASE WHEN system.main.held_out(ff_key, ff_rule_a['share'], ff_rule_a['seed']) THEN 0 ELSE len(ff_known) END),
+            coalesce(ff_train_b, CASE WHEN system.main.held_out(ff_key, ff_rule_b['share'], ff_rule_b['seed']) THEN 0 ELSE len(ff_known) END)
         ) AS BIGINT) AS ff_n_read
     FROM ff_keyed
 ),

@@ -11,8 +11,9 @@ system.main.evaluate_piece(model, dataset, first, threads, called_as, state);
 COMMENT ON MACRO footfall.internal.evaluate_piece IS $$Scores a model for a fraction of a second: the step under `footfall.evaluate`.
 
 Some of the held-back targets of a dataset are scored, by the model and by its baseline `own_history`, which has a
-distribution of its own before each target as well. The result is a STRUCT: `next`, the first history that is left (NULL when none is); `piece`, a BLOB for `evaluate_model`; and
-`state`, where the piece ends in the middle of history `next`, which is long (empty at the beginning of one).
+distribution of its own before each target as well. The result is a STRUCT: `next`, the first history that is left (NULL when
+none is); `piece`, a BLOB for `evaluate_model`; and `state`, where the piece ends in the middle of history `next`, which is
+long (empty at the beginning of one).
 
 Parameters:
 - model: BLOB, of `footfall.train`.

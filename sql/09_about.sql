@@ -33,7 +33,7 @@ SELECT
     regexp_extract(any_value(comment), '^[^' || chr(10) || ']*') AS summary,
     split_part(any_value(comment), chr(10) || chr(10) || 'Example:' || chr(10), 1) AS explanation,
     split_part(any_value(comment), chr(10) || chr(10) || 'Example:' || chr(10), 2) AS example,
-    min(function_oid) AS place
+    min(function_oid) AS position
 FROM duckdb_functions() AS ff_ours
 WHERE schema_name = 'main'
 AND database_name = (
@@ -45,7 +45,7 @@ GROUP BY function_name;
 
 COMMENT ON MACRO TABLE footfall.internal.documented IS $$The functions for users, in the order of the data's way.
 
-One row each: `name`, `call` (how it is called), `summary`, the whole `explanation`, `example`, and `place` in the order.
+One row each: `name`, `call` (how it is called), `summary`, the whole `explanation`, `example`, and `position` in the order.
 
 Parameters:
 none
@@ -82,7 +82,7 @@ SELECT footfall.internal.wrapped('A text with\nseveral words.', 10) AS lines;$$;
 CREATE MACRO footfall.main.help() AS TABLE (
     SELECT ff_functions.call AS function, ff_functions.summary AS summary
     FROM footfall.internal.documented() AS ff_functions
-    ORDER BY ff_functions.place ASC NULLS LAST
+    ORDER BY ff_functions.position ASC NULLS LAST
 ), (name) AS TABLE (
     WITH
     ff_asked AS (SELECT CAST((name) AS VARCHAR) AS ff_name),
