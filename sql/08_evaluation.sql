@@ -32,7 +32,7 @@ FROM (SELECT evaluate_piece(model, dataset, 0, 1) AS p FROM run, footfall.intern
 CREATE MACRO footfall.internal.evaluate_model(model, dataset, pieces, threads, called_as := 'evaluate_model') AS
 system.main.evaluate_model(model, dataset, pieces, threads, called_as);
 
-COMMENT ON MACRO footfall.internal.evaluate_model IS $$Reports on a model that was scored piece by piece, and on its baselines: the scalar under `footfall.evaluate`.
+COMMENT ON MACRO footfall.internal.evaluate_model IS $$Reports on a model that was scored piece by piece, and on its baselines.
 
 A list with one STRUCT per predictor: the numbers of `footfall.evaluate`, and the lists `actions`, `confusion` and
 `reliability`. The held-back targets of the dataset count.

@@ -130,7 +130,8 @@ impl Name {
                 .execute_batch(&own)
                 .map_err(|error| format!("sql/{file}: {error}"))?;
         }
-        self.0.clone_into(&mut LOADED.lock().unwrap_or_else(PoisonError::into_inner));
+        self.0
+            .clone_into(&mut LOADED.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(())
     }
 

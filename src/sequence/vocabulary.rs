@@ -126,7 +126,9 @@ mod tests {
 
     #[test]
     fn an_unknown_action_is_named_beside_the_known_ones() {
-        let error = Vocabulary::new(names(&["pv", "buy"])).unwrap().unknown("actions", b"wish");
+        let error = Vocabulary::new(names(&["pv", "buy"]))
+            .unwrap()
+            .unknown("actions", b"wish");
         assert_eq!(
             error.to_string(),
             "argument 'actions' holds 'wish', which the model does not know; it knows buy, pv"

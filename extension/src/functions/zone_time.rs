@@ -40,10 +40,7 @@ impl Scalar for ZoneTime {
             if current.as_ref().is_none_or(|(known, _)| *known != name) {
                 let zone = Zone::named(zones.text(row)?);
                 let caller = callers.text(row)?;
-                current = Some((
-                    name,
-                    zone.map_err(|error| CalledAs::new(caller, error))?,
-                ));
+                current = Some((name, zone.map_err(|error| CalledAs::new(caller, error))?));
             }
             let Some((_, zone)) = &current else { continue };
             *local = zone.local_us(instants.values::<i64>()[row]);
