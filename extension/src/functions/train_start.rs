@@ -38,7 +38,7 @@ impl Scalar for TrainStart {
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         output.write_rows(input, &returns(), |row| {
             start(input, row).map_err(|error| match caller(input.column(1), row) {
-                Some(caller) => CalledAs::new(&caller, error).into(),
+                Some(caller) => CalledAs::new(caller, error).into(),
                 None => error,
             })
         })
