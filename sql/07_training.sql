@@ -489,48 +489,63 @@ ff_packed AS MATERIALIZED (
         seed := seed, unknown := 'skip', called_as := 'train'
     ) AS ff_set
 ),
--- A row is wrapped in a list because DuckDB's filters and joins collect short chunks until there are 2,048 rows,
+-- The process keeps the run and gives a ticket for it; the state from which the epoch began goes along for when it does not.
+-- A row holds a list because DuckDB's filters and joins collect short chunks until there are 2,048 rows,
 -- unless they hold a list: without it every state would stay in memory to the end.
-ff_run(ff_step, ff_results, ff_skipped) AS (
-    SELECT 0, [CASE
-        WHEN ff_model IS NULL THEN system.main.train_start(ff_dataset, ff_settings)
-        ELSE system.main.train_start(ff_dataset, ff_settings, ff_model)
-    END], ff_n_unknown
-    FROM (SELECT ff_dataset, ff_n_unknown, ff_model, {
-        'architecture': architecture, 'epochs': epochs, 'embedding': embedding, 'hidden': hidden, 'layers': layers,
-        'dropout': dropout, 'learning_rate': learning_rate, 'batch_size': batch_size, 'gradient_clip': gradient_clip,
-        'class_weights': class_weights, 'patience': patience, 'validation': validation, 'max_length': max_length,
-        'seed': seed, 'device': device, 'memory_limit': current_setting('memory_limit'), 'split': ff_by,
-        'validation_from': ff_from, 'called_as': 'train'
-    } AS ff_settings FROM ff_packed, footfall__init)
+ff_run(ff_ticket, ff_state, ff_reports, ff_skipped) AS (
+    SELECT ff_piece['ticket'], coalesce(ff_piece['state'], ff_began), [ff_piece['report']], ff_n_unknown
+    FROM (
+        SELECT
+            ff_began,
+            ff_n_unknown,
+            system.main.train_piece(
+                0, ff_began, ff_dataset, coalesce(CAST((threads) AS BIGINT), CAST(current_setting('threads') AS BIGINT)),
+                CAST((progress) AS BOOLEAN), 'train'
+            ) AS ff_piece
+        FROM (
+            SELECT ff_dataset, ff_n_unknown, CASE
+                WHEN ff_model IS NULL THEN system.main.train_start(ff_dataset, ff_settings)
+                ELSE system.main.train_start(ff_dataset, ff_settings, ff_model)
+            END['state'] AS ff_began
+            FROM (SELECT ff_dataset, ff_n_unknown, ff_model, {
+                'architecture': architecture, 'epochs': epochs, 'embedding': embedding, 'hidden': hidden, 'layers': layers,
+                'dropout': dropout, 'learning_rate': learning_rate, 'batch_size': batch_size, 'gradient_clip': gradient_clip,
+                'class_weights': class_weights, 'patience': patience, 'validation': validation, 'max_length': max_length,
+                'seed': seed, 'device': device, 'memory_limit': current_setting('memory_limit'), 'split': ff_by,
+                'validation_from': ff_from, 'called_as': 'train'
+            } AS ff_settings FROM ff_packed CROSS JOIN footfall__init)
+        )
+    )
     UNION ALL
-    SELECT
-        ff_step + 1,
-        [system.main.train_epoch(
-            ff_results[1]['state'], ff_dataset, coalesce(CAST((threads) AS BIGINT), CAST(current_setting('threads') AS BIGINT)),
-            CAST((progress) AS BOOLEAN), 'train'
-        )],
-        ff_skipped
-    FROM ff_run
-    CROSS JOIN ff_packed
-    WHERE NOT ff_results[1]['finished']
+    SELECT ff_piece['ticket'], coalesce(ff_piece['state'], ff_began), [ff_piece['report']], ff_skipped
+    FROM (
+        SELECT
+            ff_state AS ff_began,
+            ff_skipped,
+            system.main.train_piece(
+                ff_ticket, ff_state, ff_dataset, coalesce(CAST((threads) AS BIGINT), CAST(current_setting('threads') AS BIGINT)),
+                CAST((progress) AS BOOLEAN), 'train'
+            ) AS ff_piece
+        FROM ff_run, ff_packed
+        WHERE NOT ff_reports[1]['finished']
+    )
 )
 SELECT
-    ff_results[1]['epoch'] AS epoch,
-    ff_results[1]['train_loss'] AS train_loss,
-    ff_results[1]['validation_loss'] AS validation_loss,
-    ff_results[1]['majority_loss'] AS majority_loss,
-    ff_results[1]['markov_loss'] AS markov_loss,
-    ff_results[1]['own_history_loss'] AS own_history_loss,
-    ff_results[1]['validation_accuracy'] AS validation_accuracy,
-    ff_results[1]['majority_accuracy'] AS majority_accuracy,
-    ff_results[1]['validation_auc'] AS validation_auc,
-    ff_results[1]['seconds'] AS seconds,
-    ff_results[1]['device'] AS device,
-    ff_results[1]['model'] AS model,
+    ff_reports[1]['epoch'] AS epoch,
+    ff_reports[1]['train_loss'] AS train_loss,
+    ff_reports[1]['validation_loss'] AS validation_loss,
+    ff_reports[1]['majority_loss'] AS majority_loss,
+    ff_reports[1]['markov_loss'] AS markov_loss,
+    ff_reports[1]['own_history_loss'] AS own_history_loss,
+    ff_reports[1]['validation_accuracy'] AS validation_accuracy,
+    ff_reports[1]['majority_accuracy'] AS majority_accuracy,
+    ff_reports[1]['validation_auc'] AS validation_auc,
+    ff_reports[1]['seconds'] AS seconds,
+    ff_reports[1]['device'] AS device,
+    ff_reports[1]['model'] AS model,
     ff_skipped AS n_unknown
 FROM ff_run
-WHERE ff_results[1]['complete'];
+WHERE ff_reports[1]['complete'];
 
 COMMENT ON MACRO TABLE footfall.main.train IS $$Trains a network that predicts the next action of a history, one row per epoch.
 

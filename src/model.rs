@@ -17,8 +17,9 @@ use crate::format::{File, Format};
 use crate::limits::{MAX_LAYERS, MAX_WIDTH};
 use crate::network::Architecture;
 use crate::sequence::Vocabulary;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::{Dtype, View};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Version of the metadata and the tensor names. Version 2 added [`Split`].
@@ -139,19 +140,76 @@ struct Metadata {
 }
 
 /// What a training run keeps beside the model between two steps.
-pub struct RunState {
+pub struct RunState<'a> {
     /// Free-form state of the loop.
     pub run: serde_json::Value,
     /// First and second moments of the gradients, as long as the parameters.
-    pub first_moments: Vec<f32>,
-    pub second_moments: Vec<f32>,
+    pub first_moments: Cow<'a, [f32]>,
+    pub second_moments: Cow<'a, [f32]>,
     /// Of a validation under way: a row of probabilities per target, and the targets.
-    pub probabilities: Vec<f32>,
-    pub targets: Vec<u8>,
+    pub probabilities: Cow<'a, [f32]>,
+    pub targets: Cow<'a, [u8]>,
     /// Within a history the state of the network.
-    pub state: Vec<f32>,
+    pub state: Cow<'a, [f32]>,
     /// Of a batch under way: gradients and states.
-    pub gradient: Vec<f32>,
+    pub gradient: Cow<'a, [f32]>,
+}
+
+/// Numbers on their way into a file. Of the weights and their like there is one more copy at a time, and only of one tensor.
+enum Numbers<'a> {
+    U8(&'a [u8]),
+    U32(Vec<u32>),
+    U64(Vec<u64>),
+    F32(&'a [f32]),
+}
+
+struct Tensor<'a> {
+    shape: Vec<usize>,
+    numbers: Numbers<'a>,
+}
+
+impl<'a> Tensor<'a> {
+    fn row(numbers: Numbers<'a>) -> Self {
+        let mut tensor = Self {
+            shape: Vec::new(),
+            numbers,
+        };
+        tensor.shape.push(tensor.data_len() / tensor.dtype().bitsize().div_ceil(8));
+        tensor
+    }
+}
+
+impl View for Tensor<'_> {
+    fn dtype(&self) -> Dtype {
+        match self.numbers {
+            Numbers::U8(_) => Dtype::U8,
+            Numbers::U32(_) => Dtype::U32,
+            Numbers::U64(_) => Dtype::U64,
+            Numbers::F32(_) => Dtype::F32,
+        }
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        match &self.numbers {
+            Numbers::U8(bytes) => (*bytes).into(),
+            Numbers::U32(numbers) => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+            Numbers::U64(numbers) => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+            Numbers::F32(numbers) => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        match &self.numbers {
+            Numbers::U8(bytes) => bytes.len(),
+            Numbers::U32(numbers) => size_of_val(&numbers[..]),
+            Numbers::U64(numbers) => size_of_val(&numbers[..]),
+            Numbers::F32(numbers) => size_of_val(*numbers),
+        }
+    }
 }
 
 impl Model {
@@ -170,53 +228,35 @@ impl Model {
             run: state.map(|state| state.run.clone()),
         };
         let metadata = serde_json::to_string(&metadata).map_err(|error| invalid(&error))?;
-        let grams: Vec<u8> = self
-            .counts
-            .grams()
-            .iter()
-            .flat_map(|(gram, _)| gram.to_le_bytes())
-            .collect();
-        let counts: Vec<u8> = self
-            .counts
-            .grams()
-            .iter()
-            .flat_map(|(_, count)| count.to_le_bytes())
-            .collect();
-        let n_grams = self.counts.grams().len();
+        let (grams, counts) = self.counts.grams().iter().copied().unzip();
         let mut tensors = vec![
-            ("baseline.grams".to_owned(), Dtype::U32, vec![n_grams], grams),
-            ("baseline.counts".to_owned(), Dtype::U64, vec![n_grams], counts),
+            ("baseline.grams".to_owned(), Tensor::row(Numbers::U32(grams))),
+            ("baseline.counts".to_owned(), Tensor::row(Numbers::U64(counts))),
         ];
-        let mut add = |prefix: &str, values: &[f32]| {
-            for slot in self.architecture.slots() {
-                let bytes = values[slot.range]
-                    .iter()
-                    .flat_map(|value| value.to_le_bytes())
-                    .collect();
-                tensors.push((format!("{prefix}{}", slot.name), Dtype::F32, slot.shape, bytes));
-            }
-        };
-        add("", &self.parameters);
+        self.add("", &self.parameters, &mut tensors);
         if let Some(state) = state {
-            add("optimizer.exp_avg.", &state.first_moments);
-            add("optimizer.exp_avg_sq.", &state.second_moments);
-            let mut add = |name: &str, numbers: &[f32]| {
-                let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-                tensors.push((name.to_owned(), Dtype::F32, vec![numbers.len()], bytes));
-            };
-            add(PROBABILITIES, &state.probabilities);
-            add(STATE, &state.state);
-            add(GRADIENT, &state.gradient);
-            let targets = &state.targets;
-            tensors.push((TARGETS.to_owned(), Dtype::U8, vec![targets.len()], targets.clone()));
+            self.add("optimizer.exp_avg.", &state.first_moments, &mut tensors);
+            self.add("optimizer.exp_avg_sq.", &state.second_moments, &mut tensors);
+            for (name, numbers) in [
+                (PROBABILITIES, Numbers::F32(&state.probabilities)),
+                (STATE, Numbers::F32(&state.state)),
+                (GRADIENT, Numbers::F32(&state.gradient)),
+                (TARGETS, Numbers::U8(&state.targets)),
+            ] {
+                tensors.push((name.to_owned(), Tensor::row(numbers)));
+            }
         }
-        let views = tensors
-            .iter()
-            .map(|(name, dtype, shape, bytes)| Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?)))
-            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
-            .map_err(|error| invalid(&error))?;
-        safetensors::serialize(views, Some(HashMap::from([(FORMAT.key.to_owned(), metadata)])))
+        safetensors::serialize(tensors, Some(HashMap::from([(FORMAT.key.to_owned(), metadata)])))
             .map_err(|error| invalid(&error))
+    }
+
+    /// Adds numbers in the order of the parameters.
+    fn add<'a>(&self, prefix: &str, numbers: &'a [f32], tensors: &mut Vec<(String, Tensor<'a>)>) {
+        tensors.extend(self.architecture.slots().into_iter().map(|slot| {
+            let numbers = Numbers::F32(&numbers[slot.range]);
+            let shape = slot.shape;
+            (format!("{prefix}{}", slot.name), Tensor { shape, numbers })
+        }));
     }
 
     /// Reads a finished model; one that still carries the state of a training
@@ -253,7 +293,7 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::from_bytes`], and when there is no such state.
-    pub fn with_run_state(bytes: &[u8]) -> Result<(Self, RunState), Error> {
+    pub fn with_run_state(bytes: &[u8]) -> Result<(Self, RunState<'static>), Error> {
         let model = Self::from_bytes(bytes)?;
         let (metadata, file) = open(bytes)?;
         let run = metadata.run.ok_or_else(|| {
@@ -274,6 +314,9 @@ impl Model {
         if !moments.copied().all(f32::is_finite) || second_moments.iter().any(|&moment| moment < 0.0) {
             return Err(FORMAT.damaged("the moments of its weights are no such numbers"));
         }
+        if !state.iter().chain(&gradient).all(|number| number.is_finite()) {
+            return Err(FORMAT.damaged("the batch or the validation under way holds what is no number"));
+        }
         if !probabilities.iter().all(|p| (0.0..=1.0).contains(p)) {
             return Err(FORMAT.damaged("the validation under way holds what is no probability"));
         }
@@ -285,12 +328,12 @@ impl Model {
             model,
             RunState {
                 run,
-                first_moments,
-                second_moments,
-                probabilities,
-                targets,
-                state,
-                gradient,
+                first_moments: first_moments.into(),
+                second_moments: second_moments.into(),
+                probabilities: probabilities.into(),
+                targets: targets.into(),
+                state: state.into(),
+                gradient: gradient.into(),
             },
         ))
     }
@@ -433,16 +476,16 @@ mod tests {
         }
     }
 
-    fn state() -> RunState {
+    fn state() -> RunState<'static> {
         let n = model().parameters.len();
         RunState {
             run: serde_json::json!({"batch": 3}),
-            first_moments: vec![0.5; n],
-            second_moments: vec![0.25; n],
-            probabilities: vec![0.75, 0.25],
-            targets: vec![1],
-            state: vec![0.125],
-            gradient: vec![0.5, -2.0, 0.0],
+            first_moments: vec![0.5; n].into(),
+            second_moments: vec![0.25; n].into(),
+            probabilities: vec![0.75, 0.25].into(),
+            targets: vec![1].into(),
+            state: vec![0.125].into(),
+            gradient: vec![0.5, -2.0, 0.0].into(),
         }
     }
 

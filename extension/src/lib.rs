@@ -13,6 +13,7 @@ mod memory;
 mod models;
 mod pages;
 mod progress;
+mod runs;
 mod scalar;
 mod segments;
 mod table;

@@ -12,7 +12,7 @@ use crate::baseline::{Baseline, Counts};
 use crate::error::Error;
 use crate::evaluate::{Place, Tally, Validation, tally};
 use crate::model::{Model, RunState, Split, SplitBy, Training, are_sound};
-use crate::network::{Example, Step, Unfinished};
+use crate::network::{Engine, Example, Step, Unfinished};
 use crate::random;
 use crate::sequence::Dataset;
 use serde::{Deserialize, Serialize};
@@ -91,7 +91,13 @@ pub struct Trainer {
     model: Model,
     adam: Adam,
     run: Run,
+    /// Made anew for each epoch, and when the run was read from bytes.
+    engine: Option<Box<dyn Engine>>,
+    batches: Option<Vec<Vec<u32>>>,
 }
+
+/// By how much rounding may bring a moment beyond the longest gradient.
+const ROUNDING: f64 = 1.001;
 
 impl Trainer {
     /// Begins a run, from new weights or from those of `init`.
@@ -180,6 +186,8 @@ impl Trainer {
             },
             adam,
             run,
+            engine: None,
+            batches: None,
         })
     }
 
@@ -206,14 +214,17 @@ impl Trainer {
                 "the same dataset",
             ));
         }
-        let engine = crate::device::engine(&settings.device, self.model.architecture)?;
+        let engine = match &mut self.engine {
+            Some(engine) => engine,
+            none => none.insert(crate::device::engine(&settings.device, self.model.architecture)?),
+        };
         let weights = settings.weights(&self.model.vocabulary, &self.model.counts.targets_by_action())?;
         let epoch = self.run.epochs_before.saturating_add(self.run.epochs_done + 1);
         // Cutting them takes a while for a million sequences.
-        let batches = match self.run.validation.place == Place::default() {
+        let batches = self.batches.get_or_insert_with(|| match self.run.validation.place == Place::default() {
             true => batches(dataset, settings.batch_size, settings.seed, epoch),
             false => Vec::new(),
-        };
+        });
         let mut gradient = vec![0.0; self.model.parameters.len()];
         while self.run.batch < batches.len() {
             let examples: Vec<Example> = batches[self.run.batch]
@@ -293,6 +304,7 @@ impl Trainer {
     }
 
     fn finish_epoch(&mut self, started: Instant) -> EpochReport {
+        (self.engine, self.batches) = (None, None);
         let run = &mut self.run;
         let validation = std::mem::take(&mut run.validation);
         run.epochs_done += 1;
@@ -346,16 +358,17 @@ impl Trainer {
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         self.model.to_bytes(Some(&RunState {
             run: serde_json::to_value(&self.run).map_err(|error| Error::NoData(error.to_string()))?,
-            first_moments: self.adam.first_moments.clone(),
-            second_moments: self.adam.second_moments.clone(),
-            probabilities: self.run.validation.probabilities.clone(),
-            targets: self.run.validation.targets.clone(),
-            state: self.run.validation.place.state.clone(),
+            first_moments: (&self.adam.first_moments[..]).into(),
+            second_moments: (&self.adam.second_moments[..]).into(),
+            probabilities: (&self.run.validation.probabilities[..]).into(),
+            targets: (&self.run.validation.targets[..]).into(),
+            state: (&self.run.validation.place.state[..]).into(),
             gradient: self
                 .run
                 .unfinished
                 .as_ref()
-                .map_or_else(Vec::new, |unfinished| unfinished.floats.clone()),
+                .map_or(&[][..], |unfinished| &unfinished.floats)
+                .into(),
         }))
     }
 
@@ -382,17 +395,31 @@ impl Trainer {
             return Err(damaged(&"the run is finished"));
         }
         let adam = Adam {
-            first_moments: state.first_moments,
-            second_moments: state.second_moments,
+            first_moments: state.first_moments.into_owned(),
+            second_moments: state.second_moments.into_owned(),
             steps: run.steps,
         };
-        run.validation.probabilities = state.probabilities;
-        run.validation.targets = state.targets;
-        run.validation.place.state = state.state;
-        if let Some(unfinished) = &mut run.unfinished {
-            unfinished.floats = state.gradient;
+        // Moments are means of gradients and their squares, none of which is longer than this.
+        let longest = run.settings.gradient_clip * ROUNDING;
+        let is_within = |moments: &[f32], limit: f64| moments.iter().all(|&moment| f64::from(moment).abs() <= limit);
+        if !is_within(&adam.first_moments, longest) || !is_within(&adam.second_moments, longest * longest) {
+            let clip = run.settings.gradient_clip;
+            let reason = format!("the moments of its weights are beyond those of any training with gradient_clip {clip}");
+            return Err(Error::damaged("state", reason));
         }
-        Ok(Self { model, adam, run })
+        run.validation.probabilities = state.probabilities.into_owned();
+        run.validation.targets = state.targets.into_owned();
+        run.validation.place.state = state.state.into_owned();
+        if let Some(unfinished) = &mut run.unfinished {
+            unfinished.floats = state.gradient.into_owned();
+        }
+        Ok(Self {
+            model,
+            adam,
+            run,
+            engine: None,
+            batches: None,
+        })
     }
 }
 

@@ -33,6 +33,7 @@ mod predict_piece;
 mod read_prediction;
 mod time_features;
 mod train_epoch;
+mod train_piece;
 mod train_start;
 mod zone_time;
 
@@ -83,6 +84,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<read_prediction::ReadPrediction>(connection)?;
     scalar::register::<time_features::TimeFeatures>(connection)?;
     scalar::register::<train_epoch::TrainEpoch>(connection)?;
+    scalar::register::<train_piece::TrainPiece>(connection)?;
     scalar::register::<train_start::TrainStart>(connection)?;
     scalar::register::<zone_time::ZoneTime>(connection)?;
     Ok(())

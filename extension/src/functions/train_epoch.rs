@@ -8,6 +8,7 @@ use crate::progress::Display;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
+use footfall::error::Error as Failure;
 use footfall::sequence::Dataset;
 use footfall::train::{EpochReport, Progress, Trainer};
 use std::error::Error;
@@ -40,13 +41,26 @@ impl Scalar for TrainEpoch {
 
 fn advance(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
     let mut trainer = Trainer::from_bytes(input.column(0).bytes(row))?;
-    let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
     let threads = super::threads(input.column(2).values::<i64>()[row])?;
-    let is_wanted = input.width() > 3 && input.column(3).values::<u8>()[row] != 0;
-    let mut display = Display::new("footfall.train", is_wanted);
-    let until = Some(Instant::now() + SLICE);
-    let report = trainer.advance(&dataset, threads, until, &mut |progress| show(&mut display, progress))?;
+    let is_shown = input.width() > 3 && input.column(3).values::<u8>()[row] != 0;
+    let report = train(&mut trainer, input.column(1).bytes(row), threads, is_shown)?;
     step(&trainer, report)
+}
+
+/// Trains on for no longer than one call may.
+///
+/// # Errors
+/// As [`Trainer::advance`], and those of the dataset.
+pub fn train(
+    trainer: &mut Trainer,
+    dataset: &[u8],
+    threads: usize,
+    is_shown: bool,
+) -> Result<Option<EpochReport>, Failure> {
+    let dataset = Dataset::from_bytes(dataset)?;
+    let mut display = Display::new("footfall.train", is_shown);
+    let until = Some(Instant::now() + SLICE);
+    trainer.advance(&dataset, threads, until, &mut |progress| show(&mut display, progress))
 }
 
 fn show(display: &mut Display, progress: Progress) {
@@ -60,11 +74,15 @@ fn show(display: &mut Display, progress: Progress) {
     });
 }
 
-/// The result of both training functions: the state to go on from, whether an
-/// epoch was completed by this call, and if so its report and its model.
+/// The result of both training functions: the state to go on from, and what came of the call.
 pub fn returns() -> Type {
-    Type::Struct(vec![
-        ("state", Type::Blob),
+    let state = ("state", Type::Blob);
+    Type::Struct(std::iter::once(state).chain(report_fields()).collect())
+}
+
+/// Whether an epoch was completed by a call, and if so what came of it, and its model.
+fn report_fields() -> [(&'static str, Type); 14] {
+    [
         ("complete", Type::Boolean),
         ("finished", Type::Boolean),
         ("epoch", Type::Integer),
@@ -79,7 +97,12 @@ pub fn returns() -> Type {
         ("seconds", Type::Double),
         ("device", Type::Varchar),
         ("model", Type::Blob),
-    ])
+    ]
+}
+
+/// The type of [`report`].
+pub fn report_type() -> Type {
+    Type::Struct(report_fields().into())
 }
 
 /// A value of [`returns`].
@@ -89,16 +112,26 @@ pub fn step(trainer: &Trainer, report: Option<EpochReport>) -> Result<Value, Box
         Some(report) if report.finished => Value::Null,
         _ => trainer.to_bytes()?.into(),
     };
-    let model = match &report {
-        Some(_) => trainer.model().to_bytes(None)?.into(),
-        None => Value::Null,
-    };
-    let number = |of: fn(&EpochReport) -> Option<f64>| Value::from(report.as_ref().and_then(of));
-    Ok(Value::Struct(vec![
-        state,
+    let values = report_values(trainer, report.as_ref())?;
+    Ok(Value::Struct(std::iter::once(state).chain(values).collect()))
+}
+
+/// What came of a call.
+///
+/// # Errors
+/// When the model cannot be written.
+pub fn report(trainer: &Trainer, report: Option<&EpochReport>) -> Result<Value, Failure> {
+    Ok(Value::Struct(report_values(trainer, report)?.into()))
+}
+
+/// The values of [`report_fields`].
+fn report_values(trainer: &Trainer, report: Option<&EpochReport>) -> Result<[Value; 14], Failure> {
+    let model = report.map(|_| trainer.model().to_bytes(None)).transpose()?;
+    let number = |of: fn(&EpochReport) -> Option<f64>| Value::from(report.and_then(of));
+    Ok([
         report.is_some().into(),
-        report.as_ref().is_some_and(|report| report.finished).into(),
-        report.as_ref().map(|report| report.epoch as i32).into(),
+        report.is_some_and(|report| report.finished).into(),
+        report.map(|report| report.epoch as i32).into(),
         number(|report| Some(report.train_loss)),
         number(|report| report.validation_loss),
         number(|report| report.majority_loss),
@@ -109,6 +142,6 @@ pub fn step(trainer: &Trainer, report: Option<EpochReport>) -> Result<Value, Box
         number(|report| report.validation_auc),
         number(|report| Some(report.seconds)),
         trainer.model().training.device.as_str().into(),
-        model,
-    ]))
+        model.into(),
+    ])
 }
