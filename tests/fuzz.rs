@@ -118,17 +118,9 @@ impl Corpus {
         }
         let read = Dataset::from_bytes(&dataset).unwrap();
         let model = Model::from_bytes(&models[models.len() - 1]).unwrap();
-        let engine = Fused::new(model.architecture).unwrap();
+        let network = Fused::new(model.architecture).unwrap().prepare(&model.parameters).unwrap();
         let own_history = own_history::Predictor::new(model.own_history, &model.counts);
-        let piece = evaluate::Piece::score(
-            &read,
-            &engine,
-            &model.parameters,
-            &own_history,
-            &mut Place::default(),
-            1,
-        )
-        .unwrap();
+        let piece = evaluate::Piece::score(&read, &network, &own_history, &mut Place::default(), 1).unwrap();
         Self {
             models,
             piece: piece.to_bytes(),
@@ -529,17 +521,8 @@ fn use_model(model: &Model, dataset: &Dataset) {
         assert_eq!(predictor.probabilities(&[last, 0, last, last]).len(), n_actions);
     }
     if dataset.vocabulary() == &model.vocabulary {
-        let engine = Fused::new(model.architecture).unwrap();
         let own_history = own_history::Predictor::new(model.own_history, &model.counts);
-        let piece = evaluate::Piece::score(
-            dataset,
-            &engine,
-            &model.parameters,
-            &own_history,
-            &mut Place::default(),
-            1,
-        )
-        .unwrap();
+        let piece = evaluate::Piece::score(dataset, &prepared, &own_history, &mut Place::default(), 1).unwrap();
         evaluate::scored(dataset, std::iter::once(&piece.to_bytes()[..]), 1).unwrap();
     }
     let again = Model::from_bytes(&model.to_bytes(None).unwrap()).unwrap();

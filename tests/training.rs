@@ -132,15 +132,11 @@ fn learn(device: &str) -> (f64, Vec<f32>) {
     assert_eq!(model.training.device, device);
     let engine = footfall::device::engine(device, model.architecture).unwrap();
     let own_history = own_history::Predictor::new(model.own_history, &model.counts);
-    let piece = evaluate::Piece::score(
-        &dataset,
-        engine.as_ref(),
-        &model.parameters,
-        &own_history,
-        &mut Place::default(),
-        1,
-    )
-    .unwrap();
+    let network = evaluate::Unprepared {
+        engine: engine.as_ref(),
+        parameters: &model.parameters,
+    };
+    let piece = evaluate::Piece::score(&dataset, &network, &own_history, &mut Place::default(), 1).unwrap();
     let [network, baseline] = evaluate::scored(&dataset, std::iter::once(&piece.to_bytes()[..]), 1)
         .unwrap()
         .unwrap();

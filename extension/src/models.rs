@@ -13,9 +13,8 @@ use footfall::evaluate::Place;
 use footfall::model::Model;
 use footfall::network::{Example, Fused, Prepared};
 use footfall::predict::{self, Histories};
-use once_cell::sync::Lazy;
 use siphasher::sip::SipHasher24;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Models that are kept decoded.
 const KEPT: usize = 4;
@@ -29,8 +28,8 @@ pub struct Decoded {
     own_history: OnceLock<own_history::Predictor>,
     /// The answer to an empty history: the training frequencies.
     frequencies: Vec<f32>,
-    /// Tells the states of one model from those of another.
-    fingerprint: u64,
+    /// Tells the states and pieces of one model from those of another.
+    pub fingerprint: u64,
 }
 
 impl Decoded {
@@ -55,6 +54,11 @@ impl Decoded {
         let model = &self.model;
         self.own_history
             .get_or_init(|| own_history::Predictor::new(model.own_history, &model.counts))
+    }
+
+    /// The network with its weights.
+    pub fn network(&self) -> &Prepared {
+        &self.prepared
     }
 
     /// The distribution after each history, one row of the vocabulary's length
@@ -165,24 +169,42 @@ fn foreign_state(found: String) -> Error {
     Error::argument("state", found, allowed)
 }
 
-type Kept = Vec<(Vec<u8>, Arc<Decoded>)>;
-static CACHE: Lazy<Mutex<Kept>> = Lazy::new(Mutex::default);
+type Kept = (Arc<[u8]>, Arc<Decoded>);
+static CACHE: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+/// Held while a model is decoded, so that the threads of a query do not all decode the same one.
+static DECODING: Mutex<()> = Mutex::new(());
 
 /// The decoded model behind the bytes.
 ///
 /// # Errors
 /// As [`Model::from_bytes`].
 pub fn decode(bytes: &[u8]) -> Result<Arc<Decoded>, Error> {
-    // A panic elsewhere cannot leave the list half changed.
-    let lock = || CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((_, decoded)) = lock().iter().find(|(kept, _)| kept == bytes) {
-        return Ok(decoded.clone());
+    if let Some(decoded) = find(bytes) {
+        return Ok(decoded);
+    }
+    let _alone = DECODING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(decoded) = find(bytes) {
+        return Ok(decoded);
     }
     let decoded = Arc::new(Decoded::new(bytes)?);
-    let mut kept = lock();
-    kept.insert(0, (bytes.to_vec(), decoded.clone()));
+    let mut kept = kept();
+    kept.insert(0, (bytes.into(), decoded.clone()));
     kept.truncate(KEPT);
     Ok(decoded)
+}
+
+/// The kept model of these bytes. They are compared to the end, because nothing less is proof: the memory of an argument may
+/// hold another model in the next call. That reads a hundred megabytes in some hundredths of a second, which is little beside
+/// what a network of that size computes for a chunk; other threads do not wait for it.
+fn find(bytes: &[u8]) -> Option<Arc<Decoded>> {
+    let candidates: Vec<Kept> = kept().iter().filter(|(kept, _)| kept.len() == bytes.len()).cloned().collect();
+    let (_, decoded) = candidates.into_iter().find(|(kept, _)| **kept == *bytes)?;
+    Some(decoded)
+}
+
+fn kept() -> MutexGuard<'static, Vec<Kept>> {
+    // A panic elsewhere cannot leave the list half changed.
+    CACHE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The rows of a chunk that share a model.

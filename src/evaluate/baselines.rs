@@ -1,7 +1,7 @@
 //! The baselines that have few distributions, scored.
 
 use super::evaluation::Evaluation;
-use super::sample::{SAMPLE_SEED, Sample, held_out};
+use super::sample::{SAMPLE_SEED, Sample, held_out, is_kept};
 use super::validation::Tally;
 use crate::baseline::{Baseline, Counts, Predictor};
 use crate::metrics::{self, Area, Counted, log_probability};
@@ -33,9 +33,12 @@ pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Optio
             loss += costs[place * n_actions + usize::from(target)];
         }
         losses.push(loss);
-        if sample.holds(index as u64) {
-            kept.extend(places);
-            lengths.push(sequence.n_held_out_targets());
+        if let Some(stride) = sample.stride(index as u64) {
+            let n_before = kept.len();
+            let positions = sequence.first_held_out()..;
+            let sampled = positions.zip(places).filter(|&(position, _)| is_kept(Some(stride), position));
+            kept.extend(sampled.map(|(_, place)| place));
+            lengths.push(kept.len() - n_before);
         }
     }
     let mut tally = metrics::Tally::new(n_actions);

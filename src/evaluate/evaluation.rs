@@ -12,6 +12,16 @@ pub struct Evaluation {
     pub losses: Vec<f64>,
 }
 
+impl Evaluation {
+    /// The mean over the histories of the mean loss of each, in nats: each user counts once, however many targets he has.
+    /// It is of the dataset that was scored.
+    pub fn mean_user_loss(&self, dataset: &Dataset) -> f64 {
+        let lengths = held_out(dataset).map(|(_, sequence)| sequence.n_held_out_targets() as f64);
+        let sum: f64 = self.losses.iter().zip(lengths).map(|(loss, n)| loss / n).sum();
+        sum / self.losses.len() as f64
+    }
+}
+
 /// By how much the loss of a predictor is above that of another on the same targets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {

@@ -1,11 +1,10 @@
 //! The losses of histories, and two models compared by them.
 
 use super::evaluation::Difference;
-use super::place::{Place, SCORE_WORK, WORK};
+use super::place::{Network, Place, SCORE_WORK, WORK};
 use super::sample::held_out;
 use crate::error::Error;
 use crate::metrics::log_probability;
-use crate::network::Engine;
 use crate::sequence::Dataset;
 
 /// The sum of -ln p(target) in nats over the targets of each history that has any, behind its number in the dataset.
@@ -19,19 +18,18 @@ impl Losses {
     /// As [`Piece::score`].
     pub fn of(
         dataset: &Dataset,
-        engine: &dyn Engine,
-        parameters: &[f32],
+        network: &dyn Network,
         place: &mut Place,
         threads: usize,
     ) -> Result<Self, Error> {
         let n_actions = dataset.vocabulary().len();
         let (mut losses, mut work) = (Self::default(), 0);
         while work < WORK {
-            let block = place.advance(dataset, engine, parameters, threads)?;
+            let block = place.advance(dataset, network, threads)?;
             if block.examples.is_empty() {
                 break;
             }
-            work += block.n_steps * (parameters.len() + SCORE_WORK * n_actions);
+            work += block.n_steps * (network.architecture().n_parameters() + SCORE_WORK * n_actions);
             let mut rows = block.probabilities.chunks_exact(n_actions);
             for example in &block.examples {
                 let targets = example.tokens[example.first_target..].iter().zip(&mut rows);
@@ -82,16 +80,22 @@ pub struct Comparison {
     pub n_targets: u64,
 }
 
-/// Compares two models by the bytes of all their [`Losses`] on a dataset, in order; `None` when nothing is held back.
+/// Compares two models by the bytes of all their [`Losses`], in order, each on a dataset with its own numbers for the
+/// actions; `None` when nothing is held back.
 ///
 /// # Errors
-/// When they are not the losses on such a dataset.
+/// When they are not the losses on such datasets, or the datasets differ in more than these numbers.
 pub fn compare<'a>(
-    dataset: &Dataset,
-    a: impl IntoIterator<Item = &'a [u8]>,
-    b: impl IntoIterator<Item = &'a [u8]>,
+    (dataset, a): (&Dataset, impl IntoIterator<Item = &'a [u8]>),
+    (other, b): (&Dataset, impl IntoIterator<Item = &'a [u8]>),
 ) -> Result<Option<Comparison>, Error> {
-    let (a, b) = (all_losses(dataset, a)?, all_losses(dataset, b)?);
+    let (a, b) = (all_losses(dataset, a)?, all_losses(other, b)?);
+    fn lengths<'a>(dataset: &'a Dataset) -> impl Iterator<Item = (usize, usize)> + 'a {
+        held_out(dataset).map(|(index, sequence)| (index, sequence.n_held_out_targets()))
+    }
+    if !lengths(dataset).eq(lengths(other)) {
+        return Err(Error::argument("dataset_b", "other histories than 'dataset_a'", "the same histories"));
+    }
     let n_targets = dataset.n_held_out_targets();
     if n_targets == 0 {
         return Ok(None);

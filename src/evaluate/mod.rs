@@ -2,6 +2,7 @@
 
 mod place;
 mod sample;
+mod identity;
 mod evaluation;
 mod losses;
 mod scores;
@@ -13,8 +14,9 @@ mod tests;
 pub use baselines::{baseline, tally};
 pub use evaluation::{Difference, Evaluation};
 pub use losses::{Comparison, Losses, compare};
-pub use place::Place;
-pub(crate) use place::{ALONE, WORK, foreign_state};
+pub use identity::{identity, of_tokens};
+pub use place::{Network, Place, Unprepared, foreign_state};
+pub(crate) use place::{ALONE, WORK};
 pub use sample::KEPT_PROBABILITIES;
 pub use scores::{Piece, scored};
 pub use validation::{Tally, Validation};

@@ -1,7 +1,7 @@
 //! How far the scoring of a network has come, and what it takes next.
 
 use crate::error::Error;
-use crate::network::{Engine, Example};
+use crate::network::{Architecture, Engine, Example, Prepared};
 use crate::sequence::Dataset;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,57 @@ pub(crate) const ALONE: usize = 4;
 
 /// The work of one score of one action, which is the same for every network.
 pub(super) const SCORE_WORK: usize = 1 << 10;
+
+/// A network with its weights.
+pub trait Network: Sync {
+    fn architecture(&self) -> &Architecture;
+
+    /// [`Engine::probabilities`], without the prediction after the whole sequence.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn probabilities(&self, batch: &[Example], threads: usize) -> Result<Vec<f32>, Error>;
+
+    /// [`Engine::feed`].
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn feed(&self, state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error>;
+}
+
+impl Network for Prepared {
+    fn architecture(&self) -> &Architecture {
+        self.architecture()
+    }
+
+    fn probabilities(&self, batch: &[Example], threads: usize) -> Result<Vec<f32>, Error> {
+        self.probabilities(batch, false, threads)
+    }
+
+    fn feed(&self, state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error> {
+        self.feed(state, tokens, n_read)
+    }
+}
+
+/// Weights that change, which an engine packs for every block.
+pub struct Unprepared<'a> {
+    pub engine: &'a dyn Engine,
+    pub parameters: &'a [f32],
+}
+
+impl Network for Unprepared<'_> {
+    fn architecture(&self) -> &Architecture {
+        self.engine.architecture()
+    }
+
+    fn probabilities(&self, batch: &[Example], threads: usize) -> Result<Vec<f32>, Error> {
+        self.engine.probabilities(self.parameters, batch, false, threads)
+    }
+
+    fn feed(&self, state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error> {
+        self.engine.feed(self.parameters, state, tokens, n_read)
+    }
+}
 
 /// How far the scoring of a network on a dataset has come.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -96,11 +147,10 @@ impl Place {
     pub(super) fn advance<'a>(
         &mut self,
         dataset: &'a Dataset<'a>,
-        engine: &dyn Engine,
-        parameters: &[f32],
+        network: &dyn Network,
         threads: usize,
     ) -> Result<Block<'a>, Error> {
-        let n_steps = (WORK / parameters.len().max(1)).clamp(1, BLOCK_STEPS);
+        let n_steps = (WORK / network.architecture().n_parameters()).clamp(1, BLOCK_STEPS);
         let longest = n_steps.div_ceil(ALONE);
         let mut block = Block {
             examples: Vec::new(),
@@ -116,7 +166,7 @@ impl Place {
             };
             if example.n_targets() > 0 && sequence.n_targets() > longest {
                 if block.examples.is_empty() {
-                    self.feed(engine, parameters, (example, longest), &mut block)?;
+                    self.feed(network, (example, longest), &mut block)?;
                     return Ok(block);
                 }
                 break;
@@ -130,19 +180,18 @@ impl Place {
             }
             self.next += 1;
         }
-        block.probabilities = engine.probabilities(parameters, &block.examples, false, threads)?;
+        block.probabilities = network.probabilities(&block.examples, threads)?;
         Ok(block)
     }
 
     /// Takes the next part of a long sequence, at most `longest` steps.
     fn feed<'a>(
         &mut self,
-        engine: &dyn Engine,
-        parameters: &[f32],
+        network: &dyn Network,
         (example, longest): (Example<'a>, usize),
         block: &mut Block<'a>,
     ) -> Result<(), Error> {
-        let n_state = engine.architecture().n_state();
+        let n_state = network.architecture().n_state();
         if self.n_fed == 0 {
             self.state = vec![0.0; n_state];
         }
@@ -154,7 +203,7 @@ impl Place {
         // After step t the target is at t + 1.
         let first_target = example.first_target.clamp(from + 1, to + 1);
         let n_read = first_target - 1 - from;
-        block.probabilities = engine.feed(parameters, &mut self.state, &example.tokens[from..to], n_read)?;
+        block.probabilities = network.feed(&mut self.state, &example.tokens[from..to], n_read)?;
         block.examples.push(Example {
             tokens: &example.tokens[..=to],
             first_target,
@@ -169,7 +218,8 @@ impl Place {
     }
 }
 
-pub(crate) fn foreign_state() -> Error {
+/// The error of a state that is not of this dataset and model.
+pub fn foreign_state() -> Error {
     Error::argument(
         "state",
         "not one of this dataset and model",

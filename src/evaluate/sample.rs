@@ -17,26 +17,47 @@ pub(super) fn held_out<'a>(dataset: &'a Dataset<'a>) -> impl Iterator<Item = (us
 }
 
 /// The histories whose probabilities are kept: all, or of many those whose number, hashed with a
-/// seed, falls below their share.
+/// seed, falls below their share, but at least the one with the smallest hash. Of a history with more probabilities than
+/// are to be kept of all, every so many-th target.
 pub(super) struct Sample {
     pub n_actions: usize,
     seed: u64,
     limit: f64,
+    /// Of histories that are so long, by their numbers.
+    strides: Vec<(u64, usize)>,
 }
 
 impl Sample {
     pub fn new(dataset: &Dataset, seed: u64) -> Self {
         let n_actions = dataset.vocabulary().len();
-        let share = KEPT_PROBABILITIES as f64 / (dataset.n_held_out_targets() * n_actions) as f64;
-        Self {
+        let n_probabilities = dataset.n_held_out_targets() * n_actions;
+        let mut sample = Self {
             n_actions,
             seed,
-            limit: share * u64::MAX as f64,
+            limit: KEPT_PROBABILITIES as f64 / n_probabilities as f64 * u64::MAX as f64,
+            strides: Vec::new(),
+        };
+        if n_probabilities > KEPT_PROBABILITIES {
+            let hashes = held_out(dataset).map(|(index, _)| sample.hash(index as u64));
+            sample.limit = hashes.fold(f64::INFINITY, f64::min).max(sample.limit);
+            let strides = held_out(dataset).map(|(index, sequence)| {
+                let n_probabilities = sequence.n_held_out_targets() * n_actions;
+                (index as u64, n_probabilities.div_ceil(KEPT_PROBABILITIES))
+            });
+            sample.strides = strides.filter(|&(_, stride)| stride > 1).collect();
         }
+        sample
     }
 
-    pub fn holds(&self, key: u64) -> bool {
-        random::hash(self.seed, &[key]) as f64 <= self.limit
+    fn hash(&self, key: u64) -> f64 {
+        random::hash(self.seed, &[key]) as f64
+    }
+
+    /// Every how many-th target of a history is kept, if any.
+    pub fn stride(&self, key: u64) -> Option<usize> {
+        let of_long = || self.strides.binary_search_by_key(&key, |&(long, _)| long);
+        let stride = || of_long().map_or(1, |place| self.strides[place].1);
+        (self.hash(key) <= self.limit).then(stride)
     }
 
     /// Calls `found(row of probabilities, target, whether it is kept)` for the targets of some
@@ -44,10 +65,15 @@ impl Sample {
     pub fn visit(&self, examples: &[Example], probabilities: &[f32], mut found: impl FnMut(&[f32], u8, bool)) {
         let mut rows = probabilities.chunks_exact(self.n_actions);
         for example in examples {
-            let kept = self.holds(example.key);
-            for (&target, row) in example.tokens[example.first_target..].iter().zip(&mut rows) {
-                found(row, target, kept);
+            let stride = self.stride(example.key);
+            for (position, row) in (example.first_target..example.tokens.len()).zip(&mut rows) {
+                found(row, example.tokens[position], is_kept(stride, position));
             }
         }
     }
+}
+
+/// Whether the target at a position is kept of a history with a [`Sample::stride`].
+pub(super) fn is_kept(stride: Option<usize>, position: usize) -> bool {
+    stride.is_some_and(|stride| position.is_multiple_of(stride))
 }

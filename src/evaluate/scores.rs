@@ -2,13 +2,13 @@
 
 use super::evaluation::Evaluation;
 use super::losses::Losses;
-use super::place::{Block, Place, SCORE_WORK, WORK, foreign_state};
-use super::sample::{SAMPLE_SEED, Sample, held_out};
+use super::place::{Block, Network, Place, SCORE_WORK, WORK, foreign_state};
+use super::sample::{SAMPLE_SEED, Sample, held_out, is_kept};
 use crate::baseline::own_history::{self, Seen};
 use crate::compute::parallel;
 use crate::error::Error;
 use crate::metrics;
-use crate::network::{Engine, Example};
+use crate::network::Example;
 use crate::sequence::Dataset;
 
 /// The scores of a network on some sequences, and those of the baseline that gives a distribution of its own before
@@ -30,8 +30,7 @@ impl Piece {
     /// When the device fails, or the place is none in this dataset.
     pub fn score(
         dataset: &Dataset,
-        engine: &dyn Engine,
-        parameters: &[f32],
+        network: &dyn Network,
         own_history: &own_history::Predictor,
         place: &mut Place,
         threads: usize,
@@ -49,7 +48,7 @@ impl Piece {
                 n_fed => Seen::from_numbers(n_actions, n_fed, &std::mem::take(&mut place.seen)),
             };
             let seen_before = seen_before.ok_or_else(foreign_state)?;
-            let block = place.advance(dataset, engine, parameters, threads)?;
+            let block = place.advance(dataset, network, threads)?;
             let Block {
                 examples,
                 probabilities,
@@ -58,7 +57,7 @@ impl Piece {
             if examples.is_empty() {
                 break;
             }
-            work += block.n_steps * (parameters.len() + SCORE_WORK * n_actions);
+            work += block.n_steps * (network.architecture().n_parameters() + SCORE_WORK * n_actions);
             piece.network.add(&sample, examples, probabilities);
             let mut probabilities = Vec::new();
             for example in examples {
@@ -109,11 +108,11 @@ impl Scores {
     fn add(&mut self, sample: &Sample, examples: &[Example], probabilities: &[f32]) {
         let mut rows = probabilities.chunks_exact(sample.n_actions);
         for example in examples {
-            let kept = sample.holds(example.key);
+            let stride = sample.stride(example.key);
             let mut loss = 0.0;
-            for (&target, row) in example.tokens[example.first_target..].iter().zip(&mut rows) {
-                loss += self.tally.add(row, target, 1);
-                if kept {
+            for (position, row) in (example.first_target..example.tokens.len()).zip(&mut rows) {
+                loss += self.tally.add(row, example.tokens[position], 1);
+                if is_kept(stride, position) {
                     self.probabilities.extend_from_slice(row);
                 }
             }
@@ -155,11 +154,13 @@ impl Scores {
             probabilities,
         } = self;
         let sample = Sample::new(dataset, SAMPLE_SEED);
-        let kept = held_out(dataset).filter(|&(index, _)| sample.holds(index as u64));
         let (mut targets, mut lengths) = (Vec::new(), Vec::new());
-        for (_, sequence) in kept {
-            targets.extend_from_slice(&sequence.tokens[sequence.first_held_out()..]);
-            lengths.push(sequence.n_held_out_targets());
+        for (index, sequence) in held_out(dataset) {
+            let stride = sample.stride(index as u64);
+            let kept = (sequence.first_held_out()..sequence.tokens.len()).filter(|&position| is_kept(stride, position));
+            let n_before = targets.len();
+            targets.extend(kept.map(|position| sequence.tokens[position]));
+            lengths.extend(stride.map(|_| targets.len() - n_before));
         }
         let n_actions = sample.n_actions;
         if probabilities.len() != targets.len() * n_actions {
@@ -169,12 +170,15 @@ impl Scores {
             )));
         }
         let n_targets = dataset.n_held_out_targets() as u64;
-        let losses: Vec<f64> = losses.0.into_iter().map(|(_, loss)| loss).collect();
+        let (keys, losses): (Vec<u64>, Vec<f64>) = losses.0.into_iter().unzip();
         if tally.n() != n_targets || losses.len() != held_out(dataset).count() {
             let (n, n_histories) = (tally.n(), losses.len());
             return Err(foreign_pieces(format!(
                 "BLOBs with the scores of {n} targets of {n_histories} histories"
             )));
+        }
+        if !held_out(dataset).map(|(index, _)| index as u64).eq(keys) {
+            return Err(foreign_pieces("BLOBs in another order".into()));
         }
         let areas = parallel::map(threads, n_actions, |action| {
             metrics::clustered_area(&probabilities, &targets, &lengths, n_actions, action)

@@ -1,6 +1,6 @@
 use super::place::{BLOCK, BLOCK_STEPS, Block};
 use super::*;
-use crate::baseline::{Counts, own_history};
+use crate::baseline::{Baseline, Counts, own_history};
 use crate::metrics::{log_probability, mean_auc};
 use crate::network::{Architecture, Cell, Fused};
 use crate::network::{Engine, Example};
@@ -39,8 +39,9 @@ fn engine_of(cell: Cell, hidden: usize, layers: usize) -> Fused {
 /// Validates with a stop after every `until`, and the number of stops.
 fn validate(dataset: &Dataset, engine: &Fused, until: Option<Instant>) -> (Validation, usize) {
     let (mut validation, mut n_stops) = (Validation::default(), 0);
-    let parameters = engine.architecture().initial_parameters(1);
-    while !validation.advance(dataset, engine, &parameters, 7, 2, until).unwrap() {
+    let parameters = &engine.architecture().initial_parameters(1);
+    let network = Unprepared { engine, parameters };
+    while !validation.advance(dataset, &network, 7, 2, until).unwrap() {
         n_stops += 1;
     }
     (validation, n_stops)
@@ -57,8 +58,9 @@ fn own_history() -> own_history::Predictor {
 /// The evaluations of the network and of the baseline on the pieces of a dataset.
 fn evaluated(dataset: &Dataset, engine: &Fused, parameters: &[f32]) -> ([Evaluation; 2], usize) {
     let (mut pieces, mut place) = (Vec::new(), Place::default());
+    let network = engine.prepare(parameters).unwrap();
     while place.next < dataset.len() {
-        let piece = Piece::score(dataset, engine, parameters, &own_history(), &mut place, 2).unwrap();
+        let piece = Piece::score(dataset, &network, &own_history(), &mut place, 2).unwrap();
         pieces.push(piece.to_bytes());
         place = Place::from_bytes(place.next, &place.to_bytes()).unwrap();
     }
@@ -172,7 +174,7 @@ fn a_piece_may_end_within_a_history() {
     let mut place = Place::default();
     let mut parts = Losses::default();
     while place.next < dataset.len() {
-        let part = Losses::of(&dataset, &engine, &parameters, &mut place, 1).unwrap();
+        let part = Losses::of(&dataset, &engine.prepare(&parameters).unwrap(), &mut place, 1).unwrap();
         parts.extend(&part.to_bytes()).unwrap();
     }
     assert_eq!(parts.0.iter().map(|&(_, loss)| loss).collect::<Vec<_>>(), losses);
@@ -188,7 +190,7 @@ fn a_comparison_is_that_of_a_ratio() {
     let dataset = Dataset::from_bytes(&bytes).unwrap();
     let losses = |of: [f64; 3]| Losses((0..).zip(of).collect()).to_bytes();
     let (a, b) = (losses([1.0, 2.0, 6.0]), losses([2.0, 2.0, 2.0]));
-    let comparison = compare(&dataset, [&a[..]], [&b[..16], &b[16..]]).unwrap().unwrap();
+    let comparison = compare((&dataset, [&a[..]]), (&dataset, [&b[..16], &b[16..]])).unwrap().unwrap();
     // Differences -1, 0 and 4, the mean 0.5 a target; residuals -1.5, -1 and 2.5.
     let standard_error = (9.5f64 * 3.0 / 2.0).sqrt() / 6.0;
     let expected = Comparison {
@@ -202,9 +204,13 @@ fn a_comparison_is_that_of_a_ratio() {
         n_targets: 6,
     };
     assert_eq!(comparison, expected);
-    assert!(compare(&dataset, [&a[..16]], [&b[..]]).is_err());
-    assert!(compare(&dataset, [&a[..17]], [&b[..]]).is_err());
-    assert!(compare(&dataset, [&b[16..], &b[..16]], [&b[..]]).is_err());
+    assert!(compare((&dataset, [&a[..16]]), (&dataset, [&b[..]])).is_err());
+    assert!(compare((&dataset, [&a[..17]]), (&dataset, [&b[..]])).is_err());
+    assert!(compare((&dataset, [&b[16..], &b[..16]]), (&dataset, [&b[..]])).is_err());
+    let sequences = [&[0u8; 2][..], &[0; 3], &[0; 5]].map(|tokens| Sequence { tokens, n_train: 0 });
+    let longer = Dataset::pack(&vocabulary, sequences.to_vec()).unwrap();
+    let longer = Dataset::from_bytes(&longer).unwrap();
+    assert!(compare((&dataset, [&a[..]]), (&longer, [&b[..]])).is_err());
 }
 
 #[test]
@@ -220,13 +226,45 @@ fn a_place_of_other_histories_is_refused() {
         let seen = [1.0, 0.0, 0.0, 0.0f64].map(f64::to_le_bytes).concat();
         let state = [&sizes[..], &seen, &vec![0u8; 4 * n_state]].concat();
         let mut place = Place::from_bytes(next, &state)?;
-        Piece::score(&dataset, &engine(), &parameters, &own_history(), &mut place, 1).map(|_| ())
+        let network = engine().prepare(&parameters).unwrap();
+        Piece::score(&dataset, &network, &own_history(), &mut place, 1).map(|_| ())
     };
     assert!(score(long, 100, 2).is_ok());
     assert!(score(long, 79_999, 2).is_err());
     assert!(score(long, 100, 3).is_err());
     assert!(score(0, 2, 2).is_err() || dataset.sequence(0).tokens.len() > BLOCK_STEPS / ALONE);
     assert!(Place::from_bytes(0, &[1, 2]).is_err());
+}
+
+/// By hand: means of 2 and 3 nats, however many targets each history has.
+#[test]
+fn each_user_counts_once_in_the_mean_user_loss() {
+    let vocabulary = Vocabulary::new(["a".to_owned()]).unwrap();
+    let sequences = [&[0u8; 2][..], &[0; 101]].map(|tokens| Sequence { tokens, n_train: 0 });
+    let bytes = Dataset::pack(&vocabulary, sequences.to_vec()).unwrap();
+    let dataset = Dataset::from_bytes(&bytes).unwrap();
+    let mut evaluation = baseline(&dataset, &Counts::from_grams(1, Vec::new()).unwrap(), Baseline::Majority).unwrap();
+    evaluation.losses = vec![2.0, 300.0];
+    assert_eq!(evaluation.mean_user_loss(&dataset), 2.5);
+}
+
+/// One history may be more than the sample is to hold; of some of them none may fall below their share.
+#[test]
+fn a_sample_holds_at_least_a_part_of_a_history() {
+    for n in [1, 2] {
+        let bytes = packed(n, KEPT_PROBABILITIES);
+        let dataset = Dataset::from_bytes(&bytes).unwrap();
+        let (validation, _) = validate(&dataset, &engine(), None);
+        let kept = validation.probabilities.len();
+        assert!((KEPT_PROBABILITIES / 2..=n * KEPT_PROBABILITIES).contains(&kept), "{n}: {kept}");
+        let parameters = engine().architecture().initial_parameters(1);
+        let ([network, own], _) = evaluated(&dataset, &engine(), &parameters);
+        let counts = Counts::from_grams(2, Vec::new()).unwrap();
+        let markov = baseline(&dataset, &counts, Baseline::Markov1).unwrap();
+        for report in [network, own, markov].map(|evaluation| evaluation.report) {
+            assert!(report.auc.is_some_and(|auc| (0.4..0.6).contains(&auc)), "{n}: {:?}", report.auc);
+        }
+    }
 }
 
 #[test]
@@ -240,8 +278,9 @@ fn the_auc_of_many_targets_is_that_of_a_sample() {
     let ([Evaluation { report, .. }, _], _) = evaluated(&dataset, &engine(), &parameters);
     assert_eq!(validation.tally.log_loss(), Some(report.log_loss));
     let (mut probabilities, mut targets, mut place) = (Vec::new(), Vec::new(), Place::default());
+    let network = engine().prepare(&parameters).unwrap();
     while place.next < dataset.len() {
-        let block = place.advance(&dataset, &engine(), &parameters, 2).unwrap();
+        let block = place.advance(&dataset, &network, 2).unwrap();
         let Block {
             examples,
             probabilities: rows,

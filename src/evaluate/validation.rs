@@ -1,10 +1,9 @@
 //! The scoring of a network in training, and of the baselines beside it.
 
-use super::place::{Block, Place};
+use super::place::{Block, Network, Place};
 use super::sample::Sample;
 use crate::error::Error;
 use crate::metrics::{highest, log_probability, mean_auc};
-use crate::network::Engine;
 use crate::sequence::Dataset;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
@@ -63,15 +62,14 @@ impl Validation {
     pub fn advance(
         &mut self,
         dataset: &Dataset,
-        engine: &dyn Engine,
-        parameters: &[f32],
+        network: &dyn Network,
         seed: u64,
         threads: usize,
         until: Option<Instant>,
     ) -> Result<bool, Error> {
         let sample = Sample::new(dataset, seed);
         loop {
-            let block = self.place.advance(dataset, engine, parameters, threads)?;
+            let block = self.place.advance(dataset, network, threads)?;
             let Block {
                 examples,
                 probabilities,

@@ -10,7 +10,7 @@ use super::optimizer::{Adam, clip};
 use crate::baseline::own_history;
 use crate::baseline::{Baseline, Counts};
 use crate::error::Error;
-use crate::evaluate::{Place, Tally, Validation, tally};
+use crate::evaluate::{Place, Tally, Unprepared, Validation, tally};
 use crate::model::{Model, RunState, Split, SplitBy, Training, are_sound};
 use crate::network::{Engine, Example, Step, Unfinished};
 use crate::random;
@@ -287,10 +287,11 @@ impl Trainer {
         if !are_sound(parameters) {
             return Err(diverged(settings, "the weights are no longer numbers to predict with"));
         }
-        let complete = self
-            .run
-            .validation
-            .advance(dataset, engine.as_ref(), parameters, seed, threads, until)?;
+        let network = Unprepared {
+            engine: engine.as_ref(),
+            parameters,
+        };
+        let complete = self.run.validation.advance(dataset, &network, seed, threads, until)?;
         Ok(match complete {
             true => Some(self.finish_epoch(started)),
             false => self.pause(started),

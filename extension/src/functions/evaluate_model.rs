@@ -1,6 +1,7 @@
 //! `evaluate_model(model, dataset, pieces, threads[, called_as])`: the report on a model that
 //! `evaluate_piece` has scored, and on the baselines that travel in it.
 
+use super::evaluate_piece::Origin;
 use crate::models::Decoded;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
@@ -9,9 +10,9 @@ use footfall::baseline::Baseline;
 use footfall::baseline::own_history;
 use footfall::compute::parallel;
 use footfall::error::Error as Failure;
-use footfall::evaluate::{self, Difference, Evaluation};
-use footfall::metrics::{Bin, Report};
-use footfall::sequence::{Dataset, Vocabulary};
+use footfall::evaluate::{self, Difference, Evaluation, identity};
+use footfall::metrics::Bin;
+use footfall::sequence::Dataset;
 use std::error::Error;
 
 pub struct EvaluateModel;
@@ -73,6 +74,7 @@ fn returns() -> Type {
         ("difference", Type::Double),
         ("standard_error", Type::Double),
         ("n", Type::Bigint),
+        ("mean_user_loss", Type::Double),
         ("as_in_training", Type::Boolean),
         ("actions", Type::list(action)),
         ("confusion", Type::list(cell)),
@@ -99,7 +101,17 @@ fn reports(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
     let (model, pieces) = (&decoded.model, input.column(2));
     let blobs = pieces.child();
     let known = pieces.list(row).filter(|&piece| !blobs.is_null(piece));
-    let scored = evaluate::scored(dataset, known.map(|piece| blobs.bytes(piece)), threads)?;
+    let origin = Origin::new(&decoded, identity(dataset));
+    let known: Result<Vec<&[u8]>, Failure> = known
+        .map(|piece| {
+            let bytes = blobs.bytes(piece);
+            origin.check(bytes).ok_or_else(|| {
+                let received = format!("a BLOB of {} bytes that is not of this dataset and model", bytes.len());
+                Failure::argument("pieces", received, "those of evaluate_piece for this dataset")
+            })
+        })
+        .collect();
+    let scored = evaluate::scored(dataset, known?.into_iter(), threads)?;
     let Some([network, own_history]) = scored else {
         return Ok(Value::List(Vec::new()));
     };
@@ -118,7 +130,7 @@ fn reports(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
         .map(|split| split.n_held_out == n_held_out && split.fingerprint == format!("{fingerprint:016x}"));
     let differences = differences(dataset, &predictors);
     let report = |((name, evaluation), difference): (&(&str, Evaluation), &Difference)| {
-        value(name, &evaluation.report, difference, &model.vocabulary, as_in_training)
+        value(name, dataset, evaluation, difference, as_in_training)
     };
     Ok(Value::List(predictors.iter().zip(&differences).map(report).collect()))
 }
@@ -141,12 +153,12 @@ fn differences(dataset: &Dataset, predictors: &[(&str, Evaluation)]) -> Vec<Diff
 /// `as_in_training`: whether the targets are those that were held back then, where the model knows.
 fn value(
     predictor: &str,
-    report: &Report,
+    dataset: &Dataset,
+    evaluation: &Evaluation,
     difference: &Difference,
-    vocabulary: &Vocabulary,
     as_in_training: Option<bool>,
 ) -> Value {
-    let names = vocabulary.actions();
+    let (report, names) = (&evaluation.report, dataset.vocabulary().actions());
     let actions = names.iter().zip(&report.actions).map(|(name, action)| {
         Value::Struct(vec![
             name.as_str().into(),
@@ -185,6 +197,7 @@ fn value(
         difference.mean.into(),
         difference.standard_error.into(),
         (report.n as i64).into(),
+        evaluation.mean_user_loss(dataset).into(),
         as_in_training.into(),
         Value::List(actions.collect()),
         Value::List(confusion.collect()),

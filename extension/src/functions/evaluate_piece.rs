@@ -9,8 +9,7 @@ use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::error::Error as Failure;
-use footfall::evaluate::{Piece, Place};
-use footfall::network::Engine;
+use footfall::evaluate::{Piece, Place, foreign_state, identity};
 use footfall::sequence::Dataset;
 use std::error::Error;
 use std::sync::Arc;
@@ -46,11 +45,44 @@ impl Scalar for EvaluatePiece {
     }
 }
 
+/// What states and pieces are of: the fingerprint of a model and what it was used on. Both stand at their end.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Origin([u64; 2]);
+
+impl Origin {
+    pub fn new(decoded: &Decoded, used_on: u64) -> Self {
+        Self([decoded.fingerprint, used_on])
+    }
+
+    /// The bytes with their origin, if there are any.
+    fn mark(self, mut bytes: Vec<u8>) -> Vec<u8> {
+        if !bytes.is_empty() {
+            bytes.extend(self.0.iter().flat_map(|number| number.to_le_bytes()));
+        }
+        bytes
+    }
+
+    /// What was marked, without its origin, which is told to `is_right`; nothing is of any.
+    pub fn unmark(bytes: &[u8], is_right: impl FnOnce([u64; 2]) -> bool) -> Option<&[u8]> {
+        if bytes.is_empty() {
+            return Some(bytes);
+        }
+        let (content, origin) = bytes.split_last_chunk::<16>()?;
+        let [model, used_on] = [0, 8].map(|from| origin[from..].first_chunk().map_or(0, |&word| u64::from_le_bytes(word)));
+        is_right([model, used_on]).then_some(content)
+    }
+
+    /// [`Origin::unmark`] of what is of this.
+    pub fn check(self, bytes: &[u8]) -> Option<&[u8]> {
+        Self::unmark(bytes, |origin| origin == self.0)
+    }
+}
+
 /// What the arguments say.
 pub struct Scoring<'a> {
     pub decoded: Arc<Decoded>,
     pub dataset: Dataset<'a>,
-    pub engine: Box<dyn Engine>,
+    origin: Origin,
     pub place: Place,
     pub threads: usize,
 }
@@ -60,39 +92,49 @@ impl<'a> Scoring<'a> {
         let decoded = crate::models::decode(input.column(0).bytes(row))?;
         let dataset = Dataset::from_bytes(input.column(1).bytes(row))?;
         check(&decoded, &dataset)?;
+        let origin = Origin::new(&decoded, identity(&dataset));
         Ok(Self {
-            dataset,
-            engine: footfall::device::engine("cpu", decoded.model.architecture)?,
-            place: place(input, row)?,
+            place: place(input, row, |_| origin)?,
             threads: super::threads(input.column(3).values::<i64>()[row])?,
+            dataset,
+            origin,
             decoded,
         })
     }
 
     /// What came of it, and where it ended.
     pub fn value(&self, scored: Vec<u8>) -> Value {
-        value(&self.place, self.dataset.len(), scored)
+        value(&self.place, self.dataset.len(), self.origin.mark(scored), |_| self.origin)
     }
 }
 
-/// Where to begin, as the arguments with the places of [`PARAMETERS`] say.
-pub fn place(input: &Chunk, row: usize) -> Result<Place, Failure> {
+/// Where to begin, as the arguments with the places of [`PARAMETERS`] say. `origin` is that of a state within a history.
+pub fn place(input: &Chunk, row: usize, origin: impl FnOnce(usize) -> Origin) -> Result<Place, Failure> {
     let first = input.column(2).values::<i64>()[row];
     let next = usize::try_from(first).map_err(|_| Failure::argument("first", first, "0 or more"))?;
     let state = match input.width() {
         6 => input.column(5).bytes(row),
         _ => &[],
     };
+    if state.is_empty() {
+        return Ok(Place::before(next));
+    }
+    let state = origin(next).check(state).ok_or_else(foreign_state)?;
     Place::from_bytes(next, state)
 }
 
 /// What came of some of `n` histories, and where it ended.
-pub fn value(place: &Place, n: usize, scored: Vec<u8>) -> Value {
+pub fn value(place: &Place, n: usize, scored: Vec<u8>, origin: impl FnOnce(usize) -> Origin) -> Value {
     let is_left = place.next < n;
+    let state = place.to_bytes();
+    let state = match state.is_empty() {
+        true => state,
+        false => origin(place.next).mark(state),
+    };
     Value::Struct(vec![
         is_left.then_some(place.next as i64).into(),
         scored.into(),
-        place.to_bytes().into(),
+        state.into(),
     ])
 }
 
@@ -110,8 +152,7 @@ fn score(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
     let decoded = &scoring.decoded;
     let piece = Piece::score(
         &scoring.dataset,
-        scoring.engine.as_ref(),
-        &decoded.model.parameters,
+        decoded.network(),
         decoded.own_history(),
         &mut scoring.place,
         scoring.threads,

@@ -31,14 +31,8 @@ impl Scalar for HistoryLosses {
 
 fn score(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
     let mut scoring = Scoring::of_row(input, row)?;
-    let (engine, parameters) = (scoring.engine.as_ref(), &scoring.decoded.model.parameters);
-    let losses = Losses::of(
-        &scoring.dataset,
-        engine,
-        parameters,
-        &mut scoring.place,
-        scoring.threads,
-    )?;
+    let network = scoring.decoded.network();
+    let losses = Losses::of(&scoring.dataset, network, &mut scoring.place, scoring.threads)?;
     Ok(scoring.value(losses.to_bytes()))
 }
 
