@@ -204,7 +204,7 @@ Parameters:
 Example:
 SELECT footfall.internal.check_seed('segment', 42) AS seed;$$;
 
-CREATE MACRO footfall.main.segment(tbl, id, features, k := 4, seed := 42, standardise := true, log := false) AS TABLE
+CREATE MACRO footfall.main.segment(tbl, id, features, k := 4, seed := 42, standardise := true, log := false, progress := true) AS TABLE
 WITH RECURSIVE
 ff_customers AS NOT MATERIALIZED (
     SELECT
@@ -227,10 +227,13 @@ ff_settings AS MATERIALIZED (
             'standardise': standardise,
             'log': log,
             'threads': current_setting('threads'),
+            'progress': CAST((progress) AS BOOLEAN),
             'called_as': 'segment'
         } AS options
 ),
-ff_packed AS MATERIALIZED (SELECT system.main.pack_points(list(point), 'segment') AS points FROM ff_known),
+ff_packed AS MATERIALIZED (
+    SELECT system.main.pack_points(list(point), 'segment', coalesce(CAST((progress) AS BOOLEAN), false)) AS points FROM ff_known
+),
 -- A row per half a second of work: between two of them DuckDB looks for an interruption. Each is wrapped in a list
 -- for the reason that `train` gives.
 ff_run(ff_step, ff_pieces) AS (
@@ -273,6 +276,7 @@ Parameters:
 - standardise: whether features are divided by their standard deviation, so that none counts more for its unit.
 - log: whether sign(x) * log(1 + |x|) is taken first, for skewed money. It keeps the order and the sign: 0 stays 0, and who
   was refunded more than was paid stays below zero, as far as who paid as much is above.
+- progress: true shows a bar on standard error when that is a terminal and the clustering takes longer than two seconds
 
 Example:
 WITH customers(name, days, orders) AS (VALUES ('Ada', 1, 2), ('Bob', 2, 1), ('Cleo', 1, 1), ('Dan', 30, 9), ('Eve', 31, 8))
@@ -280,7 +284,7 @@ SELECT id, segment, round(distance, 3) AS distance
 FROM footfall.segment(customers, name, [days, orders], k := 2) ORDER BY id;$$;
 
 CREATE MACRO footfall.main.choose_k(
-    tbl, features, k_from := 2, k_to := 10, seed := 42, standardise := true, log := false
+    tbl, features, k_from := 2, k_to := 10, seed := 42, standardise := true, log := false, progress := true
 ) AS TABLE
 WITH RECURSIVE
 ff_customers AS NOT MATERIALIZED (
@@ -302,10 +306,13 @@ ff_settings AS MATERIALIZED (
             'standardise': standardise,
             'log': log,
             'threads': current_setting('threads'),
+            'progress': CAST((progress) AS BOOLEAN),
             'called_as': 'choose_k'
         } AS options
 ),
-ff_packed AS MATERIALIZED (SELECT system.main.pack_points(list(point), 'choose_k') AS points FROM ff_customers),
+ff_packed AS MATERIALIZED (
+    SELECT system.main.pack_points(list(point), 'choose_k', coalesce(CAST((progress) AS BOOLEAN), false)) AS points FROM ff_customers
+),
 -- As in `segment`.
 ff_run(ff_step, ff_pieces) AS (
     SELECT 0, [system.main.kmeans_choose_piece(0, points, first_k, last_k, options)] FROM ff_packed, ff_settings
@@ -362,7 +369,7 @@ Parameters:
 - features: a list of numbers, for example [recency_days, frequency].
 - k_from, k_to: the smallest and the largest k, both included.
 - seed: the seed of the random starts and of the sample.
-- standardise, log: as for segment.
+- standardise, log, progress: as for segment.
 
 Example:
 WITH customers(days, orders) AS (VALUES (1, 1), (2, 1), (1, 2), (30, 1), (31, 2), (30, 2), (2, 20), (1, 21), (1, 20))

@@ -360,7 +360,7 @@ SELECT ff_user, ff_actions FROM footfall.internal.history_rows(histories, action
 
 CREATE MACRO footfall.internal.training_set(
     tbl, actions, vocabulary := NULL, user_id := NULL, times := NULL, validation := 0.1, validation_from := NULL,
-    seed := 42, split := NULL, unknown := 'error', called_as := 'training_set'
+    seed := 42, split := NULL, unknown := 'error', called_as := 'training_set', progress := true
 ) AS TABLE
 WITH ff_rows AS NOT MATERIALIZED (
     FROM footfall.internal.history_rows(tbl, actions, user_id, times, called_as)
@@ -426,7 +426,8 @@ SELECT
             any_value(ff_vocabulary),
             any_value(ff_rule['share']),
             any_value(ff_rule['seed']),
-            called_as
+            called_as,
+            coalesce(CAST((progress) AS BOOLEAN), false)
         )
     END AS dataset,
     CAST(coalesce(
@@ -462,6 +463,7 @@ Parameters:
 - split: the field `split` of `model_info`, to hold back what the training of that model held back.
 - unknown: 'error', or 'skip' to leave out an action outside the vocabulary.
 - called_as: the macro that an error names.
+- progress: as in `footfall.train`.
 
 Example:
 WITH histories(user_id, actions) AS (VALUES (1, ['pv', 'pv', 'buy']), (2, ['pv', 'cart']))
@@ -486,7 +488,7 @@ ff_packed AS MATERIALIZED (
         tbl, actions,
         vocabulary := (SELECT system.main.model_info(ff_model, 'train', 'init')['vocabulary'] FROM footfall__init),
         user_id := user_id, times := times, validation := validation, validation_from := validation_from,
-        seed := seed, unknown := 'skip', called_as := 'train'
+        seed := seed, unknown := 'skip', called_as := 'train', progress := progress
     ) AS ff_set
 ),
 -- The process keeps the run and gives a ticket for it; the state from which the epoch began goes along for when it does not.

@@ -157,11 +157,13 @@ ff_read AS NOT MATERIALIZED (
         ) AS BIGINT) AS ff_n_read
     FROM ff_keyed
 ),
--- The actions have other numbers in each model, but these are in the order of the names in both, and so are the histories.
+-- Where the models know other actions these have other numbers, but in the order of the names in both, and so are the histories.
 ff_packed AS MATERIALIZED (
     SELECT
         system.main.pack_sequences(coalesce(ff_encoded_a, []), ff_names_a, 0, 0, 'compare_models') AS ff_dataset_a,
-        system.main.pack_sequences(coalesce(ff_encoded_b, []), ff_names_b, 0, 0, 'compare_models') AS ff_dataset_b,
+        CASE WHEN ff_names_a <> ff_names_b
+            THEN system.main.pack_sequences(coalesce(ff_encoded_b, []), ff_names_b, 0, 0, 'compare_models')
+        END AS ff_dataset_b,
         ff_n_unknown
     FROM (
         SELECT
@@ -170,7 +172,7 @@ ff_packed AS MATERIALIZED (
             list({'tokens': system.main.encode_actions(ff_names_a, ff_known, 'skip', 'compare_models'), 'n_train': ff_n_read})
                 FILTER (ff_known IS NOT NULL) AS ff_encoded_a,
             list({'tokens': system.main.encode_actions(ff_names_b, ff_known, 'skip', 'compare_models'), 'n_train': ff_n_read})
-                FILTER (ff_known IS NOT NULL) AS ff_encoded_b,
+                FILTER (ff_known IS NOT NULL AND ff_names_a <> ff_names_b) AS ff_encoded_b,
             CAST(sum(ff_unknown) AS BIGINT) AS ff_n_unknown
         FROM (SELECT ff_info_a['vocabulary'] AS ff_names_a, ff_info_b['vocabulary'] AS ff_names_b FROM ff_models)
         LEFT JOIN ff_read ON true
@@ -182,7 +184,10 @@ ff_compared AS MATERIALIZED (
         system.main.compare_losses(
             ff_dataset_a,
             (SELECT losses FROM footfall.internal.losses((SELECT ff_a FROM ff_models), (SELECT ff_dataset_a FROM ff_packed), 'compare_models')),
-            (SELECT losses FROM footfall.internal.losses((SELECT ff_b FROM ff_models), (SELECT ff_dataset_b FROM ff_packed), 'compare_models')),
+            coalesce(ff_dataset_b, ff_dataset_a),
+            (SELECT losses FROM footfall.internal.losses(
+                (SELECT ff_b FROM ff_models), (SELECT coalesce(ff_dataset_b, ff_dataset_a) FROM ff_packed), 'compare_models'
+            )),
             'compare_models'
         ) AS ff_result
     FROM ff_packed

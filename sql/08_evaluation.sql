@@ -190,7 +190,8 @@ SELECT
     ff_report['n'] AS n,
     ff_part AS part,
     CASE WHEN ff_part = 'held_out' THEN ff_report['as_in_training'] END AS as_in_training,
-    ff_n_unknown AS n_unknown
+    ff_n_unknown AS n_unknown,
+    ff_report['mean_user_loss'] AS mean_user_loss
 FROM ff_scored;
 
 COMMENT ON MACRO TABLE footfall.main.evaluate IS $$Scores a model beside the baselines that it must beat, on what it has not learned from.
@@ -210,12 +211,15 @@ users, since users are drawn and not targets (that of a ratio, as in `footfall.c
 itself and for a single history): a difference of two standard errors is worth believing; `n`, the targets, which are the
 actions 2 to n of each history; `part`, which of them were scored, 'held_out' or 'all'; `as_in_training`, whether these are
 the very targets that were held back in the training: false where the table has changed since, or `user_id` is another (NULL
-for a model that does not know); `n_unknown`, the actions of the table that the model does not know and that were left out.
+for a model that does not know); `n_unknown`, the actions of the table that the model does not know and that were left out;
+`mean_user_loss`, the mean over the users of the mean loss of each. `log_loss` counts every target once and `mean_user_loss`
+every user: where they differ much, or put another predictor first, a few long histories, such as those of a program, decide
+the one, and what most users do the other.
 
 A network that does not beat the best baseline is not worth its keep. Look at `log_loss` and `auc` first: where nine actions
 in ten are views, a good model answers view nearly always, and accuracy and F1 cannot see what it knows. Where there are more
 than 4 million probabilities (targets times actions), `auc` of the model and of `own_history` is that of a sample of
-histories with as many; everything else is exact. An evaluation can be interrupted between two seconds of work.
+histories with as many, of at least one history or a part of it; everything else is exact. An evaluation can be interrupted between two seconds of work.
 
 A model carries how its histories were split, so the held-back part is found again with the column that it was split by:
 `user_id`, or `times`, or neither. Of a model that does not know (format 1), `user_id`, or `times` and `validation_from`,

@@ -174,7 +174,9 @@ impl<'a> Tensor<'a> {
             shape: Vec::new(),
             numbers,
         };
-        tensor.shape.push(tensor.data_len() / tensor.dtype().bitsize().div_ceil(8));
+        tensor
+            .shape
+            .push(tensor.data_len() / tensor.dtype().bitsize().div_ceil(8));
         tensor
     }
 }

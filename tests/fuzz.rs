@@ -118,7 +118,10 @@ impl Corpus {
         }
         let read = Dataset::from_bytes(&dataset).unwrap();
         let model = Model::from_bytes(&models[models.len() - 1]).unwrap();
-        let network = Fused::new(model.architecture).unwrap().prepare(&model.parameters).unwrap();
+        let network = Fused::new(model.architecture)
+            .unwrap()
+            .prepare(&model.parameters)
+            .unwrap();
         let own_history = own_history::Predictor::new(model.own_history, &model.counts);
         let piece = evaluate::Piece::score(&read, &network, &own_history, &mut Place::default(), 1).unwrap();
         Self {

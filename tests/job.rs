@@ -1,6 +1,6 @@
 //! Jobs: work that is waited for in pieces.
 
-use footfall::compute::job::{Job, Steps, Waited, check};
+use footfall::compute::job::{Job, Progress, Steps, Waited, at_part, begin_steps, check, step_done};
 use footfall::compute::parallel;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -111,4 +111,27 @@ fn steps_stop_as_well() {
     assert_eq!(job.wait(SHORT), Waited::Going);
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(job.wait(SHORT), Waited::GivenUp);
+}
+
+#[test]
+fn a_look_shows_the_part_and_the_step() {
+    let work = || {
+        at_part(2, 5);
+        begin_steps(7);
+        parallel::for_each(2, &mut [(); 3], |_, ()| step_done());
+        loop {
+            check();
+        }
+    };
+    let job: Job<()> = Job::start(LONG, work).unwrap();
+    let mut looks = Vec::new();
+    assert_eq!(
+        job.watch(Duration::from_millis(500), &mut |progress| looks.push(progress)),
+        Waited::Going
+    );
+    let expected = Progress {
+        parts: (2, 5),
+        steps: (3, 7),
+    };
+    assert_eq!(looks.last(), Some(&expected));
 }

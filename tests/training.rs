@@ -38,17 +38,31 @@ fn small() -> serde_json::Value {
     json!({"architecture": "gru", "embedding": 4, "hidden": 12, "epochs": 2, "batch_size": 8, "learning_rate": 0.02})
 }
 
+/// How a training is stopped after every window of steps.
+#[derive(Clone, Copy, PartialEq)]
+enum Stop {
+    Never,
+    /// It goes on with what it keeps.
+    Pause,
+    /// It goes on from bytes.
+    Bytes,
+}
+
 /// Trains to the end; `stop_often` goes through bytes after every window of steps.
 fn train(settings: Settings, threads: usize, stop_often: bool) -> (Vec<EpochReport>, Vec<u8>) {
+    train_with(settings, threads, if stop_often { Stop::Bytes } else { Stop::Never })
+}
+
+fn train_with(settings: Settings, threads: usize, stop: Stop) -> (Vec<EpochReport>, Vec<u8>) {
     let bytes = dataset();
     let dataset = Dataset::from_bytes(&bytes).unwrap();
     let mut trainer = Trainer::start(&dataset, settings, None).unwrap();
     let mut reports: Vec<EpochReport> = Vec::new();
     while reports.last().is_none_or(|report| !report.finished) {
-        let until = stop_often.then(Instant::now);
+        let until = (stop != Stop::Never).then(Instant::now);
         reports.extend(trainer.advance(&dataset, threads, until, &mut |_| ()).unwrap());
         // Nothing goes on from a finished run.
-        if stop_often && reports.last().is_none_or(|report| !report.finished) {
+        if stop == Stop::Bytes && reports.last().is_none_or(|report| !report.finished) {
             trainer = Trainer::from_bytes(&trainer.to_bytes().unwrap()).unwrap();
         }
     }
@@ -63,6 +77,7 @@ fn threads_and_interruptions_leave_no_trace() {
     let (_, model) = train(settings(with_dropout.clone()), 1, false);
     assert_eq!(model, train(settings(with_dropout.clone()), 2, false).1);
     assert_eq!(model, train(settings(with_dropout.clone()), 4, true).1);
+    assert_eq!(model, train_with(settings(with_dropout.clone()), 4, Stop::Pause).1);
     with_dropout["seed"] = json!(43);
     assert_ne!(model, train(settings(with_dropout), 1, false).1);
 }
@@ -78,14 +93,55 @@ fn a_stop_within_a_batch_leaves_no_trace() {
             );
             let (reports, model) = train(cut.clone(), 1, false);
             for threads in [1, 3] {
-                let (its_reports, its_model) = train(cut.clone(), threads, true);
-                assert_eq!(model, its_model, "{architecture}, {layers} layers, dropout {dropout}");
-                let losses =
-                    |reports: &[EpochReport]| reports.iter().map(|report| report.train_loss).collect::<Vec<_>>();
-                assert_eq!(losses(&reports), losses(&its_reports));
+                for stop in [Stop::Pause, Stop::Bytes] {
+                    let (its_reports, its_model) = train_with(cut.clone(), threads, stop);
+                    assert_eq!(model, its_model, "{architecture}, {layers} layers, dropout {dropout}");
+                    let losses =
+                        |reports: &[EpochReport]| reports.iter().map(|report| report.train_loss).collect::<Vec<_>>();
+                    assert_eq!(losses(&reports), losses(&its_reports));
+                }
             }
         }
     }
+}
+
+/// A moment is a mean of gradients, or of their squares, none of which is longer than `gradient_clip`.
+#[test]
+fn moments_that_no_training_has_are_refused_as_such() {
+    let bytes = dataset();
+    let dataset = Dataset::from_bytes(&bytes).unwrap();
+    let mut trainer = Trainer::start(&dataset, settings(small()), None).unwrap();
+    trainer.advance(&dataset, 1, None, &mut |_| ()).unwrap();
+    let state = trainer.to_bytes().unwrap();
+    for (moments, number, is_accepted) in [
+        ("optimizer.exp_avg.rnn.weight_hh_l0", 4.9f32, true),
+        ("optimizer.exp_avg.rnn.weight_hh_l0", -5.1, false),
+        ("optimizer.exp_avg.rnn.weight_hh_l0", 1e38, false),
+        ("optimizer.exp_avg_sq.rnn.weight_hh_l0", 24.9, true),
+        ("optimizer.exp_avg_sq.rnn.weight_hh_l0", 25.1, false),
+        ("optimizer.exp_avg_sq.rnn.weight_hh_l0", 1e38, false),
+    ] {
+        let edited = with_number(&state, moments, number);
+        let read = Trainer::from_bytes(&edited)
+            .map(|_| ())
+            .map_err(|error| error.to_string());
+        assert_eq!(read.is_ok(), is_accepted, "{moments}: {number}");
+        let expected = "the moments of its weights are beyond those of any training with gradient_clip 5";
+        assert!(
+            read.is_ok() || read.unwrap_err().contains(expected),
+            "{moments}: {number}"
+        );
+    }
+}
+
+/// The bytes with another number at the beginning of a tensor.
+fn with_number(bytes: &[u8], tensor: &str, number: f32) -> Vec<u8> {
+    let n_header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + n_header]).unwrap();
+    let place = 8 + n_header + header[tensor]["data_offsets"][0].as_u64().unwrap() as usize;
+    let mut edited = bytes.to_vec();
+    edited[place..place + 4].copy_from_slice(&number.to_le_bytes());
+    edited
 }
 
 #[test]

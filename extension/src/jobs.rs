@@ -6,7 +6,7 @@
 //! kept here is never more than saved time.
 
 use crate::value::Value;
-use footfall::compute::job::{Job, Waited};
+use footfall::compute::job::{Job, Progress, Waited};
 use footfall::error::Error as Failure;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,22 +28,36 @@ struct Kept {
     job: Job<Answer>,
     patience: Duration,
     since: Instant,
+    begun: Instant,
+}
+
+impl Kept {
+    /// Waits for a while and shows how far the work is.
+    fn wait(&self, look: &mut dyn FnMut(Progress, f64)) -> Waited<Answer> {
+        let mut look = |progress| look(progress, self.begun.elapsed().as_secs_f64());
+        self.job.watch(SLICE, &mut look)
+    }
 }
 
 static JOBS: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
 static LAST: AtomicI64 = AtomicI64::new(0);
 
 /// Goes on with job `number` for a while. A number that is not known begins with the `work` that is made for
-/// it; 0 never is. Gives the number to go on with and, in the end, the answer.
+/// it; 0 never is. Gives the number to go on with and, in the end, the answer. `look` is told now and then how far the
+/// work is, and for how many seconds it is under way.
 ///
 /// # Errors
 /// The system has no thread left.
-pub fn advance<W>(number: i64, work: impl FnOnce() -> W) -> std::io::Result<(i64, Option<Answer>)>
+pub fn advance<W>(
+    number: i64,
+    look: &mut dyn FnMut(Progress, f64),
+    work: impl FnOnce() -> W,
+) -> std::io::Result<(i64, Option<Answer>)>
 where
     W: FnOnce() -> Answer + Send + 'static,
 {
     if let Some(kept) = take(number) {
-        match kept.job.wait(SLICE) {
+        match kept.wait(look) {
             Waited::Done(answer) => return Ok((number, Some(answer))),
             Waited::Going => return Ok((keep(kept), None)),
             Waited::GivenUp => {}
@@ -55,8 +69,9 @@ where
         job: Job::start(patience, work())?,
         patience,
         since: Instant::now(),
+        begun: Instant::now(),
     };
-    match kept.job.wait(SLICE) {
+    match kept.wait(look) {
         Waited::Done(answer) => Ok((kept.number, Some(answer))),
         Waited::Going | Waited::GivenUp => Ok((keep(kept), None)),
     }

@@ -197,7 +197,11 @@ pub fn decode(bytes: &[u8]) -> Result<Arc<Decoded>, Error> {
 /// hold another model in the next call. That reads a hundred megabytes in some hundredths of a second, which is little beside
 /// what a network of that size computes for a chunk; other threads do not wait for it.
 fn find(bytes: &[u8]) -> Option<Arc<Decoded>> {
-    let candidates: Vec<Kept> = kept().iter().filter(|(kept, _)| kept.len() == bytes.len()).cloned().collect();
+    let candidates: Vec<Kept> = kept()
+        .iter()
+        .filter(|(kept, _)| kept.len() == bytes.len())
+        .cloned()
+        .collect();
     let (_, decoded) = candidates.into_iter().find(|(kept, _)| **kept == *bytes)?;
     Some(decoded)
 }

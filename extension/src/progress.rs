@@ -9,6 +9,7 @@
 //! it and everything of theirs.
 
 use std::io::{IsTerminal, Write};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -35,10 +36,9 @@ pub struct Display {
 impl Display {
     /// `label` is the macro that was called. Nothing is shown unless `wanted` and standard error is a terminal.
     pub fn new(label: &'static str, wanted: bool) -> Self {
-        let can_move = std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
         Self {
             label,
-            wanted: wanted && can_move && std::io::stderr().is_terminal(),
+            wanted: wanted && is_possible(),
             line: None,
             drawn: None,
         }
@@ -58,6 +58,35 @@ impl Display {
             write(&format!("{BEGIN}{}{END}", line(self.label, done, total, &message())));
         }
     }
+}
+
+/// Does `work`, which says nothing itself, and shows for how long it has taken already.
+pub fn during<R>(label: &'static str, wanted: bool, message: &str, work: impl FnOnce() -> R) -> R {
+    if !wanted || !is_possible() {
+        return work();
+    }
+    let (done, is_done) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let begun = Instant::now();
+        let watch = move || {
+            let mut display = Display::new(label, wanted);
+            while is_done.recv_timeout(BETWEEN_DRAWINGS) == Err(RecvTimeoutError::Timeout) {
+                let seconds = begun.elapsed().as_secs_f64();
+                display.show(0, 1, seconds, || format!("{message}, {seconds:.0} s"));
+            }
+        };
+        // Without a thread nothing is shown.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, watch);
+        let result = work();
+        drop(done);
+        result
+    })
+}
+
+/// Whether there is somebody to see a line, and a cursor that moves.
+fn is_possible() -> bool {
+    let can_move = std::env::var_os("TERM").is_some_and(|terminal| terminal != "dumb");
+    can_move && std::io::stderr().is_terminal()
 }
 
 impl Drop for Display {

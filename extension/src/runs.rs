@@ -104,13 +104,20 @@ pub fn keep(run: Trainer, fingerprint: u64, is_within_epoch: bool, patience: Dur
 fn watch() {
     loop {
         let mut runs = runs();
-        let expired: Vec<Kept> = runs.kept.extract_if(.., |kept| kept.since.elapsed() >= kept.patience).collect();
+        let expired: Vec<Kept> = runs
+            .kept
+            .extract_if(.., |kept| kept.since.elapsed() >= kept.patience)
+            .collect();
         // Between two epochs nothing is lost by it, and a client may take its time to read the row of an epoch.
         let lost = expired.iter().filter(|kept| kept.is_within_epoch);
         runs.dropped.extend(lost.map(|kept| (kept.ticket, kept.since)));
         let n_forgotten = runs.dropped.len().saturating_sub(REMEMBERED);
         runs.dropped.drain(..n_forgotten);
-        let left = runs.kept.iter().map(|kept| kept.patience.saturating_sub(kept.since.elapsed())).min();
+        let left = runs
+            .kept
+            .iter()
+            .map(|kept| kept.patience.saturating_sub(kept.since.elapsed()))
+            .min();
         runs.is_watched = left.is_some();
         drop(runs);
         drop(expired);

@@ -2,9 +2,11 @@
 
 use crate::gate::CalledAs;
 use crate::jobs::{self, Answer};
+use crate::progress::{self, Display};
 use crate::scalar::Signature;
 use crate::value::{Output, Type, Value};
 use crate::vector::{Chunk, Column};
+use footfall::compute::job::Progress;
 use footfall::error::Error as Failure;
 use footfall::segment::kmeans::Options;
 use footfall::segment::kmeans::choose::Choice;
@@ -134,6 +136,12 @@ impl Default for Given {
 fn caller(json: &mut Json) -> Option<String> {
     let name = json.as_object_mut()?.remove("called_as")?;
     name.as_str().map(str::to_owned)
+}
+
+/// The option `progress`, which is of the call and not of the clustering.
+fn is_shown(json: &mut Json) -> bool {
+    let given = json.as_object_mut().and_then(|options| options.remove("progress"));
+    given.is_some_and(|given| given == true)
 }
 
 /// The error as the user of a macro over a table of features reads it. The rows of a table have no
@@ -298,7 +306,8 @@ pub fn piece_signature<const N: usize>(result: Type) -> Signature {
 }
 
 /// Answers each row of such a function with what `fit` makes of it, or with the job to go on with. `made_for` is the
-/// macro over it, for errors in options that are no options and so cannot name it.
+/// macro over it, for errors in options that are no options and so cannot name it, and for the line that shows where it is,
+/// with a `message` for that.
 ///
 /// # Errors
 /// Of the arguments, or those of `fit`.
@@ -306,15 +315,23 @@ pub fn piece<const N: usize>(
     input: &Chunk,
     output: Output,
     returns: &Type,
-    made_for: &str,
+    made_for: &'static str,
     most: usize,
     fit: fn(&Points, [usize; N], &Options) -> Answer,
+    message: fn(Progress, [usize; N]) -> String,
 ) -> Result<(), Box<dyn Error>> {
-    let go_on = |row: usize, json: Json| -> Result<Value, Box<dyn Error>> {
+    let go_on = |row: usize, is_shown: bool, json: Json| -> Result<Value, Box<dyn Error>> {
         let (options, counts) = (options(json)?, clusters(input, 2, row, most)?);
         let number = input.column(0).values::<i64>()[row];
         let (dimensions, packed) = unpack(input.column(1).bytes(row))?;
-        let (number, answer) = jobs::advance(number, || {
+        let mut display = Display::new(made_for, is_shown);
+        let mut look = |progress: Progress, seconds| {
+            let (parts, steps) = (progress.parts, progress.steps);
+            let n_steps = steps.1.max(1);
+            let (done, all) = (parts.0 * n_steps + steps.0, parts.1.max(1) * n_steps);
+            display.show(done as u64, all as u64, seconds, || message(progress, counts));
+        };
+        let (number, answer) = jobs::advance(number, &mut look, || {
             // The argument is DuckDB's, and only for this call.
             let values: Vec<f64> = packed.iter().map(|&value| f64::from_le_bytes(value)).collect();
             move || {
@@ -330,8 +347,8 @@ pub fn piece<const N: usize>(
     output.write_rows(input, returns, |row| {
         let options = input.column(2 + N).json(row);
         let mut json = options.map_err(|error| as_caller(Some(made_for), error))?;
-        let caller = caller(&mut json);
-        go_on(row, json).map_err(|error| as_caller(caller.as_deref(), error))
+        let (caller, is_shown) = (caller(&mut json), is_shown(&mut json));
+        go_on(row, is_shown, json).map_err(|error| as_caller(caller.as_deref(), error))
     })
 }
 
@@ -346,6 +363,7 @@ const WORD: usize = size_of::<f64>();
 /// Points of unequal lengths, or more than one value can hold.
 pub fn pack(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
     let caller = (input.width() > 1).then(|| input.column(1).text(row)).transpose()?;
+    let is_shown = input.width() > 2 && input.column(2).values::<u8>()[row] != 0;
     let argument = if caller.is_some() { "features" } else { "points" };
     let packed = || -> Result<Value, Box<dyn Error>> {
         let lists = input.column(0);
@@ -365,7 +383,7 @@ pub fn pack(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
         }
         Ok(packed.into())
     };
-    packed().map_err(|error| as_caller(caller, error))
+    progress::during("footfall", is_shown, "packing", packed).map_err(|error| as_caller(caller, error))
 }
 
 /// The number of coordinates of packed points, and their values as bytes.

@@ -10,10 +10,13 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How often a wait looks at where the work stands.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// Steps between two checkpoints of a loop: about a millisecond.
 const OFTEN: usize = 1 << 18;
@@ -38,6 +41,15 @@ pub enum Waited<T> {
     GivenUp,
 }
 
+/// How far the work of a job has come, as it says itself; 0 of 0 where it says nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Parts that are done, and how many there are.
+    pub parts: (usize, usize),
+    /// Steps that are done of the part under way, and how many it has.
+    pub steps: (usize, usize),
+}
+
 impl<T: Send + 'static> Job<T> {
     /// Begins `work`, which ends without a result when it has stood still for as long as `patience`.
     ///
@@ -49,6 +61,8 @@ impl<T: Send + 'static> Job<T> {
             state: Mutex::new(State::Running),
             changed: Condvar::new(),
             patience,
+            parts: Default::default(),
+            steps: Default::default(),
         });
         let outcome = Arc::new(Mutex::new(None));
         let job = Self {
@@ -69,7 +83,15 @@ impl<T: Send + 'static> Job<T> {
     /// # Panics
     /// When the work did.
     pub fn wait(&self, time: Duration) -> Waited<T> {
-        match self.pace.run(time) {
+        self.watch(time, &mut |_| ())
+    }
+
+    /// [`Job::wait`], with a look at the work now and then.
+    ///
+    /// # Panics
+    /// When the work did.
+    pub fn watch(&self, time: Duration, look: &mut dyn FnMut(Progress)) -> Waited<T> {
+        match self.pace.run(time, look) {
             State::Over => match lock(&self.outcome).take() {
                 Some(Ok(result)) => Waited::Done(result),
                 Some(Err(panic)) => resume_unwind(panic),
@@ -95,7 +117,12 @@ pub struct Pace {
     state: Mutex<State>,
     changed: Condvar,
     patience: Duration,
+    parts: Counter,
+    steps: Counter,
 }
+
+/// How many are done, and how many there are.
+type Counter = [AtomicUsize; 2];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -119,14 +146,31 @@ impl Pace {
         **state
     }
 
-    fn run(&self, time: Duration) -> State {
+    fn run(&self, time: Duration, look: &mut dyn FnMut(Progress)) -> State {
+        let until = Instant::now() + time;
         let mut state = lock(&self.state);
         self.change(&mut state, State::Held, State::Running);
-        let waited = self
-            .changed
-            .wait_timeout_while(state, time, |state| *state == State::Running);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        self.change(&mut state, State::Running, State::Held)
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let waited = self
+                .changed
+                .wait_timeout_while(state, left.min(BETWEEN_LOOKS), |state| *state == State::Running);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if *state != State::Running || left <= BETWEEN_LOOKS {
+                return self.change(&mut state, State::Running, State::Held);
+            }
+            drop(state);
+            look(self.progress());
+            state = lock(&self.state);
+        }
+    }
+
+    fn progress(&self) -> Progress {
+        let read = |[done, all]: &Counter| (done.load(Ordering::Relaxed), all.load(Ordering::Relaxed));
+        Progress {
+            parts: read(&self.parts),
+            steps: read(&self.steps),
+        }
     }
 
     /// Waits until somebody waits for the job.
@@ -175,6 +219,36 @@ pub fn check() {
             pace.stand();
         }
     });
+}
+
+/// Says that so many parts of this thread's job are done, of how many.
+pub fn at_part(done: usize, all: usize) {
+    tell(|pace| set(&pace.parts, done, all));
+}
+
+/// Says that the part under way has so many steps, of which none is done.
+pub fn begin_steps(all: usize) {
+    tell(|pace| set(&pace.steps, 0, all));
+}
+
+/// Says that one more step of the part is done.
+pub fn step_done() {
+    tell(|pace| {
+        pace.steps[0].fetch_add(1, Ordering::Relaxed);
+    });
+}
+
+fn tell(what: impl FnOnce(&Pace)) {
+    CURRENT.with_borrow(|pace| {
+        if let Some(pace) = pace {
+            what(pace);
+        }
+    });
+}
+
+fn set([of_done, of_all]: &Counter, done: usize, all: usize) {
+    of_done.store(done, Ordering::Relaxed);
+    of_all.store(all, Ordering::Relaxed);
 }
 
 /// Checkpoints of a loop with short turns.

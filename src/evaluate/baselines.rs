@@ -36,7 +36,9 @@ pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Optio
         if let Some(stride) = sample.stride(index as u64) {
             let n_before = kept.len();
             let positions = sequence.first_held_out()..;
-            let sampled = positions.zip(places).filter(|&(position, _)| is_kept(Some(stride), position));
+            let sampled = positions
+                .zip(places)
+                .filter(|&(position, _)| is_kept(Some(stride), position));
             kept.extend(sampled.map(|(_, place)| place));
             lengths.push(kept.len() - n_before);
         }

@@ -16,12 +16,7 @@ impl Losses {
     ///
     /// # Errors
     /// As [`Piece::score`].
-    pub fn of(
-        dataset: &Dataset,
-        network: &dyn Network,
-        place: &mut Place,
-        threads: usize,
-    ) -> Result<Self, Error> {
+    pub fn of(dataset: &Dataset, network: &dyn Network, place: &mut Place, threads: usize) -> Result<Self, Error> {
         let n_actions = dataset.vocabulary().len();
         let (mut losses, mut work) = (Self::default(), 0);
         while work < WORK {
@@ -94,7 +89,11 @@ pub fn compare<'a>(
         held_out(dataset).map(|(index, sequence)| (index, sequence.n_held_out_targets()))
     }
     if !lengths(dataset).eq(lengths(other)) {
-        return Err(Error::argument("dataset_b", "other histories than 'dataset_a'", "the same histories"));
+        return Err(Error::argument(
+            "dataset_b",
+            "other histories than 'dataset_a'",
+            "the same histories",
+        ));
     }
     let n_targets = dataset.n_held_out_targets();
     if n_targets == 0 {

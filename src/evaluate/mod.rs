@@ -13,10 +13,10 @@ mod tests;
 
 pub use baselines::{baseline, tally};
 pub use evaluation::{Difference, Evaluation};
-pub use losses::{Comparison, Losses, compare};
 pub use identity::{identity, of_tokens};
-pub use place::{Network, Place, Unprepared, foreign_state};
+pub use losses::{Comparison, Losses, compare};
 pub(crate) use place::{ALONE, WORK};
+pub use place::{Network, Place, Unprepared, foreign_state};
 pub use sample::KEPT_PROBABILITIES;
 pub use scores::{Piece, scored};
 pub use validation::{Tally, Validation};

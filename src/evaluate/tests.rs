@@ -190,7 +190,9 @@ fn a_comparison_is_that_of_a_ratio() {
     let dataset = Dataset::from_bytes(&bytes).unwrap();
     let losses = |of: [f64; 3]| Losses((0..).zip(of).collect()).to_bytes();
     let (a, b) = (losses([1.0, 2.0, 6.0]), losses([2.0, 2.0, 2.0]));
-    let comparison = compare((&dataset, [&a[..]]), (&dataset, [&b[..16], &b[16..]])).unwrap().unwrap();
+    let comparison = compare((&dataset, [&a[..]]), (&dataset, [&b[..16], &b[16..]]))
+        .unwrap()
+        .unwrap();
     // Differences -1, 0 and 4, the mean 0.5 a target; residuals -1.5, -1 and 2.5.
     let standard_error = (9.5f64 * 3.0 / 2.0).sqrt() / 6.0;
     let expected = Comparison {
@@ -243,7 +245,12 @@ fn each_user_counts_once_in_the_mean_user_loss() {
     let sequences = [&[0u8; 2][..], &[0; 101]].map(|tokens| Sequence { tokens, n_train: 0 });
     let bytes = Dataset::pack(&vocabulary, sequences.to_vec()).unwrap();
     let dataset = Dataset::from_bytes(&bytes).unwrap();
-    let mut evaluation = baseline(&dataset, &Counts::from_grams(1, Vec::new()).unwrap(), Baseline::Majority).unwrap();
+    let mut evaluation = baseline(
+        &dataset,
+        &Counts::from_grams(1, Vec::new()).unwrap(),
+        Baseline::Majority,
+    )
+    .unwrap();
     evaluation.losses = vec![2.0, 300.0];
     assert_eq!(evaluation.mean_user_loss(&dataset), 2.5);
 }
@@ -256,13 +263,20 @@ fn a_sample_holds_at_least_a_part_of_a_history() {
         let dataset = Dataset::from_bytes(&bytes).unwrap();
         let (validation, _) = validate(&dataset, &engine(), None);
         let kept = validation.probabilities.len();
-        assert!((KEPT_PROBABILITIES / 2..=n * KEPT_PROBABILITIES).contains(&kept), "{n}: {kept}");
+        assert!(
+            (KEPT_PROBABILITIES / 2..=n * KEPT_PROBABILITIES).contains(&kept),
+            "{n}: {kept}"
+        );
         let parameters = engine().architecture().initial_parameters(1);
         let ([network, own], _) = evaluated(&dataset, &engine(), &parameters);
         let counts = Counts::from_grams(2, Vec::new()).unwrap();
         let markov = baseline(&dataset, &counts, Baseline::Markov1).unwrap();
         for report in [network, own, markov].map(|evaluation| evaluation.report) {
-            assert!(report.auc.is_some_and(|auc| (0.4..0.6).contains(&auc)), "{n}: {:?}", report.auc);
+            assert!(
+                report.auc.is_some_and(|auc| (0.4..0.6).contains(&auc)),
+                "{n}: {:?}",
+                report.auc
+            );
         }
     }
 }

@@ -8,23 +8,24 @@ use crate::model::Model;
 use crate::network::{Architecture, fused};
 use crate::sequence::Dataset;
 
-/// Floats per parameter outside the network's passes, as measured with models of
-/// 0.8 and 3.3 million parameters on DuckDB 1.4.5, 1.5.6 and 2.0.0: weight, gradient
-/// and two moments; the state of the run, of which a step holds the one it reads and
-/// the one it writes, on our side and on the host's; models; and blocks of all these
-/// sizes that the allocator keeps from the steps before.
-const COPIES: usize = 80;
+/// Floats per parameter outside the network's passes, as measured with models of 4 to
+/// 60 million parameters: weight, gradient and two moments; the state that the epoch began
+/// from, of which the host holds two, and at its end a third, with ours four; and models.
+const COPIES: usize = 24;
+/// Blocks of up to 32 MiB the allocator keeps when they are free: so many floats per parameter, of so many parameters.
+const KEPT_COPIES: usize = 24;
+const MOST_KEPT: usize = 8 << 20;
 /// Copies of the weights in the shapes that the passes read.
 const PACKED: usize = 3;
 /// Sequences whose steps a thread keeps at once, and floats per hidden unit of each.
 const SEQUENCES_PER_THREAD: usize = 24;
 const KEPT_PER_UNIT: usize = 12;
-/// Floats in the state of a run for each of a batch that is left unfinished, as often as of a weight there; and how many
+/// How often the numbers of a batch that is left unfinished are held when the next call takes them up; and how many
 /// steps times parameters a batch can have that is not: some tenths of a second.
-const UNFINISHED_COPIES: usize = 12;
+const UNFINISHED_COPIES: usize = 3;
 const UNDIVIDED_WORK: usize = 1 << 31;
 /// Floats for each probability that a validation keeps: in the list, which may be half
-/// empty, and in the state of the run as often as a weight.
+/// empty, and where it is read.
 const PER_PROBABILITY: usize = 2 + 4;
 /// Bytes for each sequence of the dataset: offsets, batches, order.
 const PER_SEQUENCE: usize = 64;
@@ -58,6 +59,7 @@ pub fn memory(dataset: &Dataset, settings: &Settings, init: Option<&Model>, thre
     let is_divided = batch * longest > UNDIVIDED_WORK / n_parameters;
     let unfinished = if is_divided { parts.min(1 + threads) } else { 0 };
     let floats = COPIES * n_parameters
+        + KEPT_COPIES * n_parameters.min(MOST_KEPT)
         + UNFINISHED_COPIES * unfinished * (padded.n_parameters() + tables)
         + (PACKED + parts) * (padded.n_parameters() + tables)
         + threads.min(parts) * rows * per_row

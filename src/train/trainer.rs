@@ -93,7 +93,8 @@ pub struct Trainer {
     run: Run,
     /// Made anew for each epoch, and when the run was read from bytes.
     engine: Option<Box<dyn Engine>>,
-    batches: Option<Vec<Vec<u32>>>,
+    /// With the number of sequences that they are of.
+    batches: Option<(usize, Vec<Vec<u32>>)>,
 }
 
 /// By how much rounding may bring a moment beyond the longest gradient.
@@ -221,10 +222,14 @@ impl Trainer {
         let weights = settings.weights(&self.model.vocabulary, &self.model.counts.targets_by_action())?;
         let epoch = self.run.epochs_before.saturating_add(self.run.epochs_done + 1);
         // Cutting them takes a while for a million sequences.
-        let batches = self.batches.get_or_insert_with(|| match self.run.validation.place == Place::default() {
-            true => batches(dataset, settings.batch_size, settings.seed, epoch),
-            false => Vec::new(),
-        });
+        let known = self.batches.take().filter(|&(n, _)| n == dataset.len());
+        let (_, batches) = self.batches.insert(known.unwrap_or_else(|| {
+            let batches = match self.run.validation.place == Place::default() {
+                true => batches(dataset, settings.batch_size, settings.seed, epoch),
+                false => Vec::new(),
+            };
+            (dataset.len(), batches)
+        }));
         let mut gradient = vec![0.0; self.model.parameters.len()];
         while self.run.batch < batches.len() {
             let examples: Vec<Example> = batches[self.run.batch]
@@ -405,7 +410,8 @@ impl Trainer {
         let is_within = |moments: &[f32], limit: f64| moments.iter().all(|&moment| f64::from(moment).abs() <= limit);
         if !is_within(&adam.first_moments, longest) || !is_within(&adam.second_moments, longest * longest) {
             let clip = run.settings.gradient_clip;
-            let reason = format!("the moments of its weights are beyond those of any training with gradient_clip {clip}");
+            let reason =
+                format!("the moments of its weights are beyond those of any training with gradient_clip {clip}");
             return Err(Error::damaged("state", reason));
         }
         run.validation.probabilities = state.probabilities.into_owned();

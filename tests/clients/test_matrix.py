@@ -101,7 +101,7 @@ CALLS = {
     "best_model": (["runs"], {}),
     "choose_k": (
         ["shop", "[item_id, price]"],
-        {"k_from": "2", "k_to": "3", "seed": "1", "standardise": "true", "log": "false"},
+        {"k_from": "2", "k_to": "3", "seed": "1", "standardise": "true", "log": "false", "progress": "false"},
     ),
     "class_report": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "clean_events": (["shop", "user_id", "item_id", "category_id", "action", "ts"], CLEANING),
@@ -190,7 +190,7 @@ CALLS = {
     "rfm_thresholds": (["shop", "user_id", "ts"], RFM),
     "segment": (
         ["shop", "user_id", "[item_id, price]"],
-        {"k": "2", "seed": "1", "standardise": "true", "log": "false"},
+        {"k": "2", "seed": "1", "standardise": "true", "log": "false", "progress": "false"},
     ),
     "segment_label": (["0.5", "1.2"], {"monetary_index": "2.0"}),
     "segment_profile": (["shop", "user_id", "item_id", "category_id"], {"monetary": "price"}),

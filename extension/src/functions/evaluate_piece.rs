@@ -68,7 +68,8 @@ impl Origin {
             return Some(bytes);
         }
         let (content, origin) = bytes.split_last_chunk::<16>()?;
-        let [model, used_on] = [0, 8].map(|from| origin[from..].first_chunk().map_or(0, |&word| u64::from_le_bytes(word)));
+        let [model, used_on] =
+            [0, 8].map(|from| origin[from..].first_chunk().map_or(0, |&word| u64::from_le_bytes(word)));
         is_right([model, used_on]).then_some(content)
     }
 
@@ -104,7 +105,9 @@ impl<'a> Scoring<'a> {
 
     /// What came of it, and where it ended.
     pub fn value(&self, scored: Vec<u8>) -> Value {
-        value(&self.place, self.dataset.len(), self.origin.mark(scored), |_| self.origin)
+        value(&self.place, self.dataset.len(), self.origin.mark(scored), |_| {
+            self.origin
+        })
     }
 }
 

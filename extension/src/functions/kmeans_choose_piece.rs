@@ -31,6 +31,10 @@ impl Scalar for KmeansChoosePiece {
                 let choices = choose_keeping(points, k_from..=k_to, options, Sizes::of)?;
                 Ok(Value::List(choices.iter().map(value).collect()))
             },
+            |progress, [k_from, _]| match progress.parts {
+                (_, 0) => "reading the points".into(),
+                (done, all) => format!("k {} of {k_from} to {}", k_from + done, k_from + all - 1),
+            },
         )
     }
 }

@@ -27,6 +27,10 @@ impl Scalar for KmeansPiece {
             "segment",
             MAX_CLUSTERS,
             |points, [k], options| Ok(model_value(&fit(points, k, options)?)),
+            |progress, _| match progress.steps {
+                (_, 0) => "reading the points".into(),
+                (done, all) => format!("start {}/{all}", all.min(done + 1)),
+            },
         )
     }
 }

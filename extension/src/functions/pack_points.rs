@@ -1,4 +1,4 @@
-//! `pack_points(points[, called_as])`: points as one value, without those that are NULL or hold a NULL; NULL
+//! `pack_points(points[, called_as[, progress]])`: points as one value, without those that are NULL or hold a NULL; NULL
 //! when none is left.
 
 use crate::scalar::{Scalar, Signature};
@@ -13,12 +13,13 @@ impl Scalar for PackPoints {
     const NAME: &'static str = "pack_points";
 
     fn signatures() -> Vec<Signature> {
-        [vec![points_type()], vec![points_type(), Type::Varchar]]
-            .map(|parameters| Signature {
-                parameters,
+        let parameters = [points_type(), Type::Varchar, Type::Boolean];
+        (1..=parameters.len())
+            .map(|n| Signature {
+                parameters: parameters[..n].to_vec(),
                 returns: Type::Blob,
             })
-            .into()
+            .collect()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {

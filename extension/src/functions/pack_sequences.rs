@@ -1,5 +1,6 @@
-//! `pack_sequences(sequences, vocabulary[, share, seed, called_as])`: a whole training set as one value.
+//! `pack_sequences(sequences, vocabulary[, share, seed, called_as[, progress]])`: a whole training set as one value.
 
+use crate::progress;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
@@ -16,7 +17,8 @@ impl Scalar for PackSequences {
         let sequence = Type::Struct(vec![("tokens", Type::Blob), ("n_train", Type::Bigint)]);
         let parameters = vec![Type::list(sequence), Type::list(Type::Varchar)];
         let with_split = [parameters.clone(), vec![Type::Double, Type::Bigint, Type::Varchar]].concat();
-        [parameters, with_split]
+        let with_progress = [with_split.clone(), vec![Type::Boolean]].concat();
+        [parameters, with_split, with_progress]
             .map(|parameters| Signature {
                 parameters,
                 returns: Type::Blob,
@@ -26,7 +28,9 @@ impl Scalar for PackSequences {
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         output.write_rows(input, &Type::Blob, |row| {
-            let packed = pack(input, row).map_err(|error| super::as_called(input, 4, row, error))?;
+            let is_shown = input.width() > 5 && input.column(5).values::<u8>()[row] != 0;
+            let packed = progress::during("footfall", is_shown, "packing", || pack(input, row))
+                .map_err(|error| super::as_called(input, 4, row, error))?;
             Ok(packed.into())
         })
     }

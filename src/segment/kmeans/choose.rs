@@ -7,6 +7,7 @@
 //! maximum to choose. It favours few well separated clusters; when finer
 //! segments are wanted, look at the runner-up and at Davies-Bouldin (low).
 
+use crate::compute::job;
 use crate::error::Error;
 use crate::segment::kmeans::fit::{Options, Prepared};
 use crate::segment::kmeans::model::Model;
@@ -56,6 +57,7 @@ pub fn choose_keeping<M>(
     let last = (*ks.end()).min(points.len()).max(*ks.start());
     let mut choices = Vec::new();
     for k in *ks.start()..=last {
+        job::at_part(k - ks.start(), last + 1 - ks.start());
         let model = match prepared.fit(k) {
             Err(Error::TooManyClusters { .. }) if !choices.is_empty() => break,
             fitted => fitted.map_err(|error| error.under("k_from"))?,

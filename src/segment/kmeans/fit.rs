@@ -237,6 +237,7 @@ impl Prepared<'_> {
         let runs = starts_on_sample(sample, k, &self.options).into_iter().map(|start| {
             let mut lloyd = Lloyd::relaxed(&self.blocks, start, self.options.threads);
             lloyd.run_roughly(self.options.max_iterations, tolerance);
+            job::step_done();
             Run::of(&lloyd)
         });
         best(runs)
@@ -343,10 +344,13 @@ fn best_start(blocks: &Blocks, k: usize, options: &Options) -> Run {
     // Each works by itself as far as there are threads.
     let side_by_side = threads.min(options.n_init);
     let each = threads / side_by_side;
+    job::begin_steps(options.n_init);
     let best = best(parallel::map(side_by_side, options.n_init, |start| {
         let seed = hash(options.seed, &[start as u64]);
         let start = options.start.draw(blocks, k, seed, each);
-        Run::new(blocks, singles.as_ref(), start, options.max_iterations, each)
+        let run = Run::new(blocks, singles.as_ref(), start, options.max_iterations, each);
+        job::step_done();
+        run
     }));
     match singles.filter(|_| k > 1) {
         Some(singles) => relocate(blocks, &singles, best, k, options),
@@ -365,10 +369,12 @@ fn agree(a: &[f64], b: &[f64]) -> bool {
 /// same place, from which there is one way on.
 fn starts_on_sample(sample: &Blocks, k: usize, options: &Options) -> Vec<Vec<f64>> {
     let n_tries = (TRIES * options.n_init).max(MIN_TRIES);
+    job::begin_steps(n_tries + KEPT.min(options.n_init));
     let mut tries = parallel::map(options.threads, n_tries, |index| {
         let seed = hash(options.seed, &[index as u64]);
         let mut lloyd = Lloyd::relaxed(sample, options.start.draw(sample, k, seed, 1), 1);
         lloyd.run(options.max_iterations);
+        job::step_done();
         Run::of(&lloyd)
     });
     tries.sort_by(|a, b| a.inertia.total_cmp(&b.inertia));
