@@ -11,6 +11,7 @@ pub mod error;
 mod format;
 pub mod options;
 pub mod random;
+pub mod statistics;
 
 pub mod compute;
 

@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = &[
     ("01_events.sql", include_str!("../../sql/01_events.sql")),
     ("02_calendar.sql", include_str!("../../sql/02_calendar.sql")),
     ("02_features.sql", include_str!("../../sql/02_features.sql")),
+    ("02_statistics.sql", include_str!("../../sql/02_statistics.sql")),
     ("03_activity.sql", include_str!("../../sql/03_activity.sql")),
     ("03_conversion.sql", include_str!("../../sql/03_conversion.sql")),
     ("03_funnel.sql", include_str!("../../sql/03_funnel.sql")),

@@ -99,6 +99,8 @@ CALLS = {
         },
     ),
     "best_model": (["runs"], {}),
+    "beta_cdf": (["0.2", "23.0", "123.0"], {}),
+    "beta_quantile": (["0.025", "23.0", "123.0"], {}),
     "choose_k": (
         ["shop", "[item_id, price]"],
         {"k_from": "2", "k_to": "3", "seed": "1", "standardise": "true", "log": "false", "progress": "false"},
@@ -159,6 +161,8 @@ CALLS = {
     "malformed_lines": (["'{folder}/events.csv'"], {}),
     "model_info": ([MODEL], {}),
     "next_state": ([MODEL, "''::BLOB", "'pv'"], {"unknown": "'skip'"}),
+    "normal_cdf": (["1.96"], {}),
+    "normal_quantile": (["0.975"], {}),
     "order_events": (
         ["[512000002, NULL]", "['buy', 'pv']", "0"],
         {"ties": "[2, 1]", "others": "[{'time': TIMESTAMP '2017-11-25', 'action': 'fav'}]", "user_id": "7"},

@@ -1,5 +1,7 @@
 //! The scalar and table functions, one file each, named as in SQL.
 
+mod beta_cdf;
+mod beta_quantile;
 mod compare_losses;
 mod distribution;
 mod encode_actions;
@@ -24,6 +26,8 @@ mod kmeans_distance;
 mod kmeans_piece;
 mod model_info;
 mod next_state;
+mod normal_cdf;
+mod normal_quantile;
 mod order_events;
 mod pack_histories;
 mod pack_points;
@@ -52,6 +56,8 @@ use std::ops::Range;
 /// # Errors
 /// When DuckDB refuses one of them.
 pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
+    scalar::register::<beta_cdf::BetaCdf>(connection)?;
+    scalar::register::<beta_quantile::BetaQuantile>(connection)?;
     scalar::register::<compare_losses::CompareLosses>(connection)?;
     scalar::register::<encode_actions::EncodeActions>(connection)?;
     scalar::register::<evaluate_model::EvaluateModel>(connection)?;
@@ -75,6 +81,8 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<kmeans_piece::KmeansPiece>(connection)?;
     scalar::register::<model_info::ModelInfo>(connection)?;
     scalar::register::<next_state::NextState>(connection)?;
+    scalar::register::<normal_cdf::NormalCdf>(connection)?;
+    scalar::register::<normal_quantile::NormalQuantile>(connection)?;
     scalar::register::<order_events::OrderEvents>(connection)?;
     scalar::register::<pack_histories::PackHistories>(connection)?;
     scalar::register::<pack_points::PackPoints>(connection)?;
