@@ -48,6 +48,7 @@ CALLS = {
     "conversion": "FROM footfall.conversion(events, user_id, device, action)",
     "evaluate": f"FROM footfall.evaluate(histories, actions, {LAST}, {HELD})",
     "funnel": "FROM footfall.funnel(events, user_id, action, ts, within := INTERVAL 1 DAY, per := category_id, by := device)",
+    "lifecycle": "FROM footfall.lifecycle(events, user_id, ts, period := 'day')",
     "orders": "FROM footfall.orders(events, user_id, item_id, ts, amount := price) ORDER BY ALL",
     "orders of a customer at a time": "FROM footfall.orders(events, user_id % 9, NULL, CAST(ts AS DATE), amount := price) ORDER BY ALL",
     "predictions": f"SELECT user_id, next FROM footfall.predictions(histories, actions, {LAST}) ORDER BY user_id",
@@ -65,6 +66,7 @@ CALLS = {
     "segment": "FROM footfall.segment(customers, customer_id, [frequency, monetary], k := 3) ORDER BY ALL",
     "segment_profile": "FROM footfall.segment_profile(members, number, recency_days / 7, frequency / 7, monetary := monetary)",
     "sequences": "FROM footfall.sequences(events, user_id, action, ts, tie_break := item_id / 7) ORDER BY user_id",
+    "sessions": "FROM footfall.sessions(events, user_id, ts, keep := price, action := action) ORDER BY ALL",
     "train": (
         "SELECT * EXCLUDE (seconds, model), md5(model::VARCHAR) FROM footfall.train(histories, actions, epochs := 2,"
         f" hidden := 6, embedding := 4, class_weights := 'balanced', {HELD})"

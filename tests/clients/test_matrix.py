@@ -158,6 +158,7 @@ CALLS = {
     "kmeans_piece": (["0", POINTS, "2", "{'seed': 1, 'called_as': 'segment'}"], {}),
     "kmeans_choose": (["[[1, 2], [3, 4], [9, 9]]", "1", "3"], OPTIONS),
     "kmeans_distance": (["getvariable('clustering')", "[1, 2]"], {}),
+    "lifecycle": (["shop", "user_id", "ts"], {"period": "'day'", "week_start": "'sunday'", "time_zone": "NULL"}),
     "malformed_lines": (["'{folder}/events.csv'"], {}),
     "model_info": ([MODEL], {}),
     "next_state": ([MODEL, "''::BLOB", "'pv'"], {"unknown": "'skip'"}),
@@ -199,6 +200,10 @@ CALLS = {
     "segment_label": (["0.5", "1.2"], {"monetary_index": "2.0"}),
     "segment_profile": (["shop", "user_id", "item_id", "category_id"], {"monetary": "price"}),
     "sequences": (["shop", "user_id", "action", "ts"], {"tie_break": "item_id", "time_zone": "NULL"}),
+    "sessions": (
+        ["shop", "user_id", "ts"],
+        {"gap": "INTERVAL 8 HOUR", "keep": "action", "action": "action", "purchase": "'buy'", "absent": "'error'"},
+    ),
     "time_features": (["TIMESTAMP '2017-11-25 21:00:00'"], {}),
     "train": (
         ["histories", "actions"],

@@ -1,0 +1,281 @@
+-- Visits: what a user does without a long break, and the ways through it.
+
+CREATE MACRO footfall.internal.gap_length(function_name, gap) AS
+CASE WHEN epoch(footfall.internal.duration(function_name, 'gap', gap)) >= 0
+    THEN CAST(round(1000000 * epoch(footfall.internal.duration(function_name, 'gap', gap))) AS HUGEINT)
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''gap'' is ', coalesce(footfall.internal.shown(gap), 'NULL'), '; allowed: an INTERVAL that is not negative'
+    ))
+END;
+
+COMMENT ON MACRO footfall.internal.gap_length IS $$The longest break within a visit in microseconds, or an error that names the macro it was given to.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- gap: INTERVAL, not negative; a month is 30 days.
+
+Example:
+SELECT footfall.internal.gap_length('sessions', INTERVAL 30 MINUTES) AS microseconds;$$;
+
+CREATE MACRO footfall.internal.begins_visit(event_time, time_before, gap_us) AS
+-- As HUGEINT, because the first and the last TIMESTAMP are further apart than a BIGINT or an INTERVAL can say.
+time_before IS NULL OR CAST(epoch_us(event_time) AS HUGEINT) - epoch_us(time_before) > gap_us;
+
+COMMENT ON MACRO footfall.internal.begins_visit IS $$Whether an event is the first of a visit: there is none before it, or the break was longer than `gap_us`.
+
+Parameters:
+- event_time: TIMESTAMP.
+- time_before: TIMESTAMP of the same user's event before it, NULL where it is the first.
+- gap_us: HUGEINT, the longest break within a visit.
+
+Example:
+SELECT footfall.internal.begins_visit(TIMESTAMP '2017-11-25 21:30:00', TIMESTAMP '2017-11-25 21:00:00', 1800000000::HUGEINT) AS is_first;$$;
+
+CREATE MACRO footfall.main.sessions(
+    tbl, user_id, ts, gap := INTERVAL '30 minutes', keep := NULL, action := NULL, purchase := 'buy', absent := 'error'
+) AS TABLE
+WITH ff_events AS NOT MATERIALIZED (
+    SELECT
+        footfall.internal.usable_key('sessions', 'user_id', user_id) AS event_user,
+        ts AS moment,
+        footfall.internal.instant('sessions', 'ts', ts) AS event_time,
+        footfall.internal.bytewise(footfall.internal.column_value('sessions', 'keep', keep, typeof(ff_row))) AS kept,
+        footfall.internal.action_name(footfall.internal.column_value('sessions', 'action', action, typeof(ff_row))) AS event_action,
+        typeof(action) <> typeof(NULL) AS has_actions
+    FROM query_table(tbl) AS ff_row
+),
+ff_usable AS NOT MATERIALIZED (
+    SELECT *, event_action = CAST(purchase AS VARCHAR) AS is_purchase
+    FROM ff_events
+    WHERE event_user IS NOT NULL AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
+),
+-- One sort does: the first event of a visit knows what came before it, and so where the visit before it ended.
+ff_placed AS NOT MATERIALIZED (
+    SELECT
+        event_user,
+        moment,
+        kept,
+        has_actions,
+        lag(moment) OVER in_order AS moment_before,
+        lag(kept) OVER in_order AS kept_before,
+        row_number() OVER in_order - 1 AS n_before,
+        count(*) FILTER (is_purchase) OVER (in_order ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS purchases_before,
+        count(*) OVER all_events AS n_all,
+        count(*) FILTER (is_purchase) OVER all_events AS all_purchases,
+        last_value(moment) OVER all_events AS last_moment,
+        last_value(kept) OVER all_events AS last_kept
+    FROM ff_usable
+    WINDOW in_order AS (PARTITION BY event_user ORDER BY moment ASC NULLS LAST, kept ASC NULLS LAST),
+    all_events AS (in_order ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+),
+-- Looked for only where a purchase is asked for and there is none.
+ff_bought AS MATERIALIZED (SELECT 1 AS one FROM ff_usable WHERE has_actions AND is_purchase AND CAST(absent AS VARCHAR) <> 'zero' LIMIT 1),
+ff_found AS (
+    SELECT list(DISTINCT event_action) FILTER (event_action IS NOT NULL) AS names
+    FROM ff_usable
+    WHERE has_actions AND CAST(absent AS VARCHAR) <> 'zero' AND NOT EXISTS (FROM ff_bought)
+)
+SELECT
+    footfall.internal.unmarked(event_user) AS user_id,
+    row_number() OVER in_order AS session,
+    moment AS session_start,
+    coalesce(lead(moment_before) OVER in_order, last_moment) AS session_end,
+    coalesce(lead(n_before) OVER in_order, n_all) - n_before AS events,
+    CASE WHEN has_actions THEN coalesce(lead(purchases_before) OVER in_order, all_purchases) - purchases_before END AS purchases,
+    footfall.internal.unmarked(kept) AS first,
+    footfall.internal.unmarked(CASE WHEN lead(n_before) OVER in_order IS NULL THEN last_kept ELSE lead(kept_before) OVER in_order END) AS last
+FROM ff_placed
+WHERE footfall.internal.begins_visit(
+    footfall.internal.instant('sessions', 'ts', moment), footfall.internal.instant('sessions', 'ts', moment_before),
+    footfall.internal.gap_length('sessions', gap)
+) AND (SELECT
+    footfall.internal.gap_length('sessions', gap) >= 0
+    AND footfall.internal.check_option(purchase IS NOT NULL, 'sessions', 'purchase', CAST(purchase AS VARCHAR), 'the name of an action')
+    AND footfall.internal.check_option(CAST(absent AS VARCHAR) IN ('error', 'zero'), 'sessions', 'absent', absent, '''error'', ''zero''')
+    AND footfall.internal.check_occurs('sessions', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(names, []))
+    FROM ff_found
+)
+WINDOW in_order AS (PARTITION BY event_user ORDER BY n_before ASC NULLS LAST);
+
+COMMENT ON MACRO TABLE footfall.main.sessions IS $$The visits of each user: events without a break longer than `gap` between one and the next.
+
+One row per visit, in no particular order: `user_id`, `session` (1 is the user's first), `session_start` and `session_end` (the times of its
+first and last event, of the type of `ts`), `events`, `purchases` where an `action` is given, and `first` and `last`, the value of `keep`
+at the first and last event. A visit of one event ends when it starts: nothing says how long somebody looked at the last page.
+
+A visit goes on while the break is **at most** `gap`: an event exactly 30 minutes after the one before belongs to its visit, and one a
+microsecond later begins the next. That is how the sessionize function of the DuckDB extension behavioral has it; Spark and
+Flink begin a new one at exactly the gap. A visit goes on over midnight, over a change of device, and for as long as the events
+do. `gap := INTERVAL 0 DAY` for a `ts` that is a DATE makes each day a visit.
+
+Events at one time have no order: where several share the first or last time of a visit, `first` is the smallest and `last` the largest value of `keep`
+(NULL is the largest). Instants are compared, so a change of the clock makes no break; only a TIMESTAMP WITH TIME ZONE holds
+instants. Rows of nobody (see `usable_key`), or with a NULL or infinite time, are left out. Each user's times are sorted in memory.
+
+Parameters:
+- tbl: the events: a table, view, CTE or file.
+- user_id: a column or expression of any type.
+- ts: TIMESTAMP, TIMESTAMP_S, _MS, _NS, DATE, or TIMESTAMP WITH TIME ZONE.
+- gap: INTERVAL, the longest break within a visit; not negative, and a month is 30 days.
+- keep: what to keep of the first and last event, a column or expression of any type, or several: `keep := {device: device, page: page}`.
+- action: the column of the actions, for `purchases`; NULL counts none.
+- purchase: the action that is a purchase.
+- absent: 'error' when `purchase` occurs nowhere in the table, or 'zero' to count none.
+
+Example:
+WITH events(user_id, action, ts) AS (VALUES
+    (1, 'pv', TIMESTAMP '2017-11-25 23:50:00'), (1, 'buy', TIMESTAMP '2017-11-26 00:20:00'),
+    (1, 'pv', TIMESTAMP '2017-11-26 00:50:01'), (2, 'pv', TIMESTAMP '2017-11-25 21:00:00'))
+FROM footfall.sessions(events, user_id, ts, keep := action, action := action) ORDER BY user_id, session;$$;
+
+CREATE MACRO footfall.internal.period_start(day, period, week_start) AS
+CASE CAST(period AS VARCHAR)
+    WHEN 'day' THEN day - DATE '1970-01-01'
+    WHEN 'year' THEN make_date(year(day), 1, 1) - DATE '1970-01-01'
+    ELSE footfall.internal.calendar_slot(day, period, week_start)
+END;
+
+COMMENT ON MACRO footfall.internal.period_start IS $$The first day of the period that a day is in, counted from 1 January 1970.
+
+Parameters:
+- day: DATE.
+- period: 'day', 'week', 'month', 'quarter' or 'year'.
+- week_start: the weekday that 'week' begins with, such as 'monday'.
+
+Example:
+SELECT DATE '1970-01-01' + CAST(footfall.internal.period_start(DATE '2017-12-03', 'week', 'monday') AS INTEGER) AS monday;$$;
+
+CREATE MACRO footfall.internal.period_end(first_day, period) AS
+CASE CAST(period AS VARCHAR)
+    WHEN 'day' THEN first_day
+    WHEN 'week' THEN first_day + 6
+    WHEN 'month' THEN last_day(DATE '1970-01-01' + CAST(first_day AS INTEGER)) - DATE '1970-01-01'
+    WHEN 'quarter' THEN last_day(DATE '1970-01-01' + CAST(first_day + 63 AS INTEGER)) - DATE '1970-01-01'
+    WHEN 'year' THEN make_date(year(DATE '1970-01-01' + CAST(first_day AS INTEGER)), 12, 31) - DATE '1970-01-01'
+END;
+
+COMMENT ON MACRO footfall.internal.period_end IS $$The last day of the period that begins with `first_day`, both counted from 1 January 1970.
+
+Parameters:
+- first_day: BIGINT, as `period_start` gives it.
+- period: 'day', 'week', 'month', 'quarter' or 'year'.
+
+Example:
+SELECT DATE '1970-01-01' + CAST(footfall.internal.period_end(17501, 'month') AS INTEGER) AS last_of_december;$$;
+
+CREATE MACRO footfall.internal.check_period(function_name, period, week_start) AS
+footfall.internal.check_option(
+    CAST(period AS VARCHAR) IN ('day', 'week', 'month', 'quarter', 'year'),
+    function_name, 'period', CAST(period AS VARCHAR), '''day'', ''week'', ''month'', ''quarter'', ''year'''
+) AND footfall.internal.check_option(
+    CAST(week_start AS VARCHAR) COLLATE "binary" IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
+    function_name, 'week_start', CAST(week_start AS VARCHAR), 'a day of the week such as ''monday'' or ''sunday'''
+);
+
+COMMENT ON MACRO footfall.internal.check_period IS $$True, or the error for a period or a first day of the week that there is not.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- period, week_start: the options.
+
+Example:
+SELECT footfall.internal.check_period('lifecycle', 'week', 'monday') AS is_right;$$;
+
+CREATE MACRO footfall.main.lifecycle(tbl, user_id, ts, period := 'week', week_start := 'monday', time_zone := NULL) AS TABLE
+WITH ff_events AS NOT MATERIALIZED (
+    SELECT
+        footfall.internal.usable_key('lifecycle', 'user_id', user_id) AS event_user,
+        footfall.internal.local_time('lifecycle', 'ts', ts, time_zone := time_zone, default_zone := 'UTC') AS event_time
+    FROM query_table(tbl)
+),
+ff_dated AS NOT MATERIALIZED (
+    SELECT event_user, CAST(event_time AS DATE) AS event_day
+    FROM ff_events
+    WHERE event_user IS NOT NULL AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
+),
+ff_active AS MATERIALIZED (
+    SELECT event_user, footfall.internal.period_start(event_day, period, week_start) AS slot, min(event_day) AS first_day, max(event_day) AS last_day
+    FROM ff_dated
+    GROUP BY event_user, slot
+),
+ff_counted AS MATERIALIZED (
+    SELECT
+        slot,
+        count(*) AS n_active,
+        count(*) FILTER (slot_before IS NULL) AS n_new,
+        count(*) FILTER (slot_before = footfall.internal.period_start(DATE '1970-01-01' + CAST(slot - 1 AS INTEGER), period, week_start)) AS n_returning
+    FROM (SELECT slot, lag(slot) OVER (PARTITION BY event_user ORDER BY slot ASC NULLS LAST) AS slot_before FROM ff_active)
+    GROUP BY slot
+),
+ff_extent AS MATERIALIZED (
+    SELECT min(first_day) - DATE '1970-01-01' AS first_day, max(last_day) - DATE '1970-01-01' AS last_day FROM ff_active
+),
+ff_periods AS MATERIALIZED (
+    SELECT DISTINCT footfall.internal.period_start(DATE '1970-01-01' + CAST(day_number AS INTEGER), period, week_start) AS slot
+    FROM (SELECT unnest(CASE
+        WHEN last_day - first_day >= 100000
+        THEN error(concat(
+            'footfall.lifecycle: argument ''ts'' spans ', last_day - first_day + 1, ' days, from ', DATE '1970-01-01' + CAST(first_day AS INTEGER), ' to ',
+            DATE '1970-01-01' + CAST(last_day AS INTEGER), '; allowed: 100000, so clean the times first'
+        ))
+        ELSE range(first_day, last_day + 1)
+    END) AS day_number FROM ff_extent)
+),
+ff_filled AS NOT MATERIALIZED (
+    SELECT
+        ff_periods.slot,
+        coalesce(n_active, 0) AS n_active,
+        coalesce(n_new, 0) AS n_new,
+        coalesce(n_returning, 0) AS n_returning,
+        coalesce(lag(n_active) OVER in_order, 0) AS n_before,
+        sum(n_new) OVER in_order AS n_known
+    FROM ff_periods
+    LEFT JOIN ff_counted ON ff_counted.slot = ff_periods.slot
+    WINDOW in_order AS (ORDER BY ff_periods.slot ASC NULLS LAST)
+)
+SELECT
+    DATE '1970-01-01' + CAST(slot AS INTEGER) AS period_start,
+    n_active AS active,
+    n_new AS new,
+    n_returning AS returned,
+    n_active - n_new - n_returning AS resurrected,
+    n_before - n_returning AS dormant,
+    CAST(n_known - n_active AS BIGINT) AS inactive,
+    n_returning / nullif(n_before, 0) AS return_share,
+    footfall.main.wilson_interval(n_returning, nullif(n_before, 0))['low'] AS return_share_low,
+    footfall.main.wilson_interval(n_returning, nullif(n_before, 0))['high'] AS return_share_high,
+    slot >= first_day AND footfall.internal.period_end(slot, period) <= last_day AS is_whole
+FROM ff_filled
+CROSS JOIN ff_extent
+WHERE (SELECT footfall.internal.check_period('lifecycle', period, week_start))
+ORDER BY slot ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.main.lifecycle IS $$Who comes, who stays, who comes back and who goes, period by period.
+
+One row per period of the calendar, from the first to the last with a row, those without any included: `period_start` (its first day), the
+users `active` in it, and what they are: `new` (never here before), `returned` (here in the period before, too) and `resurrected` (here before, but not
+in the period before). `dormant` are those of the period before who did not come, and `inactive` everybody known who did not
+come, however long ago they were here. So the numbers add up:
+`active` = `new` + `returned` + `resurrected`, the period before's `active` = `returned` + `dormant`, and all users so far = `active` + `inactive`.
+These are the classes of Amplitude's and PostHog's lifecycle charts (current or returning is `returned` here, because RETURNING is a word of SQL).
+
+`return_share` is `returned` of the period before's `active`, with its 95 % interval as Wilson has it, for users who
+decide for themselves. `is_whole` is false where the data begin after the period's first day or end before its last: fewer come in a
+part of a week, and `dormant` is then too high. Who was here before the data begin counts as new, so the first rows have too
+many of those. Times that span more than 100000 days are an error.
+
+Rows of nobody (see `usable_key`), or with a NULL or infinite time, are left out. Each row of the table is activity: give a view of the purchases for
+the lifecycle of buyers.
+
+Parameters:
+- tbl: the events: a table, view, CTE or file.
+- user_id: a column or expression of any type.
+- ts: the time in the shop's local time, TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE; or a TIMESTAMP WITH TIME ZONE.
+- period: 'day', 'week', 'month', 'quarter' or 'year'.
+- week_start: the day on which weeks begin, 'monday' to 'sunday'.
+- time_zone: whose calendar is meant where `ts` is a TIMESTAMP WITH TIME ZONE, such as 'Europe/Berlin'; NULL is UTC.
+
+Example:
+WITH events(user_id, day) AS (VALUES
+    (1, DATE '2017-11-20'), (1, DATE '2017-11-27'), (1, DATE '2017-12-11'), (2, DATE '2017-11-22'), (2, DATE '2017-12-12'), (3, DATE '2017-12-05'))
+SELECT period_start, active, new, returned, resurrected, dormant, inactive FROM footfall.lifecycle(events, user_id, day);$$;
