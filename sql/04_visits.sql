@@ -279,3 +279,130 @@ Example:
 WITH events(user_id, day) AS (VALUES
     (1, DATE '2017-11-20'), (1, DATE '2017-11-27'), (1, DATE '2017-12-11'), (2, DATE '2017-11-22'), (2, DATE '2017-12-12'), (3, DATE '2017-12-05'))
 SELECT period_start, active, new, returned, resurrected, dormant, inactive FROM footfall.lifecycle(events, user_id, day);$$;
+
+CREATE MACRO footfall.internal.whole_number(given, from_number, to_number) AS
+coalesce(
+    TRY_CAST(CAST(given AS VARCHAR) AS DOUBLE) BETWEEN from_number AND to_number
+    AND TRY_CAST(CAST(given AS VARCHAR) AS DOUBLE) = TRY_CAST(CAST(given AS VARCHAR) AS BIGINT),
+    false
+);
+
+COMMENT ON MACRO footfall.internal.whole_number IS $$Whether an option is a whole number within two bounds; anything that is no number is not.
+
+Parameters:
+- given: a value of any type.
+- from_number, to_number: BIGINT, the bounds, both allowed.
+
+Example:
+SELECT footfall.internal.whole_number(20, 1, 100) AS is_right, footfall.internal.whole_number('many', 1, 100) AS is_wrong;$$;
+
+CREATE MACRO footfall.main.bought_together(tbl, basket, item, min_baskets := 20, max_items := 200) AS TABLE
+WITH ff_lines AS NOT MATERIALIZED (
+    SELECT
+        footfall.internal.usable_key('bought_together', 'basket', basket) AS one_basket,
+        footfall.internal.usable_key('bought_together', 'item', item) AS one_item
+    FROM query_table(tbl)
+),
+ff_distinct AS MATERIALIZED (
+    SELECT DISTINCT one_basket, one_item FROM ff_lines WHERE one_basket IS NOT NULL AND one_item IS NOT NULL
+),
+ff_baskets AS MATERIALIZED (
+    SELECT one_basket, count(*) <= TRY_CAST(CAST(max_items AS VARCHAR) AS DOUBLE) AS is_counted FROM ff_distinct GROUP BY one_basket
+),
+ff_totals AS MATERIALIZED (
+    SELECT count(*) FILTER (is_counted) AS n_counted, count(*) FILTER (NOT is_counted) AS n_left_out FROM ff_baskets
+),
+ff_counted AS NOT MATERIALIZED (
+    SELECT ff_distinct.one_basket AS one_basket, one_item
+    FROM ff_distinct
+    JOIN ff_baskets ON ff_baskets.one_basket = ff_distinct.one_basket
+    WHERE is_counted
+),
+-- What is in few baskets is in no pair of many. The numbers are small keys for the pairs.
+ff_items AS MATERIALIZED (
+    SELECT one_item, n_baskets, row_number() OVER (ORDER BY n_baskets DESC NULLS LAST, one_item ASC NULLS LAST) AS item_number
+    FROM (SELECT one_item, count(*) AS n_baskets FROM ff_counted GROUP BY one_item)
+    WHERE n_baskets >= TRY_CAST(CAST(min_baskets AS VARCHAR) AS DOUBLE)
+),
+ff_numbered AS MATERIALIZED (
+    SELECT one_basket, item_number FROM ff_counted JOIN ff_items ON ff_items.one_item = ff_counted.one_item
+),
+ff_pairs AS MATERIALIZED (
+    SELECT ff_left.item_number AS number_a, ff_right.item_number AS number_b, count(*) AS n_both
+    FROM ff_numbered AS ff_left
+    JOIN ff_numbered AS ff_right ON ff_right.one_basket = ff_left.one_basket AND ff_right.item_number > ff_left.item_number
+    GROUP BY number_a, number_b
+    HAVING count(*) >= TRY_CAST(CAST(min_baskets AS VARCHAR) AS DOUBLE)
+),
+ff_lifts AS NOT MATERIALIZED (
+    SELECT
+        ff_a.one_item AS item_a,
+        ff_b.one_item AS item_b,
+        n_both,
+        ff_a.n_baskets AS n_a,
+        ff_b.n_baskets AS n_b,
+        n_counted,
+        n_left_out,
+        n_both * CAST(n_counted AS DOUBLE) / (ff_a.n_baskets * CAST(ff_b.n_baskets AS DOUBLE)) AS pair_lift,
+        -- The delta method for the logarithm, with baskets as the unit.
+        sqrt(greatest(1 / n_both - 1 / ff_a.n_baskets - 1 / ff_b.n_baskets + (2 * pair_lift - 1) / n_counted, 0)) AS log_error
+    FROM ff_pairs
+    JOIN ff_items AS ff_a ON ff_a.item_number = number_a
+    JOIN ff_items AS ff_b ON ff_b.item_number = number_b
+    CROSS JOIN ff_totals
+)
+SELECT
+    footfall.internal.unmarked(item_a) AS item_a,
+    footfall.internal.unmarked(item_b) AS item_b,
+    n_both AS baskets,
+    n_both / n_counted AS support,
+    n_both / n_a AS confidence_a_to_b,
+    n_both / n_b AS confidence_b_to_a,
+    pair_lift AS lift,
+    pair_lift * exp(-1.959963984540054 * log_error) AS lift_low,
+    pair_lift * exp(1.959963984540054 * log_error) AS lift_high,
+    n_a AS baskets_a,
+    n_b AS baskets_b,
+    n_counted AS baskets_counted,
+    n_left_out AS baskets_left_out
+FROM ff_lifts
+WHERE (SELECT
+    footfall.internal.check_option(
+        footfall.internal.whole_number(min_baskets, 1, 1000000000), 'bought_together', 'min_baskets', min_baskets, 'a whole number from 1'
+    ) AND footfall.internal.check_option(
+        footfall.internal.whole_number(max_items, 2, 10000), 'bought_together', 'max_items', max_items, 'a whole number from 2 to 10000'
+    )
+)
+ORDER BY lift_low DESC NULLS LAST, n_both DESC NULLS LAST, ff_lifts.item_a ASC NULLS LAST, ff_lifts.item_b ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.main.bought_together IS $$Which items are bought together, and how much more often than by chance.
+
+One row per pair of items that at least `min_baskets` baskets hold, the surest connection first: `item_a` (the more frequent one) and
+`item_b`; `baskets` with both; `support`, their share of all baskets; `confidence_a_to_b`, the share of the baskets with a that
+hold b, and `confidence_b_to_a`; `lift`, how many times as often they meet as they would if one had nothing to do with the other;
+`lift_low` and `lift_high`, its 95 % interval; `baskets_a` and `baskets_b` with each; `baskets_counted` and `baskets_left_out`.
+The measures are those of Agrawal and others (1993) and of Brin and others (1997); an item counts once in a basket, however many pieces.
+
+**Read `lift_low`.** A lift of 40 from two baskets is chance; sorted by lift, a list begins with such pairs. The interval is the delta method's on
+the logarithm, for baskets that are drawn one by one, so where a few customers fill most baskets it is too narrow: give the customer as
+`basket` for what *customers* buy. And among many pairs some look connected: of 1,000 pairs without a connection some 25 have a
+`lift_low` above 1.
+
+**Huge baskets** are left out: a basket of k items has k * (k - 1) / 2 pairs, and one of 10,000 items, a wholesaler's or a crawler's, 50 million,
+which say nothing of what goes together. Baskets of more than `max_items` different items are counted in `baskets_left_out` and
+nowhere else. Rows without a basket or an item (see `usable_key`) are left out.
+
+The work grows with the pairs within baskets; DuckDB puts them to disk where memory is short. Items in fewer than `min_baskets` baskets are dropped
+before pairs are made, so a catalogue of a million items is no matter.
+
+Parameters:
+- tbl: the lines: a table, view, CTE or file.
+- basket: what a basket is, a column or expression of any type: an order's number, `(customer_id, day)`, a visit.
+- item: a column or expression of any type, or a category.
+- min_baskets: how many baskets must hold a pair.
+- max_items: the most different items of a basket that is counted, 2 to 10000.
+
+Example:
+WITH lines(invoice, product) AS (VALUES
+    (1, 'bread'), (1, 'butter'), (2, 'bread'), (2, 'butter'), (2, 'jam'), (3, 'jam'), (4, 'bread'), (4, 'butter'), (5, 'tea'), (6, 'tea'))
+FROM footfall.bought_together(lines, invoice, product, min_baskets := 2);$$;

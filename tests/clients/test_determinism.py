@@ -32,6 +32,7 @@ HELD = "user_id := user_id"
 CALLS = {
     "activity": "FROM footfall.activity(events, user_id, action, ts, by := 'weekday')",
     "best_model": "SELECT md5(model::VARCHAR) FROM footfall.best_model(runs)",
+    "bought_together": "FROM footfall.bought_together(events, user_id, category_id, min_baskets := 2)",
     "choose_k": "FROM footfall.choose_k(customers, [frequency, monetary, recency_days], k_to := 4)",
     "class_report": f"FROM footfall.class_report(histories, actions, {LAST}, {HELD})",
     "clean_events": (

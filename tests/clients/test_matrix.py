@@ -101,6 +101,7 @@ CALLS = {
     "best_model": (["runs"], {}),
     "beta_cdf": (["0.2", "23.0", "123.0"], {}),
     "beta_quantile": (["0.025", "23.0", "123.0"], {}),
+    "bought_together": (["shop", "user_id", "item_id"], {"min_baskets": "1", "max_items": "9"}),
     "choose_k": (
         ["shop", "[item_id, price]"],
         {"k_from": "2", "k_to": "3", "seed": "1", "standardise": "true", "log": "false", "progress": "false"},
