@@ -51,3 +51,48 @@ Parameters:
 
 Example:
 SELECT beta_quantile(0.025, 23, 145 - 23 + 1) AS low, beta_quantile(0.975, 23 + 1, 145 - 23) AS high;$$;
+
+CREATE MACRO footfall.internal.t_two_sided(t_value, df) AS
+system.main.beta_cdf(CAST(df / (df + t_value * t_value) AS DOUBLE), CAST(df / 2 AS DOUBLE), CAST(0.5 AS DOUBLE));
+
+COMMENT ON MACRO footfall.internal.t_two_sided IS $$P(|T| >= |t|) of Student's t distribution: the two-sided p value.
+
+Parameters:
+- t_value: DOUBLE.
+- df: DOUBLE, the degrees of freedom, above 0; NULL gives NULL.
+
+Example:
+SELECT footfall.internal.t_two_sided(2.228, 10) AS p;$$;
+
+CREATE MACRO footfall.internal.t_quantile(level, df) AS
+[
+    sqrt(df * share_beyond / (1 - share_beyond))
+    FOR share_beyond IN [system.main.beta_quantile(CAST(level AS DOUBLE), CAST(0.5 AS DOUBLE), CAST(df / 2 AS DOUBLE))]
+][1];
+
+COMMENT ON MACRO footfall.internal.t_quantile IS $$The t with P(|T| <= t) = level of Student's t distribution: what an interval is made with.
+
+Parameters:
+- level: DOUBLE, such as 0.95.
+- df: DOUBLE, the degrees of freedom, above 0; NULL gives NULL.
+
+Example:
+SELECT footfall.internal.t_quantile(0.95, 10) AS t;$$;
+
+CREATE MACRO footfall.internal.share_interval(share, n_trials, z) AS
+CASE WHEN n_trials > 0 AND z IS NOT NULL AND share IS NOT NULL THEN {
+    'low': CASE WHEN share = 0 THEN 0 ELSE greatest((share + z * z / (2 * n_trials) - z * sqrt((share * (1 - share) + z * z / (4 * n_trials)) / n_trials)) / (1 + z * z / n_trials), 0) END,
+    'high': CASE WHEN share = 1 THEN 1 ELSE least((share + z * z / (2 * n_trials) + z * sqrt((share * (1 - share) + z * z / (4 * n_trials)) / n_trials)) / (1 + z * z / n_trials), 1) END
+} END;
+
+COMMENT ON MACRO footfall.internal.share_interval IS $$The interval of a share as Wilson has it, for as many trials as the share is worth: STRUCT with `low` and `high`.
+
+Where users make several events, the events are worth fewer independent trials than they are. NULL where an argument is.
+
+Parameters:
+- share: DOUBLE, 0 to 1.
+- n_trials: DOUBLE above 0, the trials that the share is worth.
+- z: DOUBLE, the quantile of the level.
+
+Example:
+SELECT footfall.internal.share_interval(0.25, 120, 1.96) AS interval;$$;

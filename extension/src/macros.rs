@@ -25,6 +25,7 @@ const FILES: &[(&str, &str)] = &[
     ("04_retention.sql", include_str!("../../sql/04_retention.sql")),
     ("04_rfm.sql", include_str!("../../sql/04_rfm.sql")),
     ("04_visits.sql", include_str!("../../sql/04_visits.sql")),
+    ("05_comparison.sql", include_str!("../../sql/05_comparison.sql")),
     ("05_segments.sql", include_str!("../../sql/05_segments.sql")),
     ("06_sequences.sql", include_str!("../../sql/06_sequences.sql")),
     ("07_training.sql", include_str!("../../sql/07_training.sql")),

@@ -49,6 +49,7 @@ CALLS = {
     "conversion": "FROM footfall.conversion(events, user_id, device, action)",
     "evaluate": f"FROM footfall.evaluate(histories, actions, {LAST}, {HELD})",
     "funnel": "FROM footfall.funnel(events, user_id, action, ts, within := INTERVAL 1 DAY, per := category_id, by := device)",
+    "growth": "FROM footfall.growth(events, category_id, ts, period := 'day', user_id := user_id, top := NULL)",
     "lifecycle": "FROM footfall.lifecycle(events, user_id, ts, period := 'day')",
     "orders": "FROM footfall.orders(events, user_id, item_id, ts, amount := price) ORDER BY ALL",
     "orders of a customer at a time": "FROM footfall.orders(events, user_id % 9, NULL, CAST(ts AS DATE), amount := price) ORDER BY ALL",

@@ -148,6 +148,13 @@ CALLS = {
     "generate_events": ([], {"users": "2", "days": "2", "seed": "1", "start": "DATE '2017-11-25'"}),
     "gmm": (["[[1, 2], [3, 4], [9, 9], [8, 8]]", "2"], OPTIONS),
     "gmm_assign": (["getvariable('mixture')", "[1, 2]"], {}),
+    "growth": (
+        ["shop", "category_id", "ts"],
+        {
+            "period": "'day'", "user_id": "user_id", "current": "DATE '2017-11-28'", "top": "3", "week_start": "'sunday'",
+            "time_zone": "NULL",
+        },
+    ),
     "help": ([], {"name": "'rfm'"}),
     "history_losses": ([MODEL, DATASET, "0", "1"], {"called_as": "'compare_models'", "state": "''::BLOB"}),
     "held_out": (["'user'", "0.1", "42"], {}),
