@@ -26,18 +26,18 @@ Example:
 SELECT o.actions, o.times, o.ties
 FROM (SELECT footfall.internal.order_events([512000000 + 2, 256000000 + 2, 512000000 + 1], ['buy', 'pv'], 0, user_id := 7) AS o);$$;
 
-CREATE MACRO footfall.main.sequences(tbl, user_id, action, ts, tie_break := NULL, time_zone := NULL) AS TABLE
+CREATE MACRO footfall.internal.histories(function_name, tbl, user_id, action, ts, tie_break := NULL, time_zone := NULL) AS TABLE
 WITH ff_events AS NOT MATERIALIZED (
     SELECT
-        footfall.internal.usable_key('sequences', 'user_id', user_id) AS event_user,
-        footfall.internal.action_name(footfall.internal.column_value('sequences', 'action', action, typeof(ff_row))) AS event_action,
+        footfall.internal.usable_key(function_name, 'user_id', user_id) AS event_user,
+        footfall.internal.action_name(footfall.internal.column_value(function_name, 'action', action, typeof(ff_row))) AS event_action,
         CASE WHEN typeof(ts) = 'TIMESTAMP WITH TIME ZONE'
-            THEN footfall.internal.instant('sequences', 'ts', ts)
-            ELSE footfall.internal.local_time('sequences', 'ts', ts, time_zone := time_zone)
+            THEN footfall.internal.instant(function_name, 'ts', ts)
+            ELSE footfall.internal.local_time(function_name, 'ts', ts, time_zone := time_zone)
         END AS event_time,
         -- Not the value but its name, so that a window function stands here once.
         CASE WHEN starts_with(alias(tie_break), '''')
-            THEN footfall.internal.refuse_text('sequences', 'tie_break', alias(tie_break), 'the same for every row')
+            THEN footfall.internal.refuse_text(function_name, 'tie_break', alias(tie_break), 'the same for every row')
             ELSE tie_break
         END AS event_tie,
         CASE
@@ -119,14 +119,33 @@ ff_ordered AS NOT MATERIALIZED (
     CROSS JOIN ff_dictionary
 )
 SELECT
-    footfall.internal.unmarked(event_user) AS user_id,
+    event_user,
     history['actions'] AS actions,
     CASE WHEN time_zone IS NULL
         THEN history['times']
-        ELSE [system.main.zone_time(moment, CAST(time_zone AS VARCHAR), 'sequences') FOR moment IN history['times']]
+        ELSE [system.main.zone_time(moment, CAST(time_zone AS VARCHAR), function_name) FOR moment IN history['times']]
     END AS times,
     history['ties'] AS ties
 FROM ff_ordered;
+
+COMMENT ON MACRO TABLE footfall.internal.histories IS $$The history of each user, as `sequences` gives it and says what it is, for a macro that an error names.
+
+One row per user: `event_user`, marked to be compared byte by byte, `actions`, `times` and `ties`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, action, ts, tie_break, time_zone: as in `sequences`.
+
+Example:
+WITH events(user_id, action, ts) AS (VALUES (1, 'pv', TIMESTAMP '2017-11-25 21:00:00'))
+SELECT event_user, actions FROM footfall.internal.histories('paths', events, user_id, action, ts);$$;
+
+CREATE MACRO footfall.main.sequences(tbl, user_id, action, ts, tie_break := NULL, time_zone := NULL) AS TABLE
+WITH ff_histories AS NOT MATERIALIZED (
+    FROM footfall.internal.histories('sequences', tbl, user_id, action, ts, tie_break := tie_break, time_zone := time_zone)
+)
+SELECT footfall.internal.unmarked(event_user) AS user_id, actions, times, ties
+FROM ff_histories;
 
 COMMENT ON MACRO TABLE footfall.main.sequences IS $$The history of each user: actions and times as two lists in time order.
 

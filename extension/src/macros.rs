@@ -24,8 +24,6 @@ const FILES: &[(&str, &str)] = &[
     ("04_orders.sql", include_str!("../../sql/04_orders.sql")),
     ("04_retention.sql", include_str!("../../sql/04_retention.sql")),
     ("04_rfm.sql", include_str!("../../sql/04_rfm.sql")),
-    ("04_visits.sql", include_str!("../../sql/04_visits.sql")),
-    ("05_comparison.sql", include_str!("../../sql/05_comparison.sql")),
     ("05_segments.sql", include_str!("../../sql/05_segments.sql")),
     ("06_sequences.sql", include_str!("../../sql/06_sequences.sql")),
     ("07_training.sql", include_str!("../../sql/07_training.sql")),
@@ -33,6 +31,8 @@ const FILES: &[(&str, &str)] = &[
     ("08_evaluation.sql", include_str!("../../sql/08_evaluation.sql")),
     ("08_comparison.sql", include_str!("../../sql/08_comparison.sql")),
     ("09_about.sql", include_str!("../../sql/09_about.sql")),
+    ("10_visits.sql", include_str!("../../sql/10_visits.sql")),
+    ("11_comparison.sql", include_str!("../../sql/11_comparison.sql")),
 ];
 
 /// What would stay in the macros for good, because DuckDB looks at it while it parses: there `/` becomes `//`, and names

@@ -53,6 +53,7 @@ CALLS = {
     "lifecycle": "FROM footfall.lifecycle(events, user_id, ts, period := 'day')",
     "orders": "FROM footfall.orders(events, user_id, item_id, ts, amount := price) ORDER BY ALL",
     "orders of a customer at a time": "FROM footfall.orders(events, user_id % 9, NULL, CAST(ts AS DATE), amount := price) ORDER BY ALL",
+    "paths": "FROM footfall.paths(events, user_id, action, date_trunc('minute', ts), top := NULL)",
     "predictions": f"SELECT user_id, next FROM footfall.predictions(histories, actions, {LAST}) ORDER BY user_id",
     "promotion_effect": "FROM footfall.promotion_effect(events, user_id, action, ts, DATE '2017-12-02', DATE '2017-12-04')",
     "promotion_effect of a week": "FROM footfall.promotion_effect(events, user_id, action, ts, DATE '2017-11-30', DATE '2017-12-01')",
@@ -73,6 +74,7 @@ CALLS = {
         "SELECT * EXCLUDE (seconds, model), md5(model::VARCHAR) FROM footfall.train(histories, actions, epochs := 2,"
         f" hidden := 6, embedding := 4, class_weights := 'balanced', {HELD})"
     ),
+    "transitions": "FROM footfall.transitions(events, user_id, category_id, date_trunc('minute', ts))",
 }
 # They read files, or make rows.
 OF_NO_RELATION = {"generate_events", "help", "malformed_lines", "read_taobao"}

@@ -183,6 +183,13 @@ CALLS = {
         ["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"],
         {"share": "0.5", "seed": "42", "called_as": "'train'"},
     ),
+    "paths": (
+        ["shop", "user_id", "action", "ts"],
+        {
+            "from_": "'pv'", "to_": "NULL", "top": "3", "collapse": "false", "gap": "INTERVAL 8 HOUR", "tie_break": "item_id",
+            "absent": "'error'",
+        },
+    ),
     "predict_next": ([MODEL, "['pv', 'buy']"], {"unknown": "'skip'"}),
     "predict_piece": ([MODEL, HISTORIES, "0", "1"], {"called_as": "'predictions'", "state": "''::BLOB"}),
     "predictions": (["histories", "actions", MODEL], {"unknown": "'skip'", "threads": "1"}),
@@ -224,6 +231,10 @@ CALLS = {
     ),
     "train_epoch": (["getvariable('state')", DATASET, "1"], {"progress": "false", "called_as": "'train'"}),
     "train_start": ([DATASET, "{hidden: 2, embedding: 2, epochs: 1}"], {"init": MODEL}),
+    "transitions": (
+        ["shop", "user_id", "action", "ts"],
+        {"top": "3", "gap": "INTERVAL 2 DAY", "tie_break": "item_id"},
+    ),
     "wilson_interval": (["23", "145"], {}),
     "zone_time": (["TIMESTAMPTZ '2017-11-25 21:00:00+00'", "'Europe/Berlin'", "'activity'"], {}),
 }  # fmt: skip
@@ -231,8 +242,9 @@ CALLS = {
 # in so many, each argument different ones.
 SAMPLED = {
     "activity": 3, "choose_k": 2, "class_report": 5, "clean_events": 3, "cleaning_report": 3, "cohorts": 3, "compare_models": 3,
-    "confusion": 5, "conversion": 3, "evaluate": 5, "funnel": 3, "orders": 2, "promotion_effect": 4,
-    "reliability": 5, "repeat_purchase": 2, "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "segment": 2, "sequences": 2, "train": 3,
+    "confusion": 5, "conversion": 3, "evaluate": 5, "funnel": 3, "growth": 3, "orders": 2, "paths": 3, "promotion_effect": 4,
+    "reliability": 5, "repeat_purchase": 2, "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "segment": 2, "sequences": 2, "sessions": 2, "train": 3,
+    "transitions": 3,
 }  # fmt: skip
 RELATIONS = ("shop", "histories", "runs")
 

@@ -406,3 +406,355 @@ Example:
 WITH lines(invoice, product) AS (VALUES
     (1, 'bread'), (1, 'butter'), (2, 'bread'), (2, 'butter'), (2, 'jam'), (3, 'jam'), (4, 'bread'), (4, 'butter'), (5, 'tea'), (6, 'tea'))
 FROM footfall.bought_together(lines, invoice, product, min_baskets := 2);$$;
+
+CREATE MACRO footfall.internal.visit_events(function_name, tbl, user_id, action, ts, gap, tie_break := NULL) AS TABLE
+WITH ff_histories AS NOT MATERIALIZED (
+    FROM footfall.internal.histories(function_name, tbl, user_id, action, ts, tie_break := tie_break)
+),
+-- The lists moved by one: each event stands beside the one before it, and nothing is sorted again.
+ff_rows AS NOT MATERIALIZED (
+    SELECT
+        event_user,
+        unnest(range(len(times))) AS place,
+        unnest(actions) AS event_action,
+        unnest(list_prepend(NULL, actions[:-2])) AS action_before,
+        unnest(times) AS event_time,
+        unnest(list_prepend(NULL, times[:-2])) AS time_before,
+        unnest(list_append(times[2:], NULL)) AS time_after
+    FROM ff_histories
+)
+SELECT
+    event_user,
+    place,
+    footfall.internal.action_name(event_action) AS event_action,
+    footfall.internal.action_name(action_before) AS action_before,
+    event_time,
+    footfall.internal.begins_visit(event_time, time_before, footfall.internal.gap_length(function_name, gap)) AS begins,
+    time_after IS NULL OR footfall.internal.begins_visit(time_after, event_time, footfall.internal.gap_length(function_name, gap)) AS ends,
+    event_time = time_before AND event_action <> action_before AS is_tied
+FROM ff_rows;
+
+COMMENT ON MACRO TABLE footfall.internal.visit_events IS $$The events of each user in order, each with the one before it and whether a visit begins or ends with it.
+
+One row per event: `event_user`, `place` (from 0), `event_action`, `action_before` (NULL for a user's first), `event_time`, `begins`, `ends` and `is_tied`,
+whether it has the time of the one before and another action, so that chance or `tie_break` put it behind that.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, action, ts, tie_break: as in `sequences`.
+- gap: as in `sessions`.
+
+Example:
+WITH events(user_id, action, ts) AS (VALUES (1, 'pv', TIMESTAMP '2017-11-25 21:00:00'), (1, 'buy', TIMESTAMP '2017-11-25 21:05:00'))
+SELECT event_action, action_before, begins, ends FROM footfall.internal.visit_events('paths', events, user_id, action, ts, INTERVAL 30 MINUTES);$$;
+
+CREATE MACRO footfall.internal.clustered_trials(share, n_all, squares, products, all_squares, n_users) AS
+least(n_all, CASE
+    WHEN share <= 0 OR share >= 1 THEN CAST(n_all AS DOUBLE) ** 2 / all_squares
+    WHEN squares - 2 * share * products + share * share * all_squares <= 1e-12 * all_squares THEN n_all
+    ELSE share * (1 - share) * CAST(n_all AS DOUBLE) ** 2 * (n_users - 1)
+        / ((squares - 2 * share * products + share * share * all_squares) * n_users)
+END);
+
+COMMENT ON MACRO footfall.internal.clustered_trials IS $$How many independent trials a share is worth where users make several, by the linearised variance of a ratio.
+
+For x of n in each user: `share` is sum(x) / sum(n). A share of 0 or 1 has no variance to be seen, and is worth sum(n)^2 / sum(n^2) trials.
+
+Parameters:
+- share: DOUBLE, 0 to 1.
+- n_all: sum(n).
+- squares, products, all_squares: DOUBLE, sum(x * x), sum(x * n) and sum(n * n).
+- n_users: how many users have an n.
+
+Example:
+SELECT footfall.internal.clustered_trials(0.5, 8, 8.0, 12.0, 24.0, 3) AS trials;$$;
+
+CREATE MACRO footfall.main.paths(
+    tbl, user_id, action, ts, from_ := NULL, to_ := 'buy', top := 20, "collapse" := true, gap := INTERVAL '30 minutes', tie_break := NULL,
+    absent := 'error'
+) AS TABLE
+WITH ff_events AS NOT MATERIALIZED (
+    SELECT *, begins OR event_action <> action_before OR NOT coalesce(TRY_CAST("collapse" AS BOOLEAN), true) AS is_step
+    FROM footfall.internal.visit_events('paths', tbl, user_id, action, ts, gap, tie_break := tie_break)
+),
+ff_numbered AS NOT MATERIALIZED (
+    SELECT *, count(*) FILTER (begins) OVER (PARTITION BY event_user ORDER BY place ASC NULLS LAST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS visit
+    FROM ff_events
+    WHERE is_step OR ends
+),
+ff_visits AS MATERIALIZED (
+    SELECT
+        event_user,
+        list({'action': event_action, 'time': event_time, 'tied': is_tied AND NOT begins} ORDER BY place ASC NULLS LAST) FILTER (is_step) AS steps,
+        max(event_time) AS visit_end
+    FROM ff_numbered
+    GROUP BY event_user, visit
+),
+ff_begun AS NOT MATERIALIZED (
+    SELECT
+        event_user,
+        visit_end,
+        CASE
+            WHEN from_ IS NULL THEN steps
+            ELSE steps[list_position([step['action'] FOR step IN steps], CAST(from_ AS VARCHAR)):]
+        END AS steps
+    FROM ff_visits
+    WHERE from_ IS NULL OR list_contains([step['action'] FOR step IN steps], CAST(from_ AS VARCHAR))
+),
+ff_ended AS NOT MATERIALIZED (
+    SELECT
+        event_user,
+        visit_end,
+        steps,
+        CASE
+            WHEN to_ IS NULL THEN len(steps)
+            WHEN from_ IS NULL THEN list_position([step['action'] FOR step IN steps], CAST(to_ AS VARCHAR))
+            -- What the way begins with is not yet its end.
+            ELSE 1 + list_position([step['action'] FOR step IN steps[2:]], CAST(to_ AS VARCHAR))
+        END AS n_steps
+    FROM ff_begun
+),
+ff_ways AS MATERIALIZED (
+    SELECT
+        event_user,
+        -- A longer way is nobody else's, and as a key it would only take memory.
+        CASE WHEN n_steps <= 50 THEN [footfall.internal.unmarked(step['action']) FOR step IN steps[:n_steps]] END AS way,
+        CAST(epoch_us(CASE WHEN to_ IS NULL THEN visit_end ELSE steps[n_steps]['time'] END) AS HUGEINT) - epoch_us(steps[1]['time']) AS duration_us,
+        list_bool_or([step['tied'] FOR step IN steps[2:n_steps]]) IS true AS is_tied
+    FROM ff_ended
+    WHERE n_steps > CASE WHEN to_ IS NULL OR from_ IS NULL THEN 0 ELSE 1 END
+),
+ff_user_ways AS MATERIALIZED (SELECT event_user, way, count(*) AS x FROM ff_ways GROUP BY event_user, way),
+ff_users AS MATERIALIZED (SELECT event_user, CAST(sum(x) AS BIGINT) AS n FROM ff_user_ways GROUP BY event_user),
+ff_totals AS MATERIALIZED (
+    SELECT coalesce(CAST(sum(n) AS BIGINT), 0) AS n_ways, count(*) AS n_users, CAST(sum(CAST(n AS HUGEINT) * n) AS DOUBLE) AS all_squares FROM ff_users
+),
+ff_times AS MATERIALIZED (
+    SELECT way, median(duration_us) AS median_us, count(*) FILTER (is_tied) AS n_tied FROM ff_ways GROUP BY way
+),
+-- Sums of whole numbers, so no order of rows is in them.
+ff_counted AS NOT MATERIALIZED (
+    SELECT
+        way,
+        CAST(sum(x) AS BIGINT) AS n_visits,
+        count(*) AS n_way_users,
+        CAST(sum(CAST(x AS HUGEINT) * x) AS DOUBLE) AS squares,
+        CAST(sum(CAST(x AS HUGEINT) * n) AS DOUBLE) AS products
+    FROM ff_user_ways
+    JOIN ff_users ON ff_users.event_user = ff_user_ways.event_user
+    GROUP BY way
+),
+ff_shown AS NOT MATERIALIZED (
+    SELECT
+        *,
+        n_visits / n_ways AS way_share,
+        footfall.internal.share_interval(
+            n_visits / n_ways, footfall.internal.clustered_trials(n_visits / n_ways, n_ways, squares, products, all_squares, n_users), 1.959963984540054
+        ) AS share_range
+    FROM ff_counted
+    CROSS JOIN ff_totals
+),
+-- The actions that there are, where no way was found.
+ff_found AS (
+    SELECT list(DISTINCT one_step['action']) AS names
+    FROM (SELECT unnest(steps) AS one_step FROM ff_visits CROSS JOIN ff_totals WHERE n_ways = 0 AND CAST(absent AS VARCHAR) <> 'zero')
+)
+SELECT
+    ff_shown.way AS path,
+    n_visits AS visits,
+    n_way_users AS users,
+    way_share AS share,
+    share_range['low'] AS share_low,
+    share_range['high'] AS share_high,
+    to_microseconds(CAST(median_us AS BIGINT)) AS median_time,
+    n_tied AS tied_visits,
+    n_ways AS all_paths,
+    (SELECT count(*) FROM ff_visits) AS all_visits
+FROM ff_shown
+JOIN ff_times ON ff_times.way IS NOT DISTINCT FROM ff_shown.way
+WHERE (SELECT
+    footfall.internal.gap_length('paths', gap) >= 0
+    AND footfall.internal.check_option(top IS NULL OR footfall.internal.whole_number(top, 1, 1000000000000), 'paths', 'top', top, 'a whole number from 1, or NULL for all paths')
+    AND footfall.internal.check_option(TRY_CAST("collapse" AS BOOLEAN) IS NOT NULL, 'paths', 'collapse', "collapse", 'true, false')
+    AND footfall.internal.check_option(CAST(absent AS VARCHAR) IN ('error', 'zero'), 'paths', 'absent', absent, '''error'', ''zero''')
+    AND (from_ IS NULL OR footfall.internal.check_occurs('paths', 'from_', [CAST(from_ AS VARCHAR)], coalesce(names, [])))
+    AND (to_ IS NULL OR footfall.internal.check_occurs('paths', 'to_', [CAST(to_ AS VARCHAR)], coalesce(names, [])))
+    FROM ff_found
+)
+ORDER BY n_visits DESC NULLS LAST, n_way_users DESC NULLS LAST, ff_shown.way ASC NULLS LAST
+LIMIT CASE WHEN footfall.internal.whole_number(top, 1, 1000000000000) THEN CAST(CAST(top AS VARCHAR) AS BIGINT) END;
+
+COMMENT ON MACRO TABLE footfall.main.paths IS $$The commonest ways within a visit: what users do from one action to another.
+
+One row per way, the commonest first: `path` (a list of actions), `visits` that went it and their different `users`, its `share` of all ways with the 95 %
+interval `share_low` and `share_high`, `median_time` from its first event to its last, `tied_visits`, `all_paths`, what the share is of, and
+`all_visits` of the table. Visits are those of `sessions`.
+
+**The way** of a visit goes from its first `from_`, or its beginning, to the first `to_` after that, or its end; a visit has one way or none. So
+`to_ := 'buy'` shows what led to the first purchase of a visit, `from_ := 'cart', to_ := NULL` what follows when something is in
+the cart, and visits without a way are in `all_visits` alone. With `collapse := true` an action that is repeated at once is one step:
+view, view, cart is view, cart. Ways of more than 50 steps are one row, whose `path` is NULL. Shares of the rows shown add up to 1 only with `top := NULL`.
+
+Events at one time have no order unless `tie_break` gives one: it is drawn by a hash, as in `sequences`, and the visits
+whose way depends on it are counted in `tied_visits`. The interval takes users as the unit, since visits of one user are alike: the
+linearised variance of a ratio says how many independent visits the visits are worth, and Wilson's interval is made for so many.
+
+An action of `from_` or `to_` that does not occur is an error that lists those that do. Rows of nobody (see `usable_key`), without an action, or
+with a NULL or infinite time, are left out.
+
+Parameters:
+- tbl: the events: a table, view, CTE or file.
+- user_id: a column or expression of any type.
+- action: VARCHAR or ENUM, or what casts to text; give an expression for coarser steps, such as a page's kind.
+- ts: TIMESTAMP, TIMESTAMP_S, _MS, _NS, DATE, or TIMESTAMP WITH TIME ZONE, whose instants are put in order.
+- from_: the action that ways begin with; NULL is the beginning of the visit.
+- to_: the action that ways end with; NULL is the end of the visit.
+- top: how many ways; NULL gives all.
+- collapse: true when an action that is repeated at once is one step.
+- gap: INTERVAL, the longest break within a visit.
+- tie_break: what orders events of the same time, of any type, such as a line number.
+- absent: 'error' when `from_` or `to_` occurs nowhere in the table, or 'zero' for no rows.
+
+Example:
+WITH events(user_id, action, ts) AS (VALUES
+    (1, 'pv', TIMESTAMP '2017-11-25 21:00:00'), (1, 'pv', TIMESTAMP '2017-11-25 21:02:00'), (1, 'cart', TIMESTAMP '2017-11-25 21:04:00'),
+    (1, 'buy', TIMESTAMP '2017-11-25 21:10:00'), (2, 'pv', TIMESTAMP '2017-11-25 21:00:00'), (2, 'cart', TIMESTAMP '2017-11-25 21:01:00'),
+    (2, 'buy', TIMESTAMP '2017-11-25 21:02:00'), (3, 'buy', TIMESTAMP '2017-11-25 21:00:00'), (3, 'pv', TIMESTAMP '2017-11-25 22:00:00'))
+FROM footfall.paths(events, user_id, action, ts);$$;
+
+CREATE MACRO footfall.main.transitions(tbl, user_id, action, ts, top := 100, gap := INTERVAL '30 minutes', tie_break := NULL) AS TABLE
+WITH ff_user_pairs AS MATERIALIZED (
+    SELECT event_user, action_before AS from_action, event_action AS to_action, count(*) AS x, count(*) FILTER (is_tied) AS n_tied
+    FROM footfall.internal.visit_events('transitions', tbl, user_id, action, ts, gap, tie_break := tie_break)
+    WHERE NOT begins
+    GROUP BY event_user, from_action, to_action
+),
+ff_user_from AS MATERIALIZED (SELECT event_user, from_action, CAST(sum(x) AS HUGEINT) AS x_from FROM ff_user_pairs GROUP BY event_user, from_action),
+ff_user_to AS MATERIALIZED (SELECT event_user, to_action, CAST(sum(x) AS HUGEINT) AS x_to FROM ff_user_pairs GROUP BY event_user, to_action),
+ff_users AS MATERIALIZED (SELECT event_user, CAST(sum(x_from) AS HUGEINT) AS x_all FROM ff_user_from GROUP BY event_user),
+-- All sums are of whole numbers, so no order of rows is in them.
+ff_all AS MATERIALIZED (SELECT sum(x_all) AS n_all, sum(x_all * x_all) AS all_squares, count(*) AS n_users FROM ff_users),
+ff_from AS MATERIALIZED (
+    SELECT from_action, sum(x_from) AS n_from, count(*) AS n_from_users, sum(x_from * x_from) AS from_squares, sum(x_from * x_all) AS from_all
+    FROM ff_user_from
+    JOIN ff_users ON ff_users.event_user = ff_user_from.event_user
+    GROUP BY from_action
+),
+ff_to AS MATERIALIZED (
+    SELECT to_action, sum(x_to) AS n_to, sum(x_to * x_to) AS to_squares, sum(x_to * x_all) AS to_all
+    FROM ff_user_to
+    JOIN ff_users ON ff_users.event_user = ff_user_to.event_user
+    GROUP BY to_action
+),
+ff_top AS MATERIALIZED (
+    SELECT from_action, to_action, CAST(sum(x) AS BIGINT) AS n_pair, count(*) AS n_pair_users, CAST(sum(n_tied) AS BIGINT) AS n_tied
+    FROM ff_user_pairs
+    GROUP BY from_action, to_action
+    ORDER BY n_pair DESC NULLS LAST, from_action ASC NULLS LAST, to_action ASC NULLS LAST
+    LIMIT CASE WHEN footfall.internal.whole_number(top, 1, 1000000000000) THEN CAST(CAST(top AS VARCHAR) AS BIGINT) END
+),
+ff_pair_sums AS MATERIALIZED (
+    SELECT
+        ff_top.from_action AS from_action,
+        ff_top.to_action AS to_action,
+        sum(CAST(x AS HUGEINT) * x) AS pair_squares,
+        sum(x * x_all) AS pair_all,
+        sum(x * x_from) AS pair_from,
+        sum(x * x_to) AS pair_to
+    FROM ff_top
+    JOIN ff_user_pairs ON ff_user_pairs.from_action = ff_top.from_action AND ff_user_pairs.to_action = ff_top.to_action
+    JOIN ff_users ON ff_users.event_user = ff_user_pairs.event_user
+    JOIN ff_user_from ON ff_user_from.event_user = ff_user_pairs.event_user AND ff_user_from.from_action = ff_top.from_action
+    JOIN ff_user_to ON ff_user_to.event_user = ff_user_pairs.event_user AND ff_user_to.to_action = ff_top.to_action
+    GROUP BY ff_top.from_action, ff_top.to_action
+),
+ff_cross_sums AS MATERIALIZED (
+    SELECT ff_top.from_action AS from_action, ff_top.to_action AS to_action, sum(x_from * x_to) AS from_to
+    FROM ff_top
+    JOIN ff_user_from ON ff_user_from.from_action = ff_top.from_action
+    JOIN ff_user_to ON ff_user_to.event_user = ff_user_from.event_user AND ff_user_to.to_action = ff_top.to_action
+    GROUP BY ff_top.from_action, ff_top.to_action
+),
+ff_numbers AS NOT MATERIALIZED (
+    SELECT
+        ff_top.*,
+        n_from,
+        n_from_users,
+        n_users,
+        CAST(n_all AS DOUBLE) AS n,
+        CAST(n_pair AS DOUBLE) AS a,
+        CAST(n_from AS DOUBLE) AS f,
+        CAST(n_to AS DOUBLE) AS t,
+        pair_squares, pair_from, from_squares,
+        a * n / (f * t) AS pair_lift,
+        -- What a user adds to log(a * n / f / t) is x / a + all / n - from / f - to / t; this is the sum of its squares.
+        pair_squares / (a * a) + all_squares / (n * n) + from_squares / (f * f) + to_squares / (t * t)
+            + 2 * (pair_all / (a * n) - pair_from / (a * f) - pair_to / (a * t) - from_all / (f * n) - to_all / (t * n) + from_to / (f * t)) AS all_parts
+    FROM ff_top
+    JOIN ff_from ON ff_from.from_action = ff_top.from_action
+    JOIN ff_to ON ff_to.to_action = ff_top.to_action
+    JOIN ff_pair_sums ON ff_pair_sums.from_action = ff_top.from_action AND ff_pair_sums.to_action = ff_top.to_action
+    JOIN ff_cross_sums ON ff_cross_sums.from_action = ff_top.from_action AND ff_cross_sums.to_action = ff_top.to_action
+    CROSS JOIN ff_all
+),
+ff_errors AS NOT MATERIALIZED (
+    SELECT
+        *,
+        sqrt(greatest(all_parts, 0) * n_users / nullif(n_users - 1, 0)) AS log_error,
+        footfall.internal.share_interval(
+            a / f,
+            footfall.internal.clustered_trials(a / f, f, CAST(pair_squares AS DOUBLE), CAST(pair_from AS DOUBLE), CAST(from_squares AS DOUBLE), n_from_users),
+            1.959963984540054
+        ) AS share_range
+    FROM ff_numbers
+)
+SELECT
+    footfall.internal.unmarked(from_action) AS action,
+    footfall.internal.unmarked(to_action) AS next_action,
+    n_pair AS transitions,
+    n_pair_users AS users,
+    a / f AS share,
+    share_range['low'] AS share_low,
+    share_range['high'] AS share_high,
+    pair_lift AS lift,
+    pair_lift * exp(-1.959963984540054 * log_error) AS lift_low,
+    pair_lift * exp(1.959963984540054 * log_error) AS lift_high,
+    n_tied AS tied
+FROM ff_errors
+WHERE (SELECT
+    footfall.internal.gap_length('transitions', gap) >= 0
+    AND footfall.internal.check_option(
+        top IS NULL OR footfall.internal.whole_number(top, 1, 1000000000000), 'transitions', 'top', top, 'a whole number from 1, or NULL for all pairs'
+    )
+)
+ORDER BY n_pair DESC NULLS LAST, ff_errors.from_action ASC NULLS LAST, ff_errors.to_action ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.main.transitions IS $$What follows what within a visit, and how much more often than by chance.
+
+One row per pair of actions that follow each other directly, the commonest first: `action` and `next_action`, `transitions`, how often, and the
+different `users`; `share`, of all that follows on `action` within a visit, with its 95 % interval `share_low` and `share_high`; `lift`, how many times
+as often as it would if what comes next had nothing to do with what was before, with its interval `lift_low` and `lift_high`; and `tied`. A lift of 1
+is no connection. Visits are those of `sessions`; from the last event of a visit nothing follows.
+
+The unit of both intervals is the user, since one user's visits are alike: the delta method on the logarithm of the lift, and for the
+share the linearised variance of a ratio, made into Wilson's interval. Without a second user the lift has none. Actions in which
+everybody differs, such as addresses of pages, make many pairs: of 1,000 pairs without a connection some 50 lie outside their interval.
+
+Events at one time have no order unless `tie_break` gives one: it is drawn by a hash, as in `sequences`, and `tied` counts the transitions that
+depend on it. Where it is large, as with times to the day, the table says little. Rows of nobody (see `usable_key`), without an action,
+or with a NULL or infinite time, are left out.
+
+Parameters:
+- tbl: the events: a table, view, CTE or file.
+- user_id: a column or expression of any type.
+- action: VARCHAR or ENUM, or what casts to text.
+- ts: TIMESTAMP, TIMESTAMP_S, _MS, _NS, DATE, or TIMESTAMP WITH TIME ZONE, whose instants are put in order.
+- top: how many pairs; NULL gives all.
+- gap: INTERVAL, the longest break within a visit.
+- tie_break: what orders events of the same time, of any type, such as a line number.
+
+Example:
+WITH events(user_id, action, ts) AS (VALUES
+    (1, 'pv', TIMESTAMP '2017-11-25 21:00:00'), (1, 'cart', TIMESTAMP '2017-11-25 21:04:00'), (1, 'buy', TIMESTAMP '2017-11-25 21:10:00'),
+    (2, 'pv', TIMESTAMP '2017-11-25 21:00:00'), (2, 'pv', TIMESTAMP '2017-11-25 21:01:00'), (2, 'cart', TIMESTAMP '2017-11-25 21:02:00'))
+FROM footfall.transitions(events, user_id, action, ts);$$;
