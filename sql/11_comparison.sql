@@ -193,3 +193,279 @@ WITH events(category, user_id, day) AS (
     SELECT ['shoes', 'lamps'][i % 2 + 1], i % 40, DATE '2017-11-20' + CAST(CASE WHEN i % 2 = 0 AND i % 3 > 0 THEN 7 + i % 7 ELSE i % 14 END AS INTEGER)
     FROM range(400) AS numbers(i))
 SELECT group_value, before, after, ratio, ratio_low, ratio_high, p_adjusted, news FROM footfall.growth(events, category, day, user_id := user_id);$$;
+
+CREATE MACRO footfall.internal.log_choose(n, k) AS
+lgamma(CAST(n + 1 AS DOUBLE)) - lgamma(CAST(k + 1 AS DOUBLE)) - lgamma(CAST(n - k + 1 AS DOUBLE));
+
+COMMENT ON MACRO footfall.internal.log_choose IS $$The logarithm of how many ways there are to choose k of n.
+
+Parameters:
+- n, k: BIGINT, 0 <= k <= n.
+
+Example:
+SELECT exp(footfall.internal.log_choose(5, 2)) AS ten;$$;
+
+CREATE MACRO footfall.internal.fisher_exact(x_a, n_a, x_b, n_b) AS
+least(1, list_sum([
+    chance
+    FOR chance IN [
+        exp(footfall.internal.log_choose(x_a + x_b, k) + footfall.internal.log_choose(n_a + n_b - x_a - x_b, n_a - k) - footfall.internal.log_choose(n_a + n_b, n_a))
+        FOR k IN range(greatest(0, x_a - n_b + x_b), least(x_a + x_b, n_a) + 1)
+    ]
+    IF chance <= 1.0000001
+        * exp(footfall.internal.log_choose(x_a + x_b, x_a) + footfall.internal.log_choose(n_a + n_b - x_a - x_b, n_a - x_a) - footfall.internal.log_choose(n_a + n_b, n_a))
+]));
+
+COMMENT ON MACRO footfall.internal.fisher_exact IS $$The two-sided p value of Fisher's exact test: the chance of all tables that are no likelier than this one.
+
+Parameters:
+- x_a, n_a: BIGINT, how many of how many did it in one group.
+- x_b, n_b: BIGINT, and in the other.
+
+Example:
+SELECT footfall.internal.fisher_exact(1, 20, 6, 20) AS p;$$;
+
+CREATE MACRO footfall.main.compare_groups(
+    tbl, user_id, variant, metric, kind := 'rate', control := NULL, missing := 'error', confidence := 0.95, looks := 1
+) AS TABLE
+WITH ff_rows AS NOT MATERIALIZED (
+    SELECT
+        footfall.internal.usable_key('compare_groups', 'user_id', user_id) AS event_user,
+        footfall.internal.usable_group('compare_groups', 'variant', variant) AS user_variant,
+        CASE WHEN typeof(metric) = 'BOOLEAN' THEN TRY_CAST(metric AS DOUBLE) ELSE footfall.internal.number('compare_groups', 'metric', metric) END AS given_value
+    FROM query_table(tbl)
+),
+ff_checked AS NOT MATERIALIZED (
+    SELECT
+        event_user,
+        user_variant,
+        CASE
+            WHEN isfinite(given_value) = false
+            THEN error(concat('footfall.compare_groups: argument ''metric'' holds ', given_value, '; allowed: finite numbers and NULL'))
+            WHEN CAST(kind AS VARCHAR) = 'rate' AND given_value NOT IN (0, 1)
+            THEN error(concat(
+                'footfall.compare_groups: argument ''metric'' holds ', given_value,
+                '; allowed: true, false, 0, 1 or NULL for kind := ''rate'', such as amount > 0; kind := ''mean'' takes any number'
+            ))
+            ELSE given_value
+        END AS one_value
+    FROM ff_rows
+    WHERE event_user IS NOT NULL AND user_variant IS NOT NULL
+),
+ff_users AS MATERIALIZED (
+    SELECT
+        event_user,
+        min(user_variant) AS user_variant,
+        min(user_variant) = max(user_variant) AS is_in_one,
+        CASE
+            WHEN count(one_value) = 0 THEN CASE WHEN CAST(missing AS VARCHAR) = 'zero' THEN CAST(0 AS DOUBLE) END
+            WHEN CAST(kind AS VARCHAR) = 'rate' THEN max(one_value)
+            ELSE footfall.internal.exact_sum(one_value)
+        END AS user_value
+    FROM ff_checked
+    GROUP BY event_user
+),
+ff_sums AS MATERIALIZED (
+    SELECT
+        user_variant,
+        count(user_value) AS n,
+        count(*) - count(user_value) AS n_missing,
+        footfall.internal.exact_sum(user_value) AS total,
+        total / n AS mean,
+        greatest(max(user_value) - mean, mean - min(user_value)) AS reach
+    FROM ff_users
+    WHERE is_in_one
+    GROUP BY user_variant
+),
+-- Deviations as shares of the largest one: sums of their powers fit whole numbers, and no order of rows is in them.
+ff_moments AS MATERIALIZED (
+    SELECT
+        ff_sums.user_variant AS moment_variant,
+        footfall.internal.fixed_sum(least(((user_value - mean) / nullif(reach, 0)) ** 2, 1), pow(2, 80)) AS squares,
+        footfall.internal.fixed_sum(((user_value - mean) / nullif(reach, 0)) ** 3, pow(2, 80)) AS cubes
+    FROM ff_users
+    JOIN ff_sums ON ff_sums.user_variant = ff_users.user_variant
+    WHERE is_in_one AND user_value IS NOT NULL
+    GROUP BY ff_sums.user_variant
+),
+ff_left_out AS MATERIALIZED (
+    SELECT
+        (SELECT count(*) FROM ff_users WHERE NOT is_in_one) AS n_several,
+        (SELECT coalesce(CAST(sum(n_missing) AS BIGINT), 0) FROM ff_sums) AS n_without
+),
+ff_options AS MATERIALIZED (
+    SELECT TRY_CAST(CAST(confidence AS VARCHAR) AS DOUBLE) AS level, TRY_CAST(CAST(looks AS VARCHAR) AS BIGINT) AS n_looks
+),
+ff_variants AS MATERIALIZED (
+    SELECT
+        user_variant,
+        CAST(kind AS VARCHAR) = 'rate' AS is_rate,
+        n,
+        n_looks,
+        level,
+        total,
+        mean,
+        CASE WHEN n > 1 THEN coalesce(squares, 0) * reach * reach / (n - 1) END AS variance,
+        abs(cubes) / n / (squares / n) ** 1.5 AS skewness,
+        CASE WHEN level > 0 AND level < 1 THEN system.main.normal_quantile(CAST((1 + level) / 2 AS DOUBLE)) END AS z,
+        CASE WHEN CAST(kind AS VARCHAR) = 'rate' THEN footfall.internal.share_interval(mean, n, z)['low']
+            ELSE mean - footfall.internal.t_quantile(level, nullif(n - 1, 0)) * sqrt(variance / n) END AS value_low,
+        CASE WHEN CAST(kind AS VARCHAR) = 'rate' THEN footfall.internal.share_interval(mean, n, z)['high']
+            ELSE mean + footfall.internal.t_quantile(level, nullif(n - 1, 0)) * sqrt(variance / n) END AS value_high,
+        row_number() OVER (
+            ORDER BY CASE WHEN footfall.internal.action_name(user_variant) = CAST(control AS VARCHAR) THEN 0 ELSE 1 END ASC NULLS LAST, user_variant ASC NULLS LAST
+        ) AS place
+    FROM ff_sums
+    LEFT JOIN ff_moments ON moment_variant = user_variant
+    CROSS JOIN ff_options
+    WHERE n > 0 AND level > 0 AND level < 1
+),
+ff_paired AS NOT MATERIALIZED (
+    SELECT
+        ff_one.*,
+        ff_control.user_variant AS control_variant,
+        ff_control.n AS control_n,
+        ff_control.total AS control_total,
+        ff_control.mean AS control_mean,
+        ff_control.variance AS control_variance,
+        ff_control.value_low AS control_low,
+        ff_control.value_high AS control_high,
+        ff_control.skewness AS control_skewness,
+        ff_one.variance / ff_one.n + ff_control.variance / ff_control.n AS square_error
+    FROM ff_variants AS ff_one
+    LEFT JOIN ff_variants AS ff_control ON ff_control.place = 1 AND ff_one.place > 1
+),
+ff_degrees AS NOT MATERIALIZED (
+    SELECT
+        *,
+        square_error ** 2 / nullif((variance / n) ** 2 / (n - 1) + (control_variance / control_n) ** 2 / (control_n - 1), 0) AS df,
+        (total + control_total) / (n + control_n) AS pooled,
+        least(n, control_n) * least(pooled, 1 - pooled) < 5 AS is_rare
+    FROM ff_paired
+),
+ff_tested AS NOT MATERIALIZED (
+    SELECT
+        *,
+        CASE WHEN NOT is_rate THEN footfall.internal.t_quantile(level, df) END AS t_level,
+        -- Walter's: half an event more in each group, so that none is no infinity.
+        (total + 0.5) / (n + 0.5) / ((control_total + 0.5) / (control_n + 0.5)) AS ratio_adjusted,
+        CASE WHEN is_rate
+            THEN sqrt(1 / (total + 0.5) - 1 / (n + 0.5) + 1 / (control_total + 0.5) - 1 / (control_n + 0.5))
+            WHEN mean > 0 AND control_mean > 0 THEN sqrt(variance / n / mean ** 2 + control_variance / control_n / control_mean ** 2)
+        END AS log_error,
+        CASE
+            WHEN is_rate AND is_rare THEN footfall.internal.fisher_exact(CAST(total AS BIGINT), n, CAST(control_total AS BIGINT), control_n)
+            WHEN is_rate THEN 2 * system.main.normal_cdf(-abs(mean - control_mean) / sqrt(pooled * (1 - pooled) * (1 / n + 1 / control_n)))
+            WHEN square_error > 0 THEN footfall.internal.t_two_sided((mean - control_mean) / sqrt(square_error), df)
+        END AS p_value
+    FROM ff_degrees
+),
+ff_adjusted AS NOT MATERIALIZED (
+    SELECT
+        *,
+        -- Holm's step down over the variants, and Bonferroni's over the looks.
+        CASE WHEN p_value IS NOT NULL THEN least(1, n_looks * max(least(1, p_value * (n_tested - rank_of_p + 1))) OVER (
+            ORDER BY p_value ASC NULLS LAST RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        )) END AS p_holm
+    FROM (SELECT *, row_number() OVER (ORDER BY p_value ASC NULLS LAST, place ASC NULLS LAST) AS rank_of_p, count(p_value) OVER () AS n_tested FROM ff_tested)
+)
+SELECT
+    footfall.internal.unmarked(user_variant) AS variant,
+    n AS users,
+    total,
+    mean AS value,
+    value_low,
+    value_high,
+    mean - control_mean AS difference,
+    CASE WHEN is_rate THEN mean - control_mean - sqrt((mean - value_low) ** 2 + (control_high - control_mean) ** 2)
+        ELSE mean - control_mean - t_level * sqrt(square_error) END AS difference_low,
+    CASE WHEN is_rate THEN mean - control_mean + sqrt((value_high - mean) ** 2 + (control_mean - control_low) ** 2)
+        ELSE mean - control_mean + t_level * sqrt(square_error) END AS difference_high,
+    mean / nullif(control_mean, 0) AS ratio,
+    CASE WHEN is_rate THEN ratio_adjusted * exp(-z * log_error) ELSE mean / nullif(control_mean, 0) * exp(-t_level * log_error) END AS ratio_low,
+    CASE WHEN is_rate THEN ratio_adjusted * exp(z * log_error) ELSE mean / nullif(control_mean, 0) * exp(t_level * log_error) END AS ratio_high,
+    p_value AS p,
+    p_holm AS p_adjusted,
+    footfall.internal.unmarked(control_variant) AS compared_with,
+    CASE WHEN control_variant IS NULL THEN NULL WHEN NOT is_rate THEN 'Welch' WHEN is_rare THEN 'Fisher exact' ELSE 'score' END AS method,
+    n_several + n_without AS users_left_out,
+    CASE WHEN NOT is_rate AND n < 355 * skewness ** 2
+        THEN printf('skewness %.1f: an interval of a mean so skewed needs some %.0f users (355 * skewness ^ 2)', skewness, 355 * skewness ** 2)
+    END AS note
+FROM ff_adjusted
+CROSS JOIN ff_left_out
+WHERE (SELECT
+    footfall.internal.check_option(wrong IS NULL, 'compare_groups', wrong['argument'], wrong['given'], wrong['allowed'])
+    AND CASE WHEN n_without > 0 AND CAST(missing AS VARCHAR) = 'error'
+        THEN CAST(error(concat(
+            'footfall.compare_groups: argument ''metric'' is NULL in every row of ', n_without, ' users; allowed: missing := ''zero'' where that means 0 or no, ',
+            'missing := ''leave_out'' where nothing is known of them'
+        )) AS BOOLEAN)
+        ELSE true
+    END
+    AND CASE WHEN control IS NOT NULL AND len(names) > 0 AND NOT list_contains(names, CAST(control AS VARCHAR))
+        THEN CAST(error(concat(
+            'footfall.compare_groups: argument ''control'' is ', footfall.internal.shown(CAST(control AS VARCHAR)), '; allowed: a variant, here ',
+            array_to_string([footfall.internal.one_line(left(name, 60)) FOR name IN names[:20]], ', '), CASE WHEN len(names) > 20 THEN ', ...' END
+        )) AS BOOLEAN)
+        ELSE true
+    END
+    FROM (SELECT list(footfall.internal.action_name(user_variant) ORDER BY user_variant ASC NULLS LAST) AS names FROM ff_sums)
+    CROSS JOIN ff_left_out
+    CROSS JOIN (
+        SELECT list_filter([
+            {'argument': 'kind', 'given': CAST(kind AS VARCHAR), 'is_right': CAST(kind AS VARCHAR) IN ('rate', 'mean'), 'allowed': '''rate'', ''mean'''},
+            {
+                'argument': 'missing', 'given': CAST(missing AS VARCHAR), 'is_right': CAST(missing AS VARCHAR) IN ('error', 'zero', 'leave_out'),
+                'allowed': '''error'', ''zero'', ''leave_out'''
+            },
+            {'argument': 'confidence', 'given': CAST(confidence AS VARCHAR), 'is_right': level >= 0.5 AND level < 1, 'allowed': 'a number from 0.5 and below 1, such as 0.95'},
+            {'argument': 'looks', 'given': CAST(looks AS VARCHAR), 'is_right': footfall.internal.whole_number(looks, 1, 10000), 'allowed': 'a whole number from 1 to 10000'}
+        ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong
+        FROM ff_options
+    )
+)
+ORDER BY place ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.main.compare_groups IS $$Did it work: the variants of a test against the control, by users, with intervals and p values.
+
+One row per variant, the control first: `variant`, `users`, `total` (users who did it, or the sum), `value` (their share, or the mean) with its interval `value_low` and
+`value_high`; against the control, NULL in its own row, `difference` and `ratio` with their intervals `difference_low`, `difference_high`, `ratio_low` and
+`ratio_high`, `p`, two-sided, and `p_adjusted`; `compared_with`, `method`, `users_left_out` and `note`. Intervals are for 95 % unless `confidence` says else, each
+by itself.
+
+**The unit is the user**, who was given a variant; rows of one user are put together. `kind := 'rate'`: whether `metric` was ever true or 1. `kind := 'mean'`: the sum of
+`metric`, such as revenue per user. Counting rows would call chance a success, since the rows of a user are alike. A user in two variants is evidence for neither, and
+is left out and counted in `users_left_out`. Users without any `metric` are an error: say `missing := 'zero'` where no order means no revenue, `'leave_out'` where
+nothing is known.
+
+**Rates.** `value` has Wilson's interval, the difference that of Newcombe (1998, method 10), the ratio Walter's, with half an event more in each group;
+they hold for few events and for none. `p` is of the score test, which is the chi-square test without correction; where an expected count is below 5 it is Fisher's exact one.
+**Means.** Welch's t, and for the ratio the delta method on the logarithm, where both means are above 0. Where money is skewed, and a few users
+bring most of it, the t interval promises too much: `note` says so where there are fewer users than 355 * skewness ^ 2, the rule of
+Kohavi and others (2014). Then compare a rate as well, such as who bought at all.
+
+**Several variants.** With five variants against one control, one in five tests finds something where nothing is. `p_adjusted` is Holm's (1979), over the variants of this
+call: below 0.05, at most one such table in twenty is wrong anywhere. Several metrics are several calls, and are not in it: name the one that decides before the test.
+**Looking early.** A p value is for one look, at a day that was fixed beforehand. Who looks every day and stops when p is below 0.05
+finds an effect where none is in a quarter of all tests. Give `looks`, how many looks are planned in all: `p_adjusted` is multiplied by it
+(Bonferroni), so that stopping at the first one below 0.05 is allowed.
+
+Rows of nobody (see `usable_key`) or without a variant are left out. A difference in `users` that the split does not explain means that
+the split is broken, and nothing here repairs that.
+
+Parameters:
+- tbl: one row or more per user: a table, view, CTE or file.
+- user_id: a column or expression of any type.
+- variant: the column of the variants.
+- metric: BOOLEAN, or 0 and 1, for a rate; a number for a mean.
+- kind: 'rate' or 'mean'.
+- control: the variant that the others are compared with; NULL is the first in order.
+- missing: what users are whose `metric` is always NULL: 'error', 'zero' or 'leave_out'.
+- confidence: the level of the intervals, 0.5 to below 1.
+- looks: how many looks at the data are planned in all.
+
+Example:
+WITH test(user_id, variant, revenue) AS (
+    SELECT i, ['control', 'new'][i % 2 + 1], CASE WHEN i % 10 < 3 + i % 2 THEN 20 + i % 7 END FROM range(400) AS numbers(i))
+SELECT variant, users, value, difference, difference_low, difference_high, p FROM footfall.compare_groups(test, user_id, variant, revenue IS NOT NULL);$$;

@@ -44,6 +44,7 @@ CALLS = {
         " valid_from := DATE '2017-11-25', valid_until := DATE '2017-12-04')"
     ),
     "cohorts": "FROM footfall.cohorts(events, user_id, ts, period := 'day', amount := price)",
+    "compare_groups": "FROM footfall.compare_groups(events, user_id, user_id % 3, price, kind := 'mean')",
     "compare_models": f"FROM footfall.compare_models(histories, actions, {FIRST}, {LAST}, {HELD})",
     "confusion": f"FROM footfall.confusion(histories, actions, {LAST}, {HELD})",
     "conversion": "FROM footfall.conversion(events, user_id, device, action)",

@@ -116,6 +116,10 @@ CALLS = {
             "order_id": "NULL", "time_zone": "NULL", "absent": "'error'",
         },
     ),
+    "compare_groups": (
+        ["shop", "user_id", "category_id", "price > 9"],
+        {"kind": "'rate'", "control": "NULL", "missing": "'leave_out'", "confidence": "0.9", "looks": "2"},
+    ),
     "compare_losses": ([DATASET, f"[{LOSSES}]", f"[{LOSSES}]"], {"called_as": "'compare_models'"}),
     "compare_models": (["histories", "actions", MODEL, MODEL], SPLIT),
     "confusion": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
@@ -241,7 +245,7 @@ CALLS = {
 # These hand most arguments on to a function that gets all bad values, and are slow to plan; they get one
 # in so many, each argument different ones.
 SAMPLED = {
-    "activity": 3, "choose_k": 2, "class_report": 5, "clean_events": 3, "cleaning_report": 3, "cohorts": 3, "compare_models": 3,
+    "activity": 3, "choose_k": 2, "class_report": 5, "clean_events": 3, "cleaning_report": 3, "cohorts": 3, "compare_groups": 2, "compare_models": 3,
     "confusion": 5, "conversion": 3, "evaluate": 5, "funnel": 3, "growth": 3, "orders": 2, "paths": 3, "promotion_effect": 4,
     "reliability": 5, "repeat_purchase": 2, "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "segment": 2, "sequences": 2, "sessions": 2, "train": 3,
     "transitions": 3,
