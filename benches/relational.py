@@ -117,6 +117,9 @@ RETAIL_DAYS = f"""SELECT customer, CAST(min(ts) AS DATE) AS day FROM {LINES} WHE
 KEPT = f"WITH kept AS NOT MATERIALIZED (FROM events WHERE {PERIOD})"
 BUYS = "WITH buys AS NOT MATERIALIZED (FROM events WHERE action = 'buy')"
 
+VISITS = f"""marked AS (SELECT user_id, action, ts, ts - lag(ts) OVER w > INTERVAL 30 MINUTES IS NOT false AS is_new, lag(action) OVER w AS before
+    FROM events WHERE user_id IS NOT NULL AND {FINITE} WINDOW w AS (PARTITION BY user_id ORDER BY ts))"""
+
 # name: (macro, best hand-written SQL found for the same numbers, the columns of the macro's result that must equal those of the
 # hand-written one, or two lists of columns, or None)
 QUERIES = {
@@ -295,6 +298,62 @@ QUERIES = {
              FROM (SELECT *, row_number() OVER () AS n FROM events) GROUP BY user_id)""",
         (SEQUENCES, SEQUENCES),
     ),
+    "sessions": (
+        "FROM footfall.sessions(events, user_id, ts, action := action)",
+        f"""WITH {VISITS}, n AS (SELECT *, count(*) FILTER (is_new) OVER (PARTITION BY user_id ORDER BY ts ROWS UNBOUNDED PRECEDING) AS session FROM marked)
+           SELECT user_id, session, min(ts) AS session_start, max(ts) AS session_end, count(*) AS events, count(*) FILTER (action = 'buy') AS purchases FROM n GROUP BY ALL""",
+        "* EXCLUDE (first, last)",
+    ),
+    # Ties are ordered otherwise by hand, so only how many ways there are is compared.
+    "paths": (
+        "FROM footfall.paths(events, user_id, action, ts)",
+        f"""WITH {VISITS}, n AS (SELECT *, count(*) FILTER (is_new) OVER (PARTITION BY user_id ORDER BY ts ROWS UNBOUNDED PRECEDING) AS session FROM marked WHERE is_new OR action <> before),
+             v AS (SELECT user_id, list({{'ts': ts, 'action': action}} ORDER BY ts) AS l FROM n GROUP BY user_id, session),
+             w AS (SELECT user_id, l[:list_position([x.action FOR x IN l], 'buy')] AS l FROM v WHERE list_contains([x.action FOR x IN l], 'buy'))
+           SELECT [x.action FOR x IN l] AS path, count(*) AS visits, count(DISTINCT user_id) AS users, visits / sum(count(*)) OVER () AS share, median(l[-1].ts - l[1].ts) AS t
+           FROM w GROUP BY path ORDER BY visits DESC, users DESC, path LIMIT 20""",
+        None,
+    ),
+    # By hand without errors.
+    "transitions": (
+        "FROM footfall.transitions(events, user_id, action, ts)",
+        f"""WITH {VISITS} SELECT before, action, count(*) AS n, count(DISTINCT user_id) AS users, n / sum(n) OVER (PARTITION BY before) AS share,
+             n * sum(n) OVER () / (sum(n) OVER (PARTITION BY before) * sum(n) OVER (PARTITION BY action)) AS lift
+           FROM marked WHERE NOT is_new GROUP BY before, action ORDER BY n DESC""",
+        None,
+    ),
+    "lifecycle": (
+        f"{KEPT} FROM footfall.lifecycle(kept, user_id, ts, period := 'day')",
+        f"""WITH s AS MATERIALIZED (SELECT DISTINCT user_id, CAST(ts AS DATE) AS slot FROM events WHERE {PERIOD} AND user_id IS NOT NULL),
+             b AS (SELECT slot, lag(slot) OVER (PARTITION BY user_id ORDER BY slot) AS before FROM s),
+             c AS (SELECT slot, count(*) AS active, count(*) FILTER (before IS NULL) AS new, count(*) FILTER (before = slot - 1) AS returned FROM b GROUP BY slot)
+           SELECT slot, active, new, returned, active - new - returned AS resurrected, coalesce(lag(active) OVER (ORDER BY slot), 0) - returned AS dormant,
+             sum(new) OVER (ORDER BY slot) - active AS inactive FROM c ORDER BY slot""",
+        "period_start, active, new, returned, resurrected, dormant, inactive",
+    ),
+    # By hand without errors.
+    "growth": (
+        f"{KEPT} FROM footfall.growth(kept, category_id, ts, period := 'day', user_id := user_id)",
+        f"""SELECT category_id, count(*) FILTER (ts < DATE '2017-12-03') AS before, count(*) FILTER (ts >= DATE '2017-12-03') AS after, after / before AS ratio,
+             count(DISTINCT user_id) AS users FROM events WHERE ts >= DATE '2017-12-02' AND ts < DATE '{UNTIL}' AND category_id IS NOT NULL AND user_id IS NOT NULL
+           GROUP BY category_id ORDER BY abs(after - before) DESC LIMIT 20""",
+        None,
+    ),
+    "bought_together, lines": (
+        "FROM footfall.bought_together(retail, invoice, item)",
+        """WITH d AS MATERIALIZED (SELECT DISTINCT invoice, item FROM retail WHERE trim(invoice) <> '' AND trim(item) <> ''),
+             k AS MATERIALIZED (SELECT invoice, item FROM d WHERE invoice IN (SELECT invoice FROM d GROUP BY invoice HAVING count(*) <= 200)),
+             i AS MATERIALIZED (SELECT item, count(*) AS n FROM k GROUP BY item HAVING count(*) >= 20), f AS MATERIALIZED (SELECT invoice, item FROM k JOIN i USING (item)),
+             p AS (SELECT a.item AS x, b.item AS y, count(*) AS n FROM f a JOIN f b ON a.invoice = b.invoice AND a.item < b.item GROUP BY ALL HAVING count(*) >= 20)
+           SELECT x, y, p.n, p.n * (SELECT count(DISTINCT invoice) FROM k) / (ix.n * iy.n) AS lift FROM p JOIN i ix ON ix.item = x JOIN i iy ON iy.item = y ORDER BY lift DESC""",
+        None,
+    ),
+    "compare_groups": (
+        "FROM footfall.compare_groups(events, user_id, user_id % 3, action = 'buy')",
+        """SELECT user_id % 3 AS v, count(*) AS users, sum(b) AS total, total / users AS rate
+           FROM (SELECT user_id, CAST(max(action = 'buy') AS INTEGER) AS b FROM events WHERE user_id IS NOT NULL GROUP BY user_id) GROUP BY v ORDER BY v""",
+        "variant, users, total, value",
+    ),
 }
 
 
@@ -344,7 +403,14 @@ def pandas_work(pd, frame):
         groups = ordered.groupby("user_id", sort=False)
         return groups["action"].agg(list), groups["ts"].agg(list)
 
-    return {"clean_events": clean, "activity": activity, "conversion": conversion, "funnel": funnel, "rfm": rfm, "sequences": sequences}
+    def sessions():
+        ordered = frame.dropna(subset=["user_id"]).sort_values(["user_id", "ts"], kind="stable")
+        is_new = ordered.groupby("user_id", sort=False)["ts"].diff().gt(pd.Timedelta(minutes=30)) | (ordered["user_id"] != ordered["user_id"].shift())
+        visits = ordered.assign(bought=ordered["action"] == "buy").groupby(is_new.cumsum())
+        return visits.agg(user_id=("user_id", "first"), start=("ts", "first"), end=("ts", "last"), events=("ts", "size"), purchases=("bought", "sum"))
+
+    works = {"clean_events": clean, "activity": activity, "conversion": conversion, "funnel": funnel, "rfm": rfm, "sequences": sequences}
+    return works | {"sessions": sessions}
 
 
 def polars_work(pl, frame):
@@ -533,7 +599,7 @@ def main():
         only = arguments.only
         if os.path.exists(arguments.lines):
             connection.execute(
-                f"""CREATE TABLE retail AS SELECT customer_id + 20000 * x AS customer, invoice_no || '-' || x AS invoice, invoice_ts AS ts,
+                f"""CREATE TABLE retail AS SELECT customer_id + 20000 * x AS customer, invoice_no || '-' || x AS invoice, stock_code AS item, invoice_ts AS ts,
                   quantity * unit_price AS amount FROM '{arguments.lines}', range(10) AS t(x)"""
             )
         else:

@@ -56,17 +56,44 @@ ff_placed AS NOT MATERIALIZED (
         moment,
         kept,
         has_actions,
+        CAST(coalesce(is_purchase, false) AS BIGINT) AS n_purchases,
         lag(moment) OVER in_order AS moment_before,
         lag(kept) OVER in_order AS kept_before,
         row_number() OVER in_order - 1 AS n_before,
-        count(*) FILTER (is_purchase) OVER (in_order ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS purchases_before,
-        count(*) OVER all_events AS n_all,
-        count(*) FILTER (is_purchase) OVER all_events AS all_purchases,
-        last_value(moment) OVER all_events AS last_moment,
-        last_value(kept) OVER all_events AS last_kept
+        count(*) FILTER (is_purchase) OVER (in_order ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS n_purchases_so_far,
+        lead(moment) OVER in_order IS NULL AS is_last
     FROM ff_usable
-    WINDOW in_order AS (PARTITION BY event_user ORDER BY moment ASC NULLS LAST, kept ASC NULLS LAST),
-    all_events AS (in_order ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+    WINDOW in_order AS (PARTITION BY event_user ORDER BY moment ASC NULLS LAST, kept ASC NULLS LAST)
+),
+-- What is left is a row or two for each visit.
+ff_edges AS NOT MATERIALIZED (
+    SELECT *
+    FROM (
+        SELECT
+            *,
+            footfall.internal.begins_visit(
+                footfall.internal.instant('sessions', 'ts', moment), footfall.internal.instant('sessions', 'ts', moment_before),
+                footfall.internal.gap_length('sessions', gap)
+            ) AS begins
+        FROM ff_placed
+    )
+    WHERE begins OR is_last
+),
+-- The edge after the first event of a visit is the first of the next one, the user's last event, or none where that is the same.
+ff_visits AS NOT MATERIALIZED (
+    SELECT
+        *,
+        lead(begins) OVER in_order AS is_followed,
+        lead(moment) OVER in_order AS next_moment,
+        lead(moment_before) OVER in_order AS next_moment_before,
+        lead(kept) OVER in_order AS next_kept,
+        lead(kept_before) OVER in_order AS next_kept_before,
+        lead(n_before) OVER in_order AS next_n_before,
+        lead(n_purchases_so_far) OVER in_order AS next_purchases,
+        lead(n_purchases) OVER in_order AS next_n_purchases,
+        row_number() OVER in_order AS session
+    FROM ff_edges
+    WINDOW in_order AS (PARTITION BY event_user ORDER BY n_before ASC NULLS LAST)
 ),
 -- Looked for only where a purchase is asked for and there is none.
 ff_bought AS MATERIALIZED (SELECT 1 AS one FROM ff_usable WHERE has_actions AND is_purchase AND CAST(absent AS VARCHAR) <> 'zero' LIMIT 1),
@@ -77,25 +104,23 @@ ff_found AS (
 )
 SELECT
     footfall.internal.unmarked(event_user) AS user_id,
-    row_number() OVER in_order AS session,
+    session,
     moment AS session_start,
-    coalesce(lead(moment_before) OVER in_order, last_moment) AS session_end,
-    coalesce(lead(n_before) OVER in_order, n_all) - n_before AS events,
-    CASE WHEN has_actions THEN coalesce(lead(purchases_before) OVER in_order, all_purchases) - purchases_before END AS purchases,
+    CASE is_followed WHEN true THEN next_moment_before WHEN false THEN next_moment ELSE moment END AS session_end,
+    CASE is_followed WHEN true THEN next_n_before - n_before WHEN false THEN next_n_before + 1 - n_before ELSE 1 END AS events,
+    CASE WHEN has_actions
+        THEN n_purchases + CASE is_followed WHEN true THEN next_purchases - next_n_purchases WHEN false THEN next_purchases ELSE n_purchases_so_far END - n_purchases_so_far
+    END AS purchases,
     footfall.internal.unmarked(kept) AS first,
-    footfall.internal.unmarked(CASE WHEN lead(n_before) OVER in_order IS NULL THEN last_kept ELSE lead(kept_before) OVER in_order END) AS last
-FROM ff_placed
-WHERE footfall.internal.begins_visit(
-    footfall.internal.instant('sessions', 'ts', moment), footfall.internal.instant('sessions', 'ts', moment_before),
-    footfall.internal.gap_length('sessions', gap)
-) AND (SELECT
+    footfall.internal.unmarked(CASE is_followed WHEN true THEN next_kept_before WHEN false THEN next_kept ELSE kept END) AS last
+FROM ff_visits
+WHERE begins AND (SELECT
     footfall.internal.gap_length('sessions', gap) >= 0
     AND footfall.internal.check_option(purchase IS NOT NULL, 'sessions', 'purchase', CAST(purchase AS VARCHAR), 'the name of an action')
     AND footfall.internal.check_option(CAST(absent AS VARCHAR) IN ('error', 'zero'), 'sessions', 'absent', absent, '''error'', ''zero''')
     AND footfall.internal.check_occurs('sessions', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(names, []))
     FROM ff_found
-)
-WINDOW in_order AS (PARTITION BY event_user ORDER BY n_before ASC NULLS LAST);
+);
 
 COMMENT ON MACRO TABLE footfall.main.sessions IS $$The visits of each user: events without a break longer than `gap` between one and the next.
 
