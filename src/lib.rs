@@ -23,6 +23,8 @@ pub mod synthetic;
 
 pub mod segment;
 
+pub mod value;
+
 pub mod sequence;
 pub mod metrics;
 pub mod baseline;

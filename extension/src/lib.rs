@@ -5,6 +5,7 @@
 //! Only the stable part of the C API (v1.2.0) is used, so that one binary
 //! serves every DuckDB from 1.4 on.
 
+mod clv;
 mod functions;
 mod gate;
 mod jobs;

@@ -33,6 +33,7 @@ const FILES: &[(&str, &str)] = &[
     ("09_about.sql", include_str!("../../sql/09_about.sql")),
     ("10_visits.sql", include_str!("../../sql/10_visits.sql")),
     ("11_comparison.sql", include_str!("../../sql/11_comparison.sql")),
+    ("12_value.sql", include_str!("../../sql/12_value.sql")),
 ];
 
 /// What would stay in the macros for good, because DuckDB looks at it while it parses: there `/` becomes `//`, and names

@@ -2,6 +2,10 @@
 
 mod beta_cdf;
 mod beta_quantile;
+mod bgnbd;
+mod clv_forecast;
+mod clv_model;
+mod clv_model_info;
 mod compare_losses;
 mod distribution;
 mod encode_actions;
@@ -11,6 +15,7 @@ mod event_line;
 mod footfall_devices;
 mod footfall_version;
 mod funnel_progress;
+mod gamma_gamma;
 mod generate_events;
 mod gmm;
 mod gmm_assign;
@@ -58,6 +63,10 @@ use std::ops::Range;
 pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<beta_cdf::BetaCdf>(connection)?;
     scalar::register::<beta_quantile::BetaQuantile>(connection)?;
+    scalar::register::<bgnbd::Bgnbd>(connection)?;
+    scalar::register::<clv_forecast::ClvForecast>(connection)?;
+    scalar::register::<clv_model::ClvModel>(connection)?;
+    scalar::register::<clv_model_info::ClvModelInfo>(connection)?;
     scalar::register::<compare_losses::CompareLosses>(connection)?;
     scalar::register::<encode_actions::EncodeActions>(connection)?;
     scalar::register::<evaluate_model::EvaluateModel>(connection)?;
@@ -66,6 +75,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<footfall_devices::FootfallDevices>(connection)?;
     scalar::register::<footfall_version::FootfallVersion>(connection)?;
     scalar::register::<funnel_progress::FunnelProgress>(connection)?;
+    scalar::register::<gamma_gamma::GammaGamma>(connection)?;
     table::register::<generate_events::GenerateEvents>(connection)?;
     scalar::register::<gmm::Gmm>(connection)?;
     scalar::register::<gmm_assign::GmmAssign>(connection)?;

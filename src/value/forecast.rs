@@ -1,0 +1,127 @@
+//! What is to be expected of one customer, from his history and the parameters of all.
+//!
+//! Of a living customer rate and dropout are independent, given what he has done, so the probability of at least n more
+//! purchases is that of a negative binomial number of at least n, times that of not stopping at n - 1 chances. The sum
+//! of these over n is the expected number (Fader, Hardie and Lee 2005, eq. 10), in positive terms that no limit of the
+//! parameters spoils.
+
+use super::customers::Customer;
+use super::gamma_gamma::GammaGamma;
+use super::purchases::{ln_1p_over, Purchases};
+use super::special::beta_cdf;
+
+/// Terms after which a sum ends: more than a purchase a day for a century.
+const MOST_TERMS: usize = 100_000;
+
+/// The purchases of one customer in a time to come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outlook {
+    /// The probability that he has not stopped.
+    pub alive: f64,
+    /// The expected number of purchases.
+    pub expected: f64,
+    /// The probability of at least n purchases, from n = 1 on.
+    at_least: Vec<f64>,
+}
+
+impl Outlook {
+    /// What is expected of a customer in the `time` after his age.
+    pub fn new(purchases: &Purchases, customer: &Customer, time: f64) -> Self {
+        let alive = alive(purchases, customer);
+        let at_least = at_least(purchases, customer, time, alive);
+        Self {
+            alive,
+            // The small ones first.
+            expected: at_least.iter().rev().sum(),
+            at_least,
+        }
+    }
+
+    /// The least number of purchases that is not exceeded with the `probability`.
+    pub fn purchases(&self, probability: f64) -> usize {
+        self.at_least.partition_point(|&more| more > 1.0 - probability)
+    }
+
+    /// The least value that all purchases together do not exceed with the `probability`: `n` purchases so far had the
+    /// mean `value`. 0 where no purchase is so likely.
+    pub fn value(&self, values: &GammaGamma, n: f64, value: f64, probability: f64) -> f64 {
+        if self.purchases(probability) == 0 {
+            return 0.0;
+        }
+        let shape = values.p * n + values.q;
+        // The sum over its own rate parameter, as odds; between 0 and a share of 1 the search is of one size.
+        let below = |share: f64| self.probability_below(values.p, shape, share) - probability;
+        let (mut low, mut high) = (0.0, 1.0);
+        let (mut at_low, mut at_high) = (below(low), below(high));
+        for _ in 0..200 {
+            // Illinois: the secant, where the end that stays loses half its weight; halving keeps it from creeping.
+            let secant = high - at_high * (high - low) / (at_high - at_low);
+            let middle = if secant > low && secant < high { secant } else { 0.5 * (low + high) };
+            let at_middle = below(middle);
+            if at_middle.abs() < 1e-10 || high - low < 1e-13 {
+                (low, high) = (middle, middle);
+                break;
+            }
+            if (at_middle < 0.0) == (at_low < 0.0) {
+                (low, at_low, at_high) = (middle, at_middle, 0.5 * at_high);
+            } else {
+                (high, at_high, at_low) = (middle, at_middle, 0.5 * at_low);
+            }
+        }
+        let share = 0.5 * (low + high);
+        (values.v + n * value) * share / (1.0 - share)
+    }
+
+    /// The probability that the sum of the values is at most share / (1 - share) times the rate parameter of what is
+    /// known of this customer.
+    fn probability_below(&self, p: f64, shape: f64, share: f64) -> f64 {
+        let following = self.at_least.iter().skip(1).chain(std::iter::once(&0.0));
+        let exactly = self.at_least.iter().zip(following).map(|(this, next)| this - next);
+        let none = 1.0 - self.at_least.first().unwrap_or(&0.0);
+        let terms = exactly.enumerate().filter(|&(_, probability)| probability > 1e-12);
+        none + terms
+            .map(|(n, probability)| probability * beta_cdf(p * (n as f64 + 1.0), shape, share, 1.0 - share))
+            .sum::<f64>()
+    }
+}
+
+/// The probability that a customer has not stopped.
+fn alive(purchases: &Purchases, customer: &Customer) -> f64 {
+    let chances = purchases.family.chances(customer.x);
+    if chances == 0.0 || purchases.rate == 0.0 {
+        return 1.0;
+    }
+    let d = purchases.hazard(chances - 1.0);
+    let (k, rate) = (purchases.rate_dispersion, purchases.rate);
+    let terms = |time: f64| customer.x * (k * rate * time).ln_1p() + ln_1p_over(k, rate * time);
+    let silence = (terms(customer.t_x) - terms(customer.age)).exp();
+    if d == 0.0 {
+        return 1.0;
+    }
+    (1.0 - d) * silence / (silence + d * (1.0 - silence))
+}
+
+/// The probabilities of at least 1, 2, ... purchases, until they no longer count.
+fn at_least(purchases: &Purchases, customer: &Customer, time: f64, alive: f64) -> Vec<f64> {
+    let (k, rate) = (purchases.rate_dispersion, purchases.rate);
+    let shape = 1.0 + k * customer.x;
+    // Time in multiples of the mean time between purchases that is expected of this customer, over the shape.
+    let u = rate * time / (1.0 + k * rate * customer.age);
+    let mut ln_exactly = -shape * ln_1p_over(k, u);
+    let mut more = -ln_exactly.exp_m1();
+    let mut not_stopped = alive;
+    let ratio = u / (1.0 + k * u);
+    let mut probabilities = Vec::new();
+    for n in 0..MOST_TERMS {
+        let probability = not_stopped * more;
+        if probability <= 1e-16 * probabilities.first().unwrap_or(&f64::MIN_POSITIVE) {
+            break;
+        }
+        probabilities.push(probability);
+        let n = n as f64;
+        not_stopped *= 1.0 - purchases.hazard(purchases.family.chances(customer.x) + n);
+        ln_exactly += ((shape + k * n) / (n + 1.0) * ratio).ln();
+        more -= ln_exactly.exp();
+    }
+    probabilities
+}

@@ -1,0 +1,17 @@
+//! What a customer is worth: how many purchases are to be expected of whom, and of what value.
+//!
+//! - `special`: logarithm of the gamma function, its derivatives, the beta distribution;
+//! - `optimum`: the maximum of a smooth function within bounds, by Newton's steps;
+//! - [`customers`]: the sufficient statistics, checked, with equal customers merged into weighted ones;
+//! - [`purchases`]: rates and dropout of a population, BG/NBD and MBG/NBD up to their limits, and the fit;
+//! - [`gamma_gamma`]: the value of a purchase;
+//! - [`forecast`]: what is to be expected of one customer;
+//! - [`model`]: both together as bytes.
+
+pub mod customers;
+pub mod forecast;
+pub mod gamma_gamma;
+pub mod model;
+mod optimum;
+pub mod purchases;
+mod special;
