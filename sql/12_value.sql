@@ -1,0 +1,472 @@
+-- Value: how many purchases are to be expected of a customer, and what they will be worth.
+
+CREATE MACRO footfall.main.bgnbd(customers, options := {'family': 'auto'}, weights := []) AS
+system.main.bgnbd(customers, options, weights);
+
+COMMENT ON MACRO footfall.main.bgnbd IS $$Fits how often customers buy and when they stop: BG/NBD, by maximum likelihood.
+
+While a customer is one, purchases come at random at a rate of his own; after each repeat purchase he stops for good with a
+probability of his own. Rates are gamma distributed (shape `r`, rate `alpha`), probabilities beta distributed (`a`, `b`): Fader,
+Hardie and Lee, "Counting Your Customers the Easy Way", Marketing Science 24 (2), 2005. In the modified model one may stop
+after the first purchase, too (MBG/NBD: Batislam, Denizel and Filiztekin, 2007).
+
+A STRUCT: `family` ('bgnbd' or 'mbgnbd'), `r`, `alpha` (in the unit of the times), `a`, `b`, their standard errors `r_error`, `alpha_error`,
+`a_error`, `b_error`; the same population in numbers that have limits: `rate` (r / alpha, mean purchases per unit of time), `rate_dispersion` (1 / r),
+`dropout` (a / (a + b), mean probability to stop), `dropout_dispersion` (1 / (a + b + 1), from 0 to 1); `log_likelihood`, `n` (customers), `n_repeat`
+(who bought again), `converged`, `at_boundary` and `boundary`, which says in words where the maximum lies on a limit.
+
+**At a boundary** the likelihood rises all the way to a limit of the model: nobody stops, or all customers have the same rate.
+The parameters that run to infinity there are NULL, and so are errors that mean nothing; `rate` to `dropout_dispersion` hold the limit itself, and
+`footfall.clv` predicts by it. Where nobody bought again the rate is 0. Standard errors are those of large samples, from the curvature at the maximum; of
+what is not at a limit they take the limit as given.
+
+Equal customers are merged, which changes no result, and all are put into an order of their own: the same customers give the same
+bytes in any order. Customers that are NULL or hold a NULL are left out; none at all give NULL. It is one call, and an
+interrupted query ends when it returns: a million different customers take about a second.
+
+Parameters:
+- customers: a list of {'x': repeat purchases, 't_x': time of the last one, 'age': end of observation}, times counted from the first purchase in any unit; `t_x` is 0 where x is.
+- options: a STRUCT with `family`: 'bgnbd', 'mbgnbd' or 'auto': BG/NBD, and where that ends at a boundary MBG/NBD if it is more likely.
+- weights: a list with the number of times that each customer counts; an empty list for once each.
+
+Example:
+SELECT round(fit.rate, 3) AS rate, fit.n, fit.n_repeat, fit.converged, fit.boundary
+FROM (SELECT bgnbd([{'x': 2, 't_x': 30.4, 'age': 38.9}, {'x': 1, 't_x': 1.7, 'age': 38.9}, {'x': 0, 't_x': 0, 'age': 38.9}, {'x': 5, 't_x': 20.0, 'age': 25.0}]) AS fit);$$;
+
+CREATE MACRO footfall.main.gamma_gamma(customers, weights := []) AS system.main.gamma_gamma(customers, weights);
+
+COMMENT ON MACRO footfall.main.gamma_gamma IS $$Fits what a purchase is worth: the Gamma-Gamma model, by maximum likelihood.
+
+The values of a customer's purchases are gamma distributed with shape `p` and a rate of his own, which is gamma distributed over the
+customers (shape `q`, rate `v`): Fader and Hardie, "The Gamma-Gamma Model of Monetary Value", 2013. How often somebody buys
+must tell little of what he spends; `fit_clv` gives the correlation.
+
+A STRUCT: `p`, `q`, `v` (in the unit of the values), their standard errors `p_error`, `q_error`, `v_error`, `mean_value` (p v / (q - 1), the expected value of
+a purchase of a new customer; NULL where it is infinite, for a q of 1 or less), `log_likelihood` (of the mean values), `n` (customers it was fitted to),
+`converged`, `at_boundary` and `boundary`, in words. Who bought no second time, or whose mean value is not above 0, tells nothing and is left out; where nobody is
+left the result is NULL. The order of the customers and whether they are merged changes nothing.
+
+Parameters:
+- customers: a list of {'x': repeat purchases, 'value': their mean value}.
+- weights: a list with the number of times that each customer counts; an empty list for once each.
+
+Example:
+SELECT round(fit.mean_value, 2) AS mean_value, fit.n
+FROM (SELECT gamma_gamma([{'x': 2, 'value': 20.0}, {'x': 4, 'value': 35.0}, {'x': 1, 'value': 8.5}, {'x': 7, 'value': 22.0}, {'x': 3, 'value': 51.0}]) AS fit);$$;
+
+CREATE MACRO footfall.internal.days_per_unit(function_name, time_unit) AS
+CASE WHEN footfall.internal.check_option(
+    list_contains(['day', 'week'], CAST(time_unit AS VARCHAR)), function_name, 'time_unit', time_unit, '''day'', ''week'''
+) THEN CASE CAST(time_unit AS VARCHAR) WHEN 'day' THEN 1 ELSE 7 END END;
+
+COMMENT ON MACRO footfall.internal.days_per_unit IS $$The days of a unit of time, or the error for another one.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- time_unit: 'day' or 'week'.
+
+Example:
+SELECT footfall.internal.days_per_unit('fit_clv', 'week') AS days;$$;
+
+CREATE MACRO footfall.internal.horizon_days(function_name, argument_name, given, from_day) AS
+CASE WHEN footfall.internal.check_option(
+    footfall.internal.duration(function_name, argument_name, given) BETWEEN INTERVAL 1 DAY AND INTERVAL 36525 DAY,
+    function_name, argument_name, given, 'an INTERVAL from 1 day to 100 years'
+) THEN [
+    -- Months are as long as they are on the calendar, up to where it has room for another century.
+    CAST(start_day + footfall.internal.duration(function_name, argument_name, given) AS DATE) - start_day
+    FOR start_day IN [least(greatest(coalesce(from_day, DATE '2000-01-01'), DATE '0001-01-01'), DATE '100000-01-01')]
+][1] END;
+
+COMMENT ON MACRO footfall.internal.horizon_days IS $$The whole days of an interval from a day on, or the error for one that is none.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: an INTERVAL from 1 day to 100 years.
+- from_day: DATE.
+
+Example:
+SELECT footfall.internal.horizon_days('clv', 'horizon', INTERVAL 3 MONTHS, DATE '2010-12-09') AS days;$$;
+
+CREATE MACRO footfall.internal.clv_days(function_name, tbl, customer_id, ts, amount, order_id, time_zone, until_day := NULL) AS TABLE
+WITH ff_orders AS NOT MATERIALIZED (
+    SELECT
+        buyer,
+        CAST(footfall.internal.local_time(function_name, 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS DATE) AS order_day,
+        CAST(footfall.internal.local_time(function_name, 'ts', last_moment, time_zone := time_zone, default_zone := 'UTC') AS DATE) AS last_row_day,
+        is_purchase,
+        total,
+        gross
+    FROM footfall.internal.order_rows(
+        function_name, tbl, 'customer_id', customer_id, order_id, ts, amount, until_day := until_day, time_zone := time_zone
+    )
+)
+SELECT
+    buyer,
+    order_day,
+    coalesce(bool_or(is_purchase), false) AS has_purchase,
+    footfall.internal.exact_sum(total) AS day_total,
+    sum(gross) AS day_gross,
+    max(last_row_day) AS last_row_day
+FROM ff_orders
+GROUP BY buyer, order_day;
+
+COMMENT ON MACRO TABLE footfall.internal.clv_days IS $$The days of each customer on which there was an order, by the rules of `orders`.
+
+One row per customer and day, those of nobody included: `buyer`, `order_day`, `has_purchase`, `day_total`, `day_gross` and `last_row_day`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, customer_id, ts, amount, order_id, time_zone: as in `rfm`.
+- until_day: rows after this day are left out; NULL keeps all.
+
+Example:
+WITH lines(customer, day, price) AS (VALUES (1, DATE '2010-12-01', 20.0), (1, DATE '2010-12-01', 5.0))
+FROM footfall.internal.clv_days('clv', lines, customer, day, price, NULL, NULL);$$;
+
+CREATE MACRO footfall.internal.clv_customers(function_name, days, end_day) AS TABLE
+WITH ff_days AS NOT MATERIALIZED (
+    SELECT buyer, order_day, has_purchase, day_total, day_gross FROM query_table(days) WHERE order_day <= end_day
+),
+ff_buyers AS MATERIALIZED (
+    SELECT
+        buyer,
+        min(order_day) FILTER (has_purchase) AS first_day,
+        max(order_day) FILTER (has_purchase) AS last_day,
+        count(*) FILTER (has_purchase) AS n_days,
+        sum(day_gross) AS gross
+    FROM ff_days
+    WHERE buyer IS NOT NULL
+    GROUP BY buyer
+    -- An amount that is no number is no purchase either, so the total is looked at first.
+    HAVING CASE WHEN isfinite(footfall.internal.finite_total(function_name, buyer, fsum(day_total))) IS NOT false THEN n_days > 0 END
+),
+ff_repeats AS (
+    SELECT ff_days.buyer, footfall.internal.exact_sum(day_total) AS repeat_total, sum(day_gross) AS repeat_gross
+    FROM ff_days
+    JOIN ff_buyers ON ff_buyers.buyer = ff_days.buyer
+    WHERE order_day > first_day
+    GROUP BY ff_days.buyer
+)
+SELECT
+    ff_buyers.buyer,
+    first_day,
+    last_day,
+    n_days - 1 AS n_repeat,
+    last_day - first_day AS last_days,
+    end_day - first_day AS age_days,
+    CASE WHEN n_days > 1 THEN
+        footfall.internal.rounded(repeat_total, least(repeat_gross, 1e15), 15) / (n_days - 1)
+    END AS repeat_value
+FROM ff_buyers
+LEFT JOIN ff_repeats ON ff_repeats.buyer = ff_buyers.buyer;
+
+COMMENT ON MACRO TABLE footfall.internal.clv_customers IS $$The sufficient statistics of each customer who has bought until a day.
+
+One row per customer: `buyer`, `first_day`, `last_day`, `n_repeat` (days with a purchase after the first such day), `last_days` (from the first to
+the last of them), `age_days` (from the first to the end) and `repeat_value` (the money after the first day per such day, refunds taken off).
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- days: the rows of `clv_days`.
+- end_day: DATE, the end of the observation.
+
+Example:
+WITH days(buyer, order_day, has_purchase, day_total, day_gross) AS (VALUES
+    (1, DATE '2010-12-01', true, 20.0::DOUBLE, 20.0::DOUBLE), (1, DATE '2010-12-05', true, 5.0, 5.0))
+FROM footfall.internal.clv_customers('clv', days, DATE '2010-12-09');$$;
+
+CREATE MACRO footfall.internal.clv_fitted(function_name, customers, end_day, time_unit, family) AS TABLE
+WITH ff_customers AS NOT MATERIALIZED (
+    SELECT n_repeat, last_days, age_days, repeat_value FROM query_table(customers)
+),
+ff_unit AS MATERIALIZED (
+    SELECT
+        CAST(footfall.internal.days_per_unit(function_name, time_unit) AS DOUBLE) AS unit_days,
+        CASE WHEN footfall.internal.check_option(
+            list_contains(['auto', 'bgnbd', 'mbgnbd'], CAST(family AS VARCHAR)), function_name, 'family', family, '''auto'', ''bgnbd'', ''mbgnbd'''
+        ) THEN {'family': CAST(family AS VARCHAR), 'called_as': function_name} END AS options
+),
+ff_distinct AS (
+    SELECT n_repeat, last_days, age_days, count(*) AS n_customers FROM ff_customers GROUP BY n_repeat, last_days, age_days
+),
+ff_purchases AS (
+    SELECT system.main.bgnbd(
+        list({'x': n_repeat, 't_x': last_days / unit_days, 'age': age_days / unit_days}), any_value(options), list(n_customers)
+    ) AS purchases
+    FROM ff_distinct
+    CROSS JOIN ff_unit
+),
+ff_values AS (
+    SELECT
+        system.main.gamma_gamma(list({'x': n_repeat, 'value': repeat_value}) FILTER (repeat_value > 0)) AS money,
+        -- In an order of their own: a correlation of the same numbers in another order ends in other digits.
+        corr(n_repeat, repeat_value ORDER BY n_repeat ASC NULLS LAST, repeat_value ASC NULLS LAST) FILTER (repeat_value > 0) AS dependence,
+        count(*) FILTER (repeat_value <= 0) AS n_without_value
+    FROM ff_customers
+)
+SELECT
+    *,
+    system.main.clv_model(purchases, money, unit_days, CAST(end_day - DATE '1970-01-01' AS BIGINT)) AS model_bytes
+FROM ff_purchases
+CROSS JOIN ff_values
+CROSS JOIN ff_unit;
+
+COMMENT ON MACRO TABLE footfall.internal.clv_fitted IS $$The models of purchases and of their value, of the customers of `clv_customers`.
+
+One row: `purchases` (as `bgnbd`), `money` (as `gamma_gamma`), `dependence` (the correlation of frequency and value), `n_without_value`, `unit_days`, `options` and `model_bytes`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- customers: the rows of `clv_customers`.
+- end_day: DATE, the end of the observation.
+- time_unit, family: as in `fit_clv`.
+
+Example:
+WITH known(n_repeat, last_days, age_days, repeat_value) AS (VALUES (2, 213, 272, 22.35::DOUBLE), (1, 12, 272, 11.77), (0, 0, 272, NULL), (5, 140, 175, 31.0))
+SELECT purchases.n, money.n FROM footfall.internal.clv_fitted('fit_clv', known, DATE '1997-09-30', 'week', 'auto');$$;
+
+CREATE MACRO footfall.main.fit_clv(
+    tbl, customer_id, ts, amount := NULL, as_of := NULL, order_id := NULL, time_unit := 'week', family := 'auto', time_zone := NULL
+) AS TABLE
+WITH ff_order_days AS MATERIALIZED (
+    FROM footfall.internal.clv_days(
+        'fit_clv', tbl, customer_id, ts, amount, order_id, time_zone, until_day := footfall.internal.moment_option('fit_clv', 'as_of', as_of)
+    )
+),
+ff_end AS MATERIALIZED (
+    SELECT coalesce(CAST(footfall.internal.moment_option('fit_clv', 'as_of', as_of) AS DATE), max(last_row_day)) AS last_day_seen FROM ff_order_days
+),
+ff_known AS MATERIALIZED (
+    FROM footfall.internal.clv_customers('fit_clv', ff_order_days, (SELECT last_day_seen FROM ff_end))
+),
+ff_fitted AS MATERIALIZED (
+    FROM footfall.internal.clv_fitted('fit_clv', ff_known, (SELECT last_day_seen FROM ff_end), time_unit, family)
+)
+SELECT
+    purchases.family AS family,
+    purchases.r AS r,
+    purchases.r_error AS r_error,
+    purchases.alpha AS alpha,
+    purchases.alpha_error AS alpha_error,
+    purchases.a AS a,
+    purchases.a_error AS a_error,
+    purchases.b AS b,
+    purchases.b_error AS b_error,
+    purchases.rate AS mean_rate,
+    purchases.dropout AS mean_dropout,
+    purchases.log_likelihood AS log_likelihood,
+    purchases.n AS customers,
+    purchases.n_repeat AS repeat_customers,
+    purchases.converged AND coalesce(money.converged, true) AS converged,
+    purchases.at_boundary OR coalesce(money.at_boundary, false) AS at_boundary,
+    nullif(concat_ws('; ', purchases.boundary, money.boundary), '') AS boundary,
+    money.p AS p,
+    money.p_error AS p_error,
+    money.q AS q,
+    money.q_error AS q_error,
+    money.v AS v,
+    money.v_error AS v_error,
+    money.mean_value AS mean_value,
+    money.log_likelihood AS value_log_likelihood,
+    money.n AS value_customers,
+    n_without_value AS refunded_customers,
+    dependence AS value_correlation,
+    CAST(time_unit AS VARCHAR) AS time_unit,
+    (SELECT last_day_seen FROM ff_end) AS as_of,
+    model_bytes AS model
+FROM ff_fitted
+WHERE purchases IS NOT NULL;
+
+COMMENT ON MACRO TABLE footfall.main.fit_clv IS $$Learns from orders how often customers buy, when they stop and what they spend.
+
+One row: the parameters of the purchases (BG/NBD, see `bgnbd`) `family`, `r`, `alpha`, `a`, `b` with standard errors (`r_error` ...),
+`mean_rate` (purchase days per `time_unit` of a customer who has not stopped), `mean_dropout` (the probability to stop after a purchase), `log_likelihood`, `customers`, `repeat_customers`;
+`converged`, `at_boundary` and `boundary` (in words, where the maximum is at a limit of the model; predictions are then those of the limit);
+the parameters of the value (Gamma-Gamma, see `gamma_gamma`) `p`, `q`, `v` with errors, `mean_value`, `value_log_likelihood`, `value_customers`, `refunded_customers` (who
+bought again and had no less sent back; they tell nothing of the value), `value_correlation` (of frequency and value: the model takes it for 0, and from about 0.3 on it shows in the predictions);
+`time_unit`, `as_of` and `model`. No row where nobody bought. Keep it in a table, and give `model` to `clv`. **Look at `clv_report` first**: it says
+how good such predictions were on the last months of your own data.
+
+**Days, orders and refunds.** What is counted are days with a purchase: two orders on one day are one decision to buy. Orders and purchases are those of `rfm`
+and `orders`: lines are merged by `order_id`, and an order that does not add up to more than 0 is none. The first day makes a
+customer; the value is the mean money of a repeat day, and a refund on a later day is taken off it. Rows without a customer or a time are left out, and an infinite amount or NaN is an error.
+
+Parameters:
+- tbl: the purchases or order lines: a table, view, CTE or file.
+- customer_id: a column or expression of any type.
+- ts: the time in the shop's local time, TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE; or a TIMESTAMP WITH TIME ZONE.
+- amount: the money of the row, a number; NULL learns the purchases alone.
+- as_of: DATE, the end of the observation; later rows are left out. NULL is the last day in the data, whoever bought then.
+- order_id: the number of the order, a column or expression of any type.
+- time_unit: the unit of `alpha` and `mean_rate`: 'day' or 'week'. It changes nothing else.
+- family: 'bgnbd', 'mbgnbd' or 'auto', as in `bgnbd`.
+- time_zone: whose calendar days are counted where `ts` is a TIMESTAMP WITH TIME ZONE; NULL is UTC.
+
+Example:
+WITH orders AS (
+    SELECT i % 40 AS customer, DATE '2010-01-01' + CAST((i * i * 7 + i) % 300 AS INTEGER) AS day, 10 + i % 17 AS price FROM range(120) numbers(i))
+SELECT customers, repeat_customers, round(mean_rate, 3) AS mean_rate, round(mean_value, 2) AS mean_value, converged, as_of
+FROM footfall.fit_clv(orders, customer, day, amount := price);$$;
+
+CREATE MACRO footfall.internal.clv_given(function_name, given) AS
+CASE WHEN footfall.internal.check_option(
+    typeof(given) = 'BLOB' AND given IS NOT NULL, function_name, 'model', CASE WHEN given IS NOT NULL THEN 'a ' || left(typeof(given), 200) END,
+    'one of footfall.fit_clv: (SELECT model FROM the_table_of_fit_clv); there is none where nobody bought'
+-- By way of a list, because DuckDB does not plan a cast of what can be no BLOB, such as a number.
+) THEN TRY_CAST(given AS BLOB) END;
+
+COMMENT ON MACRO footfall.internal.clv_given IS $$A model of `fit_clv`, or the error for what is none.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- given: a BLOB.
+
+Example:
+SELECT footfall.internal.clv_given('clv', 'some bytes'::BLOB) AS model;$$;
+
+CREATE MACRO footfall.internal.clv_forecasts(customers, trained, days_ahead, share) AS TABLE
+WITH ff_customers AS MATERIALIZED (
+    SELECT *, CASE WHEN repeat_value IS NOT NULL THEN n_repeat ELSE 0 END AS n_known FROM query_table(customers)
+),
+ff_settings AS MATERIALIZED (
+    SELECT trained AS model_bytes, CAST(days_ahead AS DOUBLE) AS horizon_days, CAST(coalesce(share, 0) AS DOUBLE) AS share_within
+),
+-- Of customers with the same history one is asked about: what they spent is a factor behind all that takes time.
+ff_distinct AS MATERIALIZED (
+    SELECT
+        n_repeat,
+        last_days,
+        age_days,
+        n_known,
+        system.main.clv_forecast(
+            any_value(model_bytes), CAST(n_repeat AS DOUBLE), CAST(last_days AS DOUBLE), CAST(age_days AS DOUBLE), CAST(n_known AS DOUBLE),
+            any_value(horizon_days), any_value(share_within)
+        ) AS forecast
+    FROM ff_customers
+    CROSS JOIN ff_settings
+    GROUP BY n_repeat, last_days, age_days, n_known
+)
+SELECT
+    ff_customers.*,
+    forecast,
+    -- Somebody who had more sent back than he bought has spent nothing, and not less.
+    forecast.prior_value + ff_customers.n_known * greatest(coalesce(repeat_value, 0), 0) AS value_scale
+FROM ff_customers
+JOIN ff_distinct ON ff_distinct.n_repeat = ff_customers.n_repeat AND ff_distinct.last_days = ff_customers.last_days
+    AND ff_distinct.age_days = ff_customers.age_days AND ff_distinct.n_known = ff_customers.n_known;
+
+COMMENT ON MACRO TABLE footfall.internal.clv_forecasts IS $$The customers of `clv_customers` with what is to be expected of each.
+
+The columns of `customers`, and `forecast`, a STRUCT: `probability_alive`, `expected_purchases`, `purchases_low`, `purchases_high`, `expected_value`, `value_low` and `value_high`,
+the last three as multiples of `value_scale`.
+
+Parameters:
+- customers: the rows of `clv_customers`.
+- trained: a model of `fit_clv`.
+- days_ahead: days after the end of the observation.
+- share: the share of customers within the intervals; NULL makes none.
+
+Example:
+WITH orders AS (SELECT i % 40 AS customer, DATE '2010-01-01' + CAST((i * i * 7 + i) % 300 AS INTEGER) AS day FROM range(120) numbers(i)),
+    known(n_repeat, last_days, age_days, repeat_value) AS (VALUES (2, 213, 272, NULL::DOUBLE))
+SELECT round(forecast.probability_alive, 3) AS alive
+FROM footfall.internal.clv_forecasts(known, (SELECT model FROM footfall.fit_clv(orders, customer, day)), 90, NULL);$$;
+
+CREATE MACRO footfall.internal.check_coverage(function_name, coverage) AS
+footfall.internal.check_option(
+    coverage IS NULL OR TRY_CAST(CAST(coverage AS VARCHAR) AS DOUBLE) BETWEEN 0.01 AND 0.999, function_name, 'coverage', coverage,
+    'a share from 0.01 to 0.999, or NULL for no intervals'
+);
+
+COMMENT ON MACRO footfall.internal.check_coverage IS $$True, or the error for a share that no interval can hold.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- coverage: a number, or NULL.
+
+Example:
+SELECT footfall.internal.check_coverage('clv', 0.9) AS is_right;$$;
+
+CREATE MACRO footfall.main.clv(
+    tbl, customer_id, ts, model, horizon := INTERVAL 90 DAYS, amount := NULL, as_of := NULL, order_id := NULL, coverage := 0.9, time_zone := NULL
+) AS TABLE
+WITH ff_order_days AS MATERIALIZED (
+    FROM footfall.internal.clv_days(
+        'clv', tbl, customer_id, ts, amount, order_id, time_zone, until_day := footfall.internal.moment_option('clv', 'as_of', as_of)
+    )
+),
+ff_given AS MATERIALIZED (
+    SELECT footfall.internal.clv_given('clv', model) AS trained
+),
+ff_end AS MATERIALIZED (
+    SELECT coalesce(
+        CAST(footfall.internal.moment_option('clv', 'as_of', as_of) AS DATE),
+        -- The model has seen the shop until its own end, whoever is asked about here.
+        greatest((SELECT max(last_row_day) FROM ff_order_days), DATE '1970-01-01' + CAST(system.main.clv_model_info(trained, 'clv').as_of_day AS INTEGER))
+    ) AS last_day_seen
+    FROM ff_given
+),
+ff_known AS MATERIALIZED (
+    FROM footfall.internal.clv_customers('clv', ff_order_days, (SELECT last_day_seen FROM ff_end))
+),
+ff_expected AS NOT MATERIALIZED (
+    FROM footfall.internal.clv_forecasts(
+        ff_known,
+        (SELECT trained FROM ff_given),
+        (SELECT footfall.internal.horizon_days('clv', 'horizon', horizon, last_day_seen) FROM ff_end),
+        TRY_CAST(CAST(coverage AS VARCHAR) AS DOUBLE)
+    )
+)
+SELECT
+    footfall.internal.unmarked(buyer) AS customer_id,
+    n_repeat AS frequency,
+    CAST(last_days AS INTEGER) AS recency,
+    CAST(age_days AS INTEGER) AS age,
+    forecast.probability_alive AS probability_alive,
+    forecast.expected_purchases AS expected_purchases,
+    CAST(forecast.purchases_low AS BIGINT) AS purchases_low,
+    CAST(forecast.purchases_high AS BIGINT) AS purchases_high,
+    forecast.expected_value * value_scale AS expected_value,
+    forecast.value_low * value_scale AS value_low,
+    forecast.value_high * value_scale AS value_high,
+    repeat_value AS mean_value,
+    (SELECT last_day_seen FROM ff_end) AS as_of
+FROM ff_expected
+WHERE (SELECT
+    footfall.internal.check_coverage('clv', coverage)
+    AND footfall.internal.horizon_days('clv', 'horizon', horizon, last_day_seen) > 0
+    AND (footfall.internal.moment_option('clv', 'as_of', as_of) IS NOT NULL OR as_of IS NULL)
+    AND system.main.clv_model_info((SELECT trained FROM ff_given), 'clv') IS NOT NULL
+    FROM ff_end
+);
+
+COMMENT ON MACRO TABLE footfall.main.clv IS $$What each customer will bring: purchases and money within a horizon, and whether he still is a customer.
+
+One row per customer, in no particular order: `customer_id`, `frequency` (days with a purchase after the first such day), `recency` (days from the first
+purchase to the last), `age` (days from the first purchase to `as_of`), `probability_alive` (that he has not stopped), `expected_purchases` (days with a
+purchase in the horizon) and `expected_value` (their money), `purchases_low`, `purchases_high`, `value_low`, `value_high`, `mean_value` (of a repeat day so far, refunds taken off;
+NULL without one) and `as_of`. Multiply nothing: `expected_value` is the money after the chance that nobody comes.
+
+**The intervals are those of a prediction**: what this customer really brings lies within with the `coverage` that was asked for, if customers are as the
+model says; for most customers they begin at 0. They are no intervals of the expectation, which the parameters of some thousand customers make known to a few
+percent, and that uncertainty is not in them. The purchases of many customers vary less than each: add up `expected_value`, never the ends.
+
+In BG/NBD nobody stops before the second purchase, so who bought once has a `probability_alive` of 1 and few expected purchases: read the latter.
+Days, orders and refunds count as in `fit_clv`. A customer whose repeat purchases were all sent back has spent 0. Without `amount`, or with one and without
+repeat purchases, `expected_value` is that of the mean customer; without money in the model it is NULL, and where the mean is infinite.
+
+Parameters:
+- tbl, customer_id, ts, amount, order_id, time_zone: as in `fit_clv`. The customers need not be those that the model was learned from.
+- model: a model of `fit_clv`, such as (SELECT model FROM clv_model).
+- horizon: INTERVAL from 1 day to 100 years, from the day after `as_of` on.
+- as_of: DATE, the end of the observation; later rows are left out. NULL is the last day in the data or that of the model, whichever is later.
+- coverage: the share of customers whose purchases (and money) the intervals are to hold; NULL makes none, which is quicker.
+
+Example:
+WITH orders AS (
+    SELECT i % 40 AS customer, DATE '2010-01-01' + CAST((i * i * 7 + i) % 300 AS INTEGER) AS day, 10 + i % 17 AS price FROM range(120) numbers(i)),
+    learned AS (FROM footfall.fit_clv(orders, customer, day, amount := price))
+SELECT customer_id, frequency, recency, age, round(probability_alive, 3) AS probability_alive, round(expected_purchases, 3) AS expected_purchases, round(expected_value, 2) AS expected_value
+FROM footfall.clv(orders, customer, day, (SELECT model FROM learned), horizon := INTERVAL 90 DAYS, amount := price) ORDER BY customer_id LIMIT 5;$$;

@@ -91,7 +91,7 @@ pub fn values_value(fit: &GammaGammaFit) -> Value {
     let mut fields: Vec<Value> = [found.p, found.q, found.v].map(Value::from).into();
     fields.extend(fit.errors.map(known));
     fields.extend([
-        found.expected(0.0, 0.0).into(),
+        found.expected(0.0).map(|multiple| multiple * found.v).into(),
         fit.log_likelihood.into(),
         (fit.n as i64).into(),
         fit.converged.into(),

@@ -42,47 +42,58 @@ impl Outlook {
         self.at_least.partition_point(|&more| more > 1.0 - probability)
     }
 
-    /// The least value that all purchases together do not exceed with the `probability`: `n` purchases so far had the
-    /// mean `value`. 0 where no purchase is so likely.
-    pub fn value(&self, values: &GammaGamma, n: f64, value: f64, probability: f64) -> f64 {
-        if self.purchases(probability) == 0 {
+    /// The least value that all purchases together do not exceed with the `probability`, after `n` purchases of known
+    /// value: as a multiple of v and the sum of those values. 0 where no purchase is so likely.
+    pub fn value(&self, values: &GammaGamma, n: f64, probability: f64) -> f64 {
+        let none = 1.0 - self.at_least.first().unwrap_or(&0.0);
+        if none >= probability {
             return 0.0;
         }
         let shape = values.p * n + values.q;
-        // The sum over its own rate parameter, as odds; between 0 and a share of 1 the search is of one size.
-        let below = |share: f64| self.probability_below(values.p, shape, share) - probability;
-        let (mut low, mut high) = (0.0, 1.0);
-        let (mut at_low, mut at_high) = (below(low), below(high));
-        for _ in 0..200 {
-            // Illinois: the secant, where the end that stays loses half its weight; halving keeps it from creeping.
-            let secant = high - at_high * (high - low) / (at_high - at_low);
-            let middle = if secant > low && secant < high { secant } else { 0.5 * (low + high) };
-            let at_middle = below(middle);
-            if at_middle.abs() < 1e-10 || high - low < 1e-13 {
-                (low, high) = (middle, middle);
-                break;
-            }
-            if (at_middle < 0.0) == (at_low < 0.0) {
-                (low, at_low, at_high) = (middle, at_middle, 0.5 * at_high);
-            } else {
-                (high, at_high, at_low) = (middle, at_middle, 0.5 * at_low);
-            }
-        }
-        let share = 0.5 * (low + high);
-        (values.v + n * value) * share / (1.0 - share)
+        let exactly = self.exactly();
+        let below = |share: f64| {
+            let several = exactly.iter().map(|&(count, probability)| {
+                probability * beta_cdf(values.p * count, shape, share, 1.0 - share)
+            });
+            none + several.sum::<f64>() - probability
+        };
+        let share = crossing(below, none - probability, 1.0 - probability);
+        share / (1.0 - share)
     }
 
-    /// The probability that the sum of the values is at most share / (1 - share) times the rate parameter of what is
-    /// known of this customer.
-    fn probability_below(&self, p: f64, shape: f64, share: f64) -> f64 {
+    /// Numbers of purchases from 1 on with their probabilities, without those that are of no account.
+    fn exactly(&self) -> Vec<(f64, f64)> {
         let following = self.at_least.iter().skip(1).chain(std::iter::once(&0.0));
         let exactly = self.at_least.iter().zip(following).map(|(this, next)| this - next);
-        let none = 1.0 - self.at_least.first().unwrap_or(&0.0);
-        let terms = exactly.enumerate().filter(|&(_, probability)| probability > 1e-12);
-        none + terms
-            .map(|(n, probability)| probability * beta_cdf(p * (n as f64 + 1.0), shape, share, 1.0 - share))
-            .sum::<f64>()
+        let counted = exactly.enumerate().map(|(n, probability)| (n as f64 + 1.0, probability));
+        counted.filter(|&(_, probability)| probability > 1e-9).collect()
     }
+}
+
+/// Where a rising function of 0 to 1 crosses 0, to seven digits of its value: the secant, where an end that stays twice
+/// counts half (the Illinois way, Dowell and Jarratt, BIT 11, 1971), and halves where that creeps.
+fn crossing(function: impl Fn(f64) -> f64, at_0: f64, at_1: f64) -> f64 {
+    let (mut low, mut high, mut at_low, mut at_high) = (0.0, 1.0, at_0, at_1);
+    let mut last_side = 0;
+    for turn in 0..200 {
+        let secant = (low * at_high - high * at_low) / (at_high - at_low);
+        let within = turn % 3 < 2 && secant > low && secant < high;
+        let middle = if within { secant } else { 0.5 * (low + high) };
+        let at_middle = function(middle);
+        if at_middle.abs() < 1e-7 || high - low < 1e-14 {
+            return middle;
+        }
+        let side = if at_middle < 0.0 { -1 } else { 1 };
+        if side < 0 {
+            (low, at_low) = (middle, at_middle);
+            at_high *= if side == last_side { 0.5 } else { 1.0 };
+        } else {
+            (high, at_high) = (middle, at_middle);
+            at_low *= if side == last_side { 0.5 } else { 1.0 };
+        }
+        last_side = side;
+    }
+    0.5 * (low + high)
 }
 
 /// The probability that a customer has not stopped.

@@ -46,12 +46,11 @@ impl GammaGamma {
         }
     }
 
-    /// The expected value of the next purchase of a customer whose `n` purchases had the mean `value`; without any
-    /// that of all customers. Nothing where the mean is infinite.
-    pub fn expected(&self, n: f64, value: f64) -> Option<f64> {
-        let below = self.p * n + self.q - 1.0;
-        let mean = self.p * (self.v + n * value) / below;
-        (below > 0.0 && mean.is_finite()).then_some(mean)
+    /// The expected value of the next purchase of a customer of whose purchases `n` are known, as a multiple of v and the
+    /// sum of their values; of somebody without any it is that of all customers. Nothing where the mean is infinite.
+    pub fn expected(&self, n: f64) -> Option<f64> {
+        let multiple = self.p / (self.p * n + self.q - 1.0);
+        (multiple > 0.0 && multiple.is_finite()).then_some(multiple)
     }
 
     /// What is at a limit, in words.

@@ -1,18 +1,18 @@
-//! `clv_forecast(model, x, t_x, age, value, horizon, coverage)`: what a customer will bring. Times are in days; a `value`
-//! of NaN is not known, and a `coverage` of 0 asks for no intervals.
+//! `clv_forecast(model, x, t_x, age, n_known, horizon, coverage)`: what customers of the same history will bring. Times
+//! are in days; of `n_known` purchases the value is known, and a `coverage` of 0 asks for no intervals. The fields from
+//! `expected_value` on are multiples of `prior_value` and the sum of the known values.
 
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
 use footfall::value::customers::Customer;
 use footfall::value::forecast::Outlook;
-use footfall::value::gamma_gamma::GammaGamma;
 use footfall::value::model::ClvModel;
 use std::error::Error;
 
 pub struct ClvForecast;
 
-const FIELDS: [&str; 7] = [
+const FIELDS: [&str; 8] = [
     "probability_alive",
     "expected_purchases",
     "purchases_low",
@@ -20,6 +20,7 @@ const FIELDS: [&str; 7] = [
     "expected_value",
     "value_low",
     "value_high",
+    "prior_value",
 ];
 
 impl Scalar for ClvForecast {
@@ -68,28 +69,23 @@ impl Scalar for ClvForecast {
 
 fn forecast(
     model: &ClvModel,
-    [x, t_x, age, value, horizon, coverage]: [f64; 6],
-) -> Result<[Option<f64>; 7], Box<dyn Error>> {
+    [x, t_x, age, n_known, horizon, coverage]: [f64; 6],
+) -> Result<[Option<f64>; 8], Box<dyn Error>> {
     let unit = model.days_per_unit;
     let customer = Customer::new("customers", x, t_x / unit, age / unit)?;
     let outlook = Outlook::new(&model.purchases, &customer, horizon / unit);
     let ends = (coverage > 0.0).then_some([0.5 - 0.5 * coverage, 0.5 + 0.5 * coverage]);
-    let [purchases_low, purchases_high] =
-        [0, 1].map(|end| ends.map(|ends| outlook.purchases(ends[end]) as f64));
-    // Somebody whose purchases were all sent back has spent nothing, and not less.
-    let known = if value.is_nan() { (0.0, 0.0) } else { (x, value.max(0.0)) };
-    let expected = |values: &GammaGamma| Some(outlook.expected * values.expected(known.0, known.1)?);
-    let value_at = |end: usize| {
-        let values = model.values.as_ref()?;
-        Some(outlook.value(values, known.0, known.1, ends?[end]))
-    };
+    let [purchases_low, purchases_high] = [0, 1].map(|end| ends.map(|ends| outlook.purchases(ends[end]) as f64));
+    let values = model.values.as_ref();
+    let [value_low, value_high] = [0, 1].map(|end| Some(outlook.value(values?, n_known, ends?[end])));
     Ok([
         Some(outlook.alive),
         Some(outlook.expected),
         purchases_low,
         purchases_high,
-        model.values.as_ref().and_then(expected),
-        value_at(0),
-        value_at(1),
+        values.and_then(|values| Some(outlook.expected * values.expected(n_known)?)),
+        value_low,
+        value_high,
+        values.map(|values| values.v),
     ])
 }
