@@ -68,14 +68,17 @@ Parameters:
 Example:
 SELECT footfall.internal.days_per_unit('fit_clv', 'week') AS days;$$;
 
-CREATE MACRO footfall.internal.horizon_days(function_name, argument_name, given, from_day) AS
+CREATE MACRO footfall.internal.horizon_days(function_name, argument_name, given, from_day, back := false) AS
 CASE WHEN footfall.internal.check_option(
-    footfall.internal.duration(function_name, argument_name, given) BETWEEN INTERVAL 1 DAY AND INTERVAL 36525 DAY,
+    footfall.internal.duration(function_name, argument_name, given) BETWEEN INTERVAL 1 DAY AND INTERVAL 100 YEAR,
     function_name, argument_name, given, 'an INTERVAL from 1 day to 100 years'
 ) THEN [
     -- Months are as long as they are on the calendar, up to where it has room for another century.
-    CAST(start_day + footfall.internal.duration(function_name, argument_name, given) AS DATE) - start_day
-    FOR start_day IN [least(greatest(coalesce(from_day, DATE '2000-01-01'), DATE '0001-01-01'), DATE '100000-01-01')]
+    CASE WHEN back
+        THEN start_day - CAST(start_day - footfall.internal.duration(function_name, argument_name, given) AS DATE)
+        ELSE CAST(start_day + footfall.internal.duration(function_name, argument_name, given) AS DATE) - start_day
+    END
+    FOR start_day IN [least(greatest(coalesce(from_day, DATE '2000-01-01'), DATE '1000-01-01'), DATE '100000-01-01')]
 ][1] END;
 
 COMMENT ON MACRO footfall.internal.horizon_days IS $$The whole days of an interval from a day on, or the error for one that is none.
@@ -85,6 +88,7 @@ Parameters:
 - argument_name: the argument's name, for the message.
 - given: an INTERVAL from 1 day to 100 years.
 - from_day: DATE.
+- back: whether the days before it are meant, and not those after it.
 
 Example:
 SELECT footfall.internal.horizon_days('clv', 'horizon', INTERVAL 3 MONTHS, DATE '2010-12-09') AS days;$$;
@@ -311,11 +315,13 @@ SELECT customers, repeat_customers, round(mean_rate, 3) AS mean_rate, round(mean
 FROM footfall.fit_clv(orders, customer, day, amount := price);$$;
 
 CREATE MACRO footfall.internal.clv_given(function_name, given) AS
-CASE WHEN footfall.internal.check_option(
-    typeof(given) = 'BLOB' AND given IS NOT NULL, function_name, 'model', CASE WHEN given IS NOT NULL THEN 'a ' || left(typeof(given), 200) END,
-    'one of footfall.fit_clv: (SELECT model FROM the_table_of_fit_clv); there is none where nobody bought'
--- By way of a list, because DuckDB does not plan a cast of what can be no BLOB, such as a number.
-) THEN TRY_CAST(given AS BLOB) END;
+CASE WHEN typeof(given) = 'BLOB' AND given IS NOT NULL
+    THEN TRY_CAST(given AS BLOB)
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''model'' is ', CASE WHEN given IS NULL THEN 'NULL' ELSE 'of type ' || left(typeof(given), 200) END,
+        '; allowed: one of footfall.fit_clv, such as (SELECT model FROM the_table_of_fit_clv); there is none where nobody bought'
+    ))
+END;
 
 COMMENT ON MACRO footfall.internal.clv_given IS $$A model of `fit_clv`, or the error for what is none.
 
@@ -390,7 +396,7 @@ Example:
 SELECT footfall.internal.check_coverage('clv', 0.9) AS is_right;$$;
 
 CREATE MACRO footfall.main.clv(
-    tbl, customer_id, ts, model, horizon := INTERVAL 90 DAYS, amount := NULL, as_of := NULL, order_id := NULL, coverage := 0.9, time_zone := NULL
+    tbl, customer_id, ts, model, horizon := INTERVAL '90 days', amount := NULL, as_of := NULL, order_id := NULL, coverage := 0.9, time_zone := NULL
 ) AS TABLE
 WITH ff_order_days AS MATERIALIZED (
     FROM footfall.internal.clv_days(
@@ -431,7 +437,7 @@ SELECT
     forecast.expected_value * value_scale AS expected_value,
     forecast.value_low * value_scale AS value_low,
     forecast.value_high * value_scale AS value_high,
-    repeat_value AS mean_value,
+    repeat_value,
     (SELECT last_day_seen FROM ff_end) AS as_of
 FROM ff_expected
 WHERE (SELECT
@@ -446,7 +452,7 @@ COMMENT ON MACRO TABLE footfall.main.clv IS $$What each customer will bring: pur
 
 One row per customer, in no particular order: `customer_id`, `frequency` (days with a purchase after the first such day), `recency` (days from the first
 purchase to the last), `age` (days from the first purchase to `as_of`), `probability_alive` (that he has not stopped), `expected_purchases` (days with a
-purchase in the horizon) and `expected_value` (their money), `purchases_low`, `purchases_high`, `value_low`, `value_high`, `mean_value` (of a repeat day so far, refunds taken off;
+purchase in the horizon) and `expected_value` (their money), `purchases_low`, `purchases_high`, `value_low`, `value_high`, `repeat_value` (the mean money of a repeat day so far, refunds taken off;
 NULL without one) and `as_of`. Multiply nothing: `expected_value` is the money after the chance that nobody comes.
 
 **The intervals are those of a prediction**: what this customer really brings lies within with the `coverage` that was asked for, if customers are as the
@@ -470,3 +476,161 @@ WITH orders AS (
     learned AS (FROM footfall.fit_clv(orders, customer, day, amount := price))
 SELECT customer_id, frequency, recency, age, round(probability_alive, 3) AS probability_alive, round(expected_purchases, 3) AS expected_purchases, round(expected_value, 2) AS expected_value
 FROM footfall.clv(orders, customer, day, (SELECT model FROM learned), horizon := INTERVAL 90 DAYS, amount := price) ORDER BY customer_id LIMIT 5;$$;
+
+CREATE MACRO footfall.main.clv_report(
+    tbl, customer_id, ts, holdout := INTERVAL '90 days', amount := NULL, as_of := NULL, order_id := NULL, time_unit := 'week', family := 'auto', time_zone := NULL
+) AS TABLE
+WITH ff_order_days AS MATERIALIZED (
+    FROM footfall.internal.clv_days(
+        'clv_report', tbl, customer_id, ts, amount, order_id, time_zone, until_day := footfall.internal.moment_option('clv_report', 'as_of', as_of)
+    )
+),
+ff_last AS MATERIALIZED (
+    SELECT coalesce(CAST(footfall.internal.moment_option('clv_report', 'as_of', as_of) AS DATE), max(last_row_day)) AS last_day_seen FROM ff_order_days
+),
+ff_held AS MATERIALIZED (
+    SELECT
+        last_day_seen,
+        CAST(footfall.internal.horizon_days('clv_report', 'holdout', holdout, last_day_seen, back := true) AS INTEGER) AS held_days
+    FROM ff_last
+),
+ff_end AS MATERIALIZED (
+    SELECT last_day_seen, held_days, last_day_seen - held_days AS cut_day FROM ff_held
+),
+ff_known AS MATERIALIZED (
+    FROM footfall.internal.clv_customers('clv_report', ff_order_days, (SELECT cut_day FROM ff_end))
+),
+ff_fitted AS MATERIALIZED (
+    FROM footfall.internal.clv_fitted('clv_report', ff_known, (SELECT cut_day FROM ff_end), time_unit, family)
+),
+ff_expected AS NOT MATERIALIZED (
+    FROM footfall.internal.clv_forecasts(ff_known, (SELECT model_bytes FROM ff_fitted), (SELECT held_days FROM ff_end), NULL)
+),
+ff_happened AS (
+    SELECT
+        buyer,
+        count(*) FILTER (has_purchase) AS n_happened,
+        footfall.internal.rounded(footfall.internal.exact_sum(day_total), least(sum(day_gross), 1e15), 15) AS value_happened
+    FROM ff_order_days
+    CROSS JOIN ff_end
+    WHERE order_day > cut_day
+    GROUP BY buyer
+),
+ff_beside AS (
+    SELECT
+        ff_expected.buyer,
+        n_repeat,
+        coalesce(n_happened, 0) AS n_happened,
+        forecast.expected_purchases AS model_purchases,
+        -- Whoever became a customer on the last day has shown no rate.
+        coalesce(n_repeat / nullif(age_days, 0) * held_days, 0) AS rate_purchases,
+        CASE WHEN forecast.prior_value IS NOT NULL THEN coalesce(value_happened, 0) END AS value_happened,
+        forecast.expected_value * value_scale AS model_value
+    FROM ff_expected
+    LEFT JOIN ff_happened ON ff_happened.buyer = ff_expected.buyer
+    CROSS JOIN ff_end
+),
+ff_mean AS MATERIALIZED (
+    SELECT sum(n_happened) / count(*) AS mean_purchases FROM ff_beside
+),
+ff_placed AS (
+    SELECT
+        *,
+        abs(n_happened - model_purchases) AS model_off,
+        abs(n_happened - rate_purchases) AS rate_off,
+        abs(n_happened - mean_purchases) AS mean_off,
+        -- Equal expectations are in one decile: that of their middle customer.
+        CAST(least(
+            (10 * (2 * count(*) OVER least_first - count(*) OVER same)) // (2 * count(*) OVER ()), 9
+        ) AS INTEGER) AS tenth
+    FROM ff_beside
+    CROSS JOIN ff_mean
+    WINDOW least_first AS (ORDER BY model_purchases ASC), same AS (PARTITION BY model_purchases)
+),
+ff_groups AS (
+    SELECT 1 AS place, 0 AS position, 'all' AS part_name, 'all customers' AS group_name, * FROM ff_placed
+    UNION ALL
+    SELECT
+        2, least(n_repeat, 7), 'repeat purchases', CASE WHEN n_repeat < 7 THEN CAST(n_repeat AS VARCHAR) ELSE '7 or more' END, *
+    FROM ff_placed
+    UNION ALL
+    SELECT 3, 9 - tenth, 'decile', CAST(10 - tenth AS VARCHAR), * FROM ff_placed
+),
+-- Sums of whole multiples of 2^-60, which end in the same digits in any order.
+ff_sums AS (
+    SELECT
+        place,
+        position,
+        part_name,
+        group_name,
+        count(*) AS n_customers,
+        sum(n_happened) AS happened_total,
+        footfall.internal.fixed_sum(model_purchases, pow(2, 60)) AS model_total,
+        footfall.internal.fixed_sum(rate_purchases, pow(2, 60)) AS rate_total,
+        footfall.internal.fixed_sum(model_off, pow(2, 60)) AS model_off_total,
+        footfall.internal.fixed_sum(rate_off, pow(2, 60)) AS rate_off_total,
+        footfall.internal.fixed_sum(mean_off, pow(2, 60)) AS mean_off_total,
+        footfall.internal.fixed_sum(rate_off - model_off, pow(2, 60)) AS gain_total,
+        footfall.internal.fixed_sum((rate_off - model_off) * (rate_off - model_off), pow(2, 60)) AS gain_squares,
+        footfall.internal.exact_sum(value_happened) AS value_total,
+        footfall.internal.exact_sum(model_value) AS model_value_total,
+        any_value(mean_purchases) AS mean_purchases
+    FROM ff_groups
+    GROUP BY place, position, part_name, group_name
+)
+SELECT
+    part_name AS part,
+    group_name AS "group",
+    n_customers AS customers,
+    happened_total / n_customers AS happened,
+    model_total / n_customers AS expected,
+    rate_total / n_customers AS naive_rate,
+    mean_purchases AS mean,
+    model_total / nullif(happened_total, 0) - 1 AS expected_bias,
+    rate_total / nullif(happened_total, 0) - 1 AS naive_rate_bias,
+    model_off_total / n_customers AS expected_error,
+    rate_off_total / n_customers AS naive_rate_error,
+    mean_off_total / n_customers AS mean_error,
+    gain_total / n_customers AS gain,
+    CASE WHEN n_customers > 1
+        THEN sqrt(greatest(gain_squares - gain_total * gain_total / n_customers, 0) / (n_customers - 1) / n_customers)
+    END AS gain_standard_error,
+    value_total / n_customers AS happened_value,
+    model_value_total / n_customers AS expected_value,
+    model_value_total / nullif(value_total, 0) - 1 AS expected_value_bias,
+    (SELECT cut_day FROM ff_end) AS fitted_until,
+    (SELECT last_day_seen FROM ff_end) AS as_of
+FROM ff_sums
+WHERE (SELECT
+    footfall.internal.horizon_days('clv_report', 'holdout', holdout, DATE '2000-01-01') > 0
+    AND footfall.internal.days_per_unit('clv_report', time_unit) > 0
+    AND (footfall.internal.moment_option('clv_report', 'as_of', as_of) IS NOT NULL OR as_of IS NULL)
+    AND footfall.internal.check_option(
+        (SELECT count(*) FROM ff_order_days WHERE buyer IS NOT NULL AND has_purchase) = 0 OR (SELECT count(*) FROM ff_known) > 0,
+        'clv_report', 'holdout', holdout, 'less than the data span: nobody had bought before it'
+    )
+)
+ORDER BY place ASC, position ASC;
+
+COMMENT ON MACRO TABLE footfall.main.clv_report IS $$How good the predictions of `clv` were on the last months of these data, beside counting.
+
+The model is fitted to what was known before the `holdout`, and what it expected of each customer then is compared with what happened. Rows: `part` 'all'
+(one), 'repeat purchases' (by days with a purchase after the first until then: 0 to 6, '7 or more') and 'decile' (by what was expected: 1 is the highest; equal expectations are in
+the same one, so some may be missing); `group`, `customers`; per customer the purchase days in the holdout: `happened`, `expected` by the model, `naive_rate` (his repeat days
+per day so far, which knows no dropout) and `mean` (the mean of what happened, the same for all: known only afterwards);
+`expected_bias` and `naive_rate_bias` (total over what happened, less 1); the mean absolute errors `expected_error`, `naive_rate_error` and `mean_error`; `gain` (the
+second less the first: above 0 the model is better than the naive rate) with its `gain_standard_error` over the customers: a gain of less than two of them is none.
+With an `amount` also `happened_value` (refunds taken off), `expected_value` and `expected_value_bias` per customer; `fitted_until`, the last day that the model saw, and `as_of`, the last day of all.
+
+Customers who came during the holdout are not part of it. `expected_bias` is what to look at before a budget: where a shop grows, sells with the season or
+loses customers, the future differs from the past and the bias says by how much. Days, orders and refunds count as in `fit_clv`.
+
+Parameters:
+- tbl, customer_id, ts, amount, as_of, order_id, time_unit, family, time_zone: as in `fit_clv`.
+- holdout: INTERVAL from 1 day on, the last part of the data, which the model does not see.
+
+Example:
+WITH orders AS (
+    SELECT i % 40 AS customer, DATE '2010-01-01' + CAST((i * i * 7 + i) % 300 AS INTEGER) AS day, 10 + i % 17 AS price FROM range(120) numbers(i))
+SELECT part, "group", customers, happened, round(expected, 3) AS expected, round(naive_rate, 3) AS naive_rate, round(gain, 3) AS gain
+FROM footfall.clv_report(orders, customer, day, holdout := INTERVAL 60 DAYS, amount := price) LIMIT 5;$$;

@@ -3,7 +3,7 @@
 use footfall::random::Random;
 use footfall::value::customers::{Customer, Customers};
 use footfall::value::forecast::Outlook;
-use footfall::value::gamma_gamma::{GammaGamma, Values};
+use footfall::value::gamma_gamma::{self, GammaGamma, Values};
 use footfall::value::model::ClvModel;
 use footfall::value::purchases::{self, Choice, Family, Likelihood, Purchases, PurchasesFit};
 use proptest::prelude::*;
@@ -63,7 +63,13 @@ fn parameters(fit: &PurchasesFit) -> [f64; 4] {
 }
 
 fn bits(purchases: &Purchases) -> [u64; 4] {
-    [purchases.rate, purchases.rate_dispersion, purchases.dropout, purchases.dropout_dispersion].map(f64::to_bits)
+    [
+        purchases.rate,
+        purchases.rate_dispersion,
+        purchases.dropout,
+        purchases.dropout_dispersion,
+    ]
+    .map(f64::to_bits)
 }
 
 fn bgnbd(r: f64, alpha: f64, a: f64, b: f64) -> Purchases {
@@ -84,8 +90,90 @@ fn the_parameters_that_customers_were_drawn_with_are_found() {
     let fit = purchases::fit(&customers, Choice::Auto).unwrap();
     assert!(fit.converged && fit.purchases.boundaries().is_empty());
     for ((found, error), expected) in parameters(&fit).into_iter().zip(fit.errors).zip(CDNOW) {
-        assert!((found - expected).abs() < 4.0 * error && error < 0.3 * expected, "{found} ± {error}, {expected}");
+        assert!(
+            (found - expected).abs() < 4.0 * error && error < 0.3 * expected,
+            "{found} ± {error}, {expected}"
+        );
     }
+}
+
+/// CDNOW's customers as they ship with the PyPI package lifetimes 0.11.3 (MIT):
+///   d = lifetimes.datasets.load_cdnow_summary(); m = load_cdnow_summary_data_with_monetary_value()
+///   d.join(m.monetary_value, on='ID')[['frequency', 'recency', 'T', 'monetary_value']].sort_values(...)
+fn cdnow() -> Vec<[f64; 4]> {
+    let lines = include_str!("recorded/cdnow.csv").lines().skip(1);
+    let number = |text: &str| text.parse().unwrap();
+    lines
+        .map(|line| line.split(',').map(number).collect::<Vec<f64>>().try_into().unwrap())
+        .collect()
+}
+
+fn rounded(value: f64, digits: i32) -> f64 {
+    (value * 10f64.powi(digits)).round() / 10f64.powi(digits)
+}
+
+/// The published answers: Fader, Hardie and Lee (2005), table 2; Fader and Hardie (2013), section 4.
+#[test]
+fn cdnow_gives_the_published_parameters() {
+    let customers = cdnow()
+        .iter()
+        .map(|&[x, t_x, age, _]| (customer(x, t_x, age), 1))
+        .collect();
+    let fit = purchases::fit(&Customers::new(customers), Choice::Auto).unwrap();
+    assert_eq!(
+        parameters(&fit).map(|value| rounded(value, 3)),
+        [0.243, 4.414, 0.793, 2.426]
+    );
+    assert_eq!(rounded(fit.log_likelihood, 1), -9582.4);
+    // lifetimes 0.11.3: BetaGeoFitter(0).fit(d.frequency, d.recency, d['T']).standard_errors_
+    assert_eq!(fit.errors.map(|error| rounded(error, 2)), [0.01, 0.38, 0.19, 0.71]);
+    let values = Values::new(cdnow().iter().map(|&[x, _, _, value]| (x, value, 1)));
+    let fit = gamma_gamma::fit(&values).unwrap();
+    let GammaGamma { p, q, v } = fit.values;
+    assert_eq!((rounded(p, 2), rounded(q, 2), rounded(v, 2)), (6.25, 3.74, 15.45));
+    assert!(fit.converged && fit.errors.iter().all(|error| *error > 0.0));
+}
+
+/// How often what came to pass lies within the intervals that were forecast from fitted parameters.
+#[test]
+fn intervals_hold_what_they_promise() {
+    let mut random = Random::new(5);
+    let people: Vec<_> = (0..4000).map(|_| draw(&mut random, CDNOW, 60.0)).collect();
+    let customers = Customers::new(people.iter().map(|(customer, ..)| (*customer, 1)).collect());
+    let fit = purchases::fit(&customers, Choice::Auto).unwrap();
+    let values = GammaGamma {
+        p: 6.25,
+        q: 3.74,
+        v: 15.45,
+    };
+    let (mut held, mut above, mut held_value, mut total, mut expected) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for (customer, rate, dropout, alive) in &people {
+        let outlook = Outlook::new(&fit.purchases, customer, 39.0);
+        let n = match alive {
+            true => buy(&mut random, *rate, *dropout, 0.0, 39.0).0,
+            false => 0.0,
+        };
+        let own = gamma(&mut random, values.q) / values.v;
+        let mut spent = |n: f64| (0..n as usize).map(|_| gamma(&mut random, values.p) / own).sum::<f64>();
+        let (before, after) = (spent(customer.x), spent(n));
+        let [low, high] = [0.05, 0.95].map(|end| outlook.purchases(end) as f64);
+        held += f64::from(u8::from((low..=high).contains(&n)));
+        above += f64::from(u8::from(n > high));
+        let [low, high] = [0.05, 0.95].map(|end| (values.v + before) * outlook.value(&values, customer.x, end));
+        held_value += f64::from(u8::from((low..=high).contains(&after)));
+        total += n;
+        expected += outlook.expected;
+    }
+    let share = |count: f64| count / people.len() as f64;
+    // Nine in ten, or more where the number has few values, and those who exceed it at most one in twenty; five standard errors.
+    assert!(
+        share(held) > 0.9 - 5.0 * 0.0048 && share(above) < 0.05 + 5.0 * 0.0035,
+        "{} {}",
+        share(held),
+        share(above)
+    );
+    assert!(share(held_value) > 0.9 - 5.0 * 0.0048, "{}", share(held_value));
+    assert!((expected / total - 1.0).abs() < 0.1, "{expected} and {total}");
 }
 
 #[test]
@@ -110,12 +198,18 @@ fn nobody_stops_where_nobody_did() {
 #[test]
 fn extreme_populations_have_an_answer() {
     let fit = |customers: &[(f64, f64, f64)]| {
-        let customers = customers.iter().map(|&(x, t_x, age)| (customer(x, t_x, age), 1)).collect();
+        let customers = customers
+            .iter()
+            .map(|&(x, t_x, age)| (customer(x, t_x, age), 1))
+            .collect();
         purchases::fit(&Customers::new(customers), Choice::Auto)
     };
     assert!(fit(&[]).is_none());
     let once = fit(&[(0.0, 0.0, 10.0), (0.0, 0.0, 0.0)]).unwrap();
-    assert_eq!((once.purchases.rate, once.purchases.boundaries()), (0.0, vec!["nobody bought again"]));
+    assert_eq!(
+        (once.purchases.rate, once.purchases.boundaries()),
+        (0.0, vec!["nobody bought again"])
+    );
     for customers in [
         &[(3.0, 10.0, 12.0)][..],
         &[(1.0, 1.0, 1.0)],
@@ -126,7 +220,10 @@ fn extreme_populations_have_an_answer() {
         &[(1e6, 10.0, 10.0), (0.0, 0.0, 10.0)],
     ] {
         let found = fit(customers).unwrap();
-        assert!(found.log_likelihood.is_finite() && found.purchases.check().is_ok(), "{customers:?}: {found:?}");
+        assert!(
+            found.log_likelihood.is_finite() && found.purchases.check().is_ok(),
+            "{customers:?}: {found:?}"
+        );
         for &(x, t_x, age) in customers {
             let outlook = Outlook::new(&found.purchases, &customer(x, t_x, age), 10.0);
             assert!(outlook.expected >= 0.0 && outlook.expected.is_finite() && (0.0..=1.0).contains(&outlook.alive));
@@ -178,7 +275,11 @@ fn expected_purchases_agree_with_the_hypergeometric_function() {
     for &([r, alpha, a, b], [x, t_x, age, time], alive, expected) in EXPECTED {
         let outlook = Outlook::new(&bgnbd(r, alpha, a, b), &customer(x, t_x, age), time);
         assert!((outlook.alive - alive).abs() < 1e-12, "{} and {alive}", outlook.alive);
-        assert!((outlook.expected / expected - 1.0).abs() < 1e-9, "{} and {expected}", outlook.expected);
+        assert!(
+            (outlook.expected / expected - 1.0).abs() < 1e-9,
+            "{} and {expected}",
+            outlook.expected
+        );
     }
 }
 
@@ -197,11 +298,19 @@ fn finite_differences<const N: usize>(
         let (above, below) = (moved(step), moved(-step));
         let slope = (above.0 - below.0) / (2.0 * step);
         let scale = gradient[i].abs().max(hessian[i][i].abs() * at[i].abs()).max(1.0);
-        prop_assert!((slope - gradient[i]).abs() < 1e-5 * scale, "slope {i}: {slope} and {}", gradient[i]);
+        prop_assert!(
+            (slope - gradient[i]).abs() < 1e-5 * scale,
+            "slope {i}: {slope} and {}",
+            gradient[i]
+        );
         for j in 0..N {
             let bend = (above.1[j] - below.1[j]) / (2.0 * step);
             let scale = hessian.iter().flatten().fold(1.0_f64, |most, one| most.max(one.abs()));
-            prop_assert!((bend - hessian[i][j]).abs() < 1e-5 * scale, "bend {i} {j}: {bend} and {}", hessian[i][j]);
+            prop_assert!(
+                (bend - hessian[i][j]).abs() < 1e-5 * scale,
+                "bend {i} {j}: {bend} and {}",
+                hessian[i][j]
+            );
         }
     }
     Ok(())

@@ -54,7 +54,15 @@ pub fn purchases_value(fit: &PurchasesFit) -> Value {
     let mut fields = vec![found.family.name().into()];
     fields.extend(parameters.map(known));
     fields.extend(fit.errors.map(known));
-    fields.extend([found.rate, found.rate_dispersion, found.dropout, found.dropout_dispersion].map(Value::from));
+    fields.extend(
+        [
+            found.rate,
+            found.rate_dispersion,
+            found.dropout,
+            found.dropout_dispersion,
+        ]
+        .map(Value::from),
+    );
     fields.extend([
         fit.log_likelihood.into(),
         (fit.n as i64).into(),

@@ -26,7 +26,11 @@ impl Customer {
     /// [`Error::Argument`] for what no customer can have, with what is allowed.
     pub fn new(argument: &'static str, x: f64, t_x: f64, age: f64) -> Result<Self, Error> {
         let wrong = |field: &str, value: f64, allowed: &str| {
-            Err(Error::argument(argument, format!("a customer with {field} {value}"), allowed))
+            Err(Error::argument(
+                argument,
+                format!("a customer with {field} {value}"),
+                allowed,
+            ))
         };
         if !(0.0..=MOST_PURCHASES).contains(&x) || x.fract() != 0.0 {
             return wrong("x", x, "whole numbers of repeat purchases from 0 to 1000000");

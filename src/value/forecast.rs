@@ -32,7 +32,7 @@ impl Outlook {
         Self {
             alive,
             // The small ones first.
-            expected: at_least.iter().rev().sum(),
+            expected: at_least.iter().rev().fold(0.0, |sum, probability| sum + probability),
             at_least,
         }
     }
@@ -51,49 +51,58 @@ impl Outlook {
         }
         let shape = values.p * n + values.q;
         let exactly = self.exactly();
-        let below = |share: f64| {
-            let several = exactly.iter().map(|&(count, probability)| {
-                probability * beta_cdf(values.p * count, shape, share, 1.0 - share)
-            });
-            none + several.sum::<f64>() - probability
+        // Of those who buy at all.
+        let wanted = (probability - none) / (1.0 - none);
+        let below = |ln_odds: f64| {
+            let odds = ln_odds.exp();
+            let several = exactly
+                .iter()
+                .map(|&(count, probability)| probability * beta_cdf(values.p * count, shape, odds, 1.0));
+            several.sum::<f64>() / (1.0 - none)
         };
-        let share = crossing(below, none - probability, 1.0 - probability);
-        share / (1.0 - share)
+        crossing(below, wanted, (values.p * self.expected.max(1.0) / shape).ln()).exp()
     }
 
     /// Numbers of purchases from 1 on with their probabilities, without those that are of no account.
     fn exactly(&self) -> Vec<(f64, f64)> {
         let following = self.at_least.iter().skip(1).chain(std::iter::once(&0.0));
         let exactly = self.at_least.iter().zip(following).map(|(this, next)| this - next);
-        let counted = exactly.enumerate().map(|(n, probability)| (n as f64 + 1.0, probability));
-        counted.filter(|&(_, probability)| probability > 1e-9).collect()
+        let counted = exactly
+            .enumerate()
+            .map(|(n, probability)| (n as f64 + 1.0, probability));
+        counted.filter(|&(_, probability)| probability > 1e-8).collect()
     }
 }
 
-/// Where a rising function of 0 to 1 crosses 0, to seven digits of its value: the secant, where an end that stays twice
-/// counts half (the Illinois way, Dowell and Jarratt, BIT 11, 1971), and halves where that creeps.
-fn crossing(function: impl Fn(f64) -> f64, at_0: f64, at_1: f64) -> f64 {
-    let (mut low, mut high, mut at_low, mut at_high) = (0.0, 1.0, at_0, at_1);
-    let mut last_side = 0;
-    for turn in 0..200 {
-        let secant = (low * at_high - high * at_low) / (at_high - at_low);
-        let within = turn % 3 < 2 && secant > low && secant < high;
-        let middle = if within { secant } else { 0.5 * (low + high) };
-        let at_middle = function(middle);
-        if at_middle.abs() < 1e-7 || high - low < 1e-14 {
-            return middle;
+/// Where a distribution function reaches a `probability`, to six digits of it: secants between the logarithms of odds,
+/// in which such functions are nearly straight, and halves where they lead out of what is known.
+fn crossing(function: impl Fn(f64) -> f64, probability: f64, start: f64) -> f64 {
+    let ln_odds = |share: f64| (share.max(1e-300) / (1.0 - share).max(1e-300)).ln();
+    let wanted = ln_odds(probability);
+    let (mut low, mut high) = (f64::NEG_INFINITY, f64::INFINITY);
+    let mut before: Option<(f64, f64)> = None;
+    let mut place = start;
+    for _ in 0..100 {
+        let reached = function(place);
+        if (reached - probability).abs() < 1e-6 || high - low < 1e-12 {
+            break;
         }
-        let side = if at_middle < 0.0 { -1 } else { 1 };
-        if side < 0 {
-            (low, at_low) = (middle, at_middle);
-            at_high *= if side == last_side { 0.5 } else { 1.0 };
+        if reached < probability {
+            low = place;
         } else {
-            (high, at_high) = (middle, at_middle);
-            at_low *= if side == last_side { 0.5 } else { 1.0 };
+            high = place;
         }
-        last_side = side;
+        let off = ln_odds(reached) - wanted;
+        let slope = before.map_or(1.0, |(other, other_off)| (off - other_off) / (place - other));
+        let next = place - (off / slope).clamp(-4.0, 4.0);
+        before = Some((place, off));
+        place = match (next > low && next < high, low.is_finite() && high.is_finite()) {
+            (true, _) => next,
+            (false, true) => 0.5 * (low + high),
+            (false, false) => place + if reached < probability { 2.0 } else { -2.0 },
+        };
     }
-    0.5 * (low + high)
+    place
 }
 
 /// The probability that a customer has not stopped.

@@ -22,7 +22,11 @@ pub struct GammaGamma {
 const LIMIT: f64 = 0.999e6;
 
 /// What is searched: the logarithms of p, of q, and of p v / q, the typical value.
-const BOUNDS: Bounds<3> = [(-13.8, 13.815_510_557_964_274), (-13.8, 13.815_510_557_964_274), (-600.0, 600.0)];
+const BOUNDS: Bounds<3> = [
+    (-13.8, 13.815_510_557_964_274),
+    (-13.8, 13.815_510_557_964_274),
+    (-600.0, 600.0),
+];
 
 impl GammaGamma {
     /// Checks numbers that come from outside.
@@ -60,7 +64,10 @@ impl GammaGamma {
             (self.q >= LIMIT, "all customers have the same mean value"),
             (self.q <= 1.0, "the mean value of all customers is infinite"),
         ];
-        found.into_iter().filter_map(|(holds, words)| holds.then_some(words)).collect()
+        found
+            .into_iter()
+            .filter_map(|(holds, words)| holds.then_some(words))
+            .collect()
     }
 }
 
@@ -98,7 +105,9 @@ impl Values {
     }
 
     fn all(&self) -> impl Iterator<Item = (f64, f64, f64)> + '_ {
-        self.groups.iter().flat_map(|(x, sums)| sums.iter().map(|&(sum, n)| (*x, sum, n)))
+        self.groups
+            .iter()
+            .flat_map(|(x, sums)| sums.iter().map(|&(sum, n)| (*x, sum, n)))
     }
 
     fn n_distinct(&self) -> usize {
@@ -187,7 +196,11 @@ pub fn fit(values: &Values) -> Option<GammaGammaFit> {
             }
         })?;
     let inner = best.at.map(|coordinate| coordinate.min(10.0));
-    let found = if values.n_distinct() > FEW { climb(values, inner) } else { best };
+    let found = if values.n_distinct() > FEW {
+        climb(values, inner)
+    } else {
+        best
+    };
     Some(GammaGammaFit {
         values: GammaGamma::from_place(found.at),
         errors: errors(&found),

@@ -54,7 +54,9 @@ impl ClvModel {
     /// [`Error::Damaged`] for other bytes, [`Error::Newer`] for those of a newer version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let damaged = |reason: &str| Error::damaged("model", format!("{reason}; allowed: one of footfall.fit_clv"));
-        let header = bytes.get(..MOST_BYTES.min(bytes.len())).filter(|start| start.len() == bytes.len());
+        let header = bytes
+            .get(..MOST_BYTES.min(bytes.len()))
+            .filter(|start| start.len() == bytes.len());
         let header: Header = header
             .and_then(|bytes| serde_json::from_slice(bytes).ok())
             .ok_or_else(|| damaged(&format!("{} bytes of something else", bytes.len())))?;

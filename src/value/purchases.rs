@@ -125,7 +125,10 @@ impl Purchases {
     pub fn boundaries(&self) -> Vec<&'static str> {
         let found = [
             (self.rate == 0.0, "nobody bought again"),
-            (self.rate > 0.0 && self.rate_dispersion == 0.0, "all customers have the same rate"),
+            (
+                self.rate > 0.0 && self.rate_dispersion == 0.0,
+                "all customers have the same rate",
+            ),
             (self.rate > 0.0 && self.dropout == 0.0, "nobody stops"),
             (self.dropout == 1.0, "everybody stops after the first chance"),
             (
@@ -134,7 +137,10 @@ impl Purchases {
             ),
             (self.dropout_dispersion == 1.0, "each customer stops at once or never"),
         ];
-        found.into_iter().filter_map(|(holds, words)| holds.then_some(words)).collect()
+        found
+            .into_iter()
+            .filter_map(|(holds, words)| holds.then_some(words))
+            .collect()
     }
 
     /// The probability to stop at a chance, after `survived` others.
@@ -205,8 +211,7 @@ impl Pair {
         for i in 0..2 {
             self.gradient[i] -= hazard.gradient[i] / left;
             for j in 0..2 {
-                self.hessian[i][j] -=
-                    curvature[i][j] / left + hazard.gradient[i] * hazard.gradient[j] / (left * left);
+                self.hessian[i][j] -= curvature[i][j] / left + hazard.gradient[i] * hazard.gradient[j] / (left * left);
             }
         }
     }
@@ -294,7 +299,10 @@ impl<'a> Likelihood<'a> {
         times.sort_unstable_by(f64::total_cmp);
         times.dedup();
         let place = |time: f64| times.partition_point(|&earlier| earlier < time) as u32;
-        let places = customers.iter().map(|(one, _)| (place(one.t_x), place(one.age))).collect();
+        let places = customers
+            .iter()
+            .map(|(one, _)| (place(one.t_x), place(one.age)))
+            .collect();
         Self {
             family,
             customers,
@@ -338,7 +346,13 @@ impl<'a> Likelihood<'a> {
             }
             let gone = terms[bought as usize].likelihood(x);
             let mut dropout = survived;
-            let cross = mixture(&alive, &gone, &Hazard::new(mean, dispersion, last), &mut rates, &mut dropout);
+            let cross = mixture(
+                &alive,
+                &gone,
+                &Hazard::new(mean, dispersion, last),
+                &mut rates,
+                &mut dropout,
+            );
             add(&mut total, n, &rates, &dropout, &cross);
         }
         total
@@ -353,7 +367,11 @@ fn mixture(alive: &Pair, gone: &Pair, hazard: &Hazard, rates: &mut Pair, dropout
     // How much less likely so long a silence of a living customer is; not 0, so that a slope is a number.
     let silence = (-difference).exp().max(1e-100);
     let weight = silence + d * (1.0 - silence);
-    rates.value += if d == 0.0 { alive.value } else { gone.value + weight.ln() };
+    rates.value += if d == 0.0 {
+        alive.value
+    } else {
+        gone.value + weight.ln()
+    };
     let (p_alive, p_gone) = ((1.0 - d) * silence / weight, d / weight);
     rates.add(&Pair { value: 0.0, ..*alive }, p_alive);
     rates.add(&Pair { value: 0.0, ..*gone }, p_gone);
@@ -418,7 +436,11 @@ impl Choice {
             "auto" => Ok(Self::Auto),
             "bgnbd" => Ok(Self::Only(Family::BgNbd)),
             "mbgnbd" => Ok(Self::Only(Family::MbgNbd)),
-            _ => Err(Error::argument("family", format!("'{name}'"), "'auto', 'bgnbd', 'mbgnbd'")),
+            _ => Err(Error::argument(
+                "family",
+                format!("'{name}'"),
+                "'auto', 'bgnbd', 'mbgnbd'",
+            )),
         }
     }
 }
@@ -436,11 +458,13 @@ pub fn fit(customers: &Customers, choice: Choice) -> Option<PurchasesFit> {
         return Some(first);
     }
     let other = fit_family(customers, Family::MbgNbd);
-    // Where nobody stops the two are one, but for rounding.
-    let more = other.log_likelihood - first.log_likelihood > 1e-9 * first.log_likelihood.abs().max(1.0);
-    Some(if more { other } else { first })
+    // Where nobody stops the two are one.
+    let is_more_likely = other.log_likelihood - first.log_likelihood > INDISTINCT;
+    Some(if is_more_likely { other } else { first })
 }
 
+/// A difference of log likelihoods that no data tell from none: 1.05 times as likely.
+const INDISTINCT: f64 = 0.05;
 /// Different customers among which a search begins, and how many times more each stage takes.
 const FEW: usize = 4096;
 const MORE: usize = 16;
@@ -475,6 +499,8 @@ fn fit_family(customers: &Customers, family: Family) -> PurchasesFit {
         let likelihood = Likelihood::new(family, &some);
         best = maximise(|at| likelihood.evaluate(at), inner(best.at), &BOUNDS);
     }
+    let likelihood = Likelihood::new(family, customers);
+    let best = at_limits(|at| likelihood.evaluate(at), best);
     PurchasesFit {
         purchases: Purchases::from_place(family, best.at),
         errors: errors(&best),
@@ -483,6 +509,32 @@ fn fit_family(customers: &Customers, family: Family) -> PurchasesFit {
         n_repeat,
         converged: best.converged,
     }
+}
+
+/// The maximum, or the limit near it that the data do not tell from it: the parameters beside a limit would be noise.
+fn at_limits(evaluate: impl Fn(&[f64; 4]) -> Evaluation<4>, mut best: Optimum<4>) -> Optimum<4> {
+    let most = best.evaluation.value;
+    let mut bounds = BOUNDS;
+    for (index, limit) in [(2, 0.0), (3, 0.0), (3, 1.0), (1, 0.0)] {
+        if best.at[index] == limit || !is_near(&best, index, limit) {
+            continue;
+        }
+        let mut narrowed = bounds;
+        narrowed[index] = (limit, limit);
+        let mut start = best.at;
+        start[index] = limit;
+        let other = maximise(&evaluate, start, &narrowed);
+        if other.evaluation.value > most - INDISTINCT {
+            (best, bounds) = (other, narrowed);
+        }
+    }
+    best
+}
+
+/// Whether a limit is within two standard errors, or the errors are not known.
+fn is_near(found: &Optimum<4>, index: usize, limit: f64) -> bool {
+    covariance(&found.evaluation.hessian, &within(found))
+        .is_none_or(|covariance| (found.at[index] - limit).powi(2) < 4.0 * covariance[index][index])
 }
 
 /// A little away from the bounds, so that a search among more customers is not held by those of fewer.
@@ -499,14 +551,22 @@ fn begin(family: Family, customers: &Customers, ln_rate: f64) -> Optimum<4> {
         for rate_dispersion in [0.3, 3.0] {
             for dropout in [0.03, 0.3] {
                 for dropout_dispersion in [0.05, 0.5] {
-                    let at = [(ln_rate + rate).clamp(-500.0, 500.0), rate_dispersion, dropout, dropout_dispersion];
+                    let at = [
+                        (ln_rate + rate).clamp(-500.0, 500.0),
+                        rate_dispersion,
+                        dropout,
+                        dropout_dispersion,
+                    ];
                     starts.push((evaluate(&at).value, at));
                 }
             }
         }
     }
     starts.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let climbs = starts.iter().take(N_CLIMBS).map(|(_, at)| maximise(evaluate, *at, &BOUNDS));
+    let climbs = starts
+        .iter()
+        .take(N_CLIMBS)
+        .map(|(_, at)| maximise(evaluate, *at, &BOUNDS));
     let better = |best: Optimum<4>, other: Optimum<4>| {
         // The first of those that are the same but for rounding.
         let more = other.evaluation.value - best.evaluation.value;
@@ -516,19 +576,25 @@ fn begin(family: Family, customers: &Customers, ln_rate: f64) -> Optimum<4> {
             best
         }
     };
-    climbs.reduce(better).unwrap_or_else(|| maximise(evaluate, starts[0].1, &BOUNDS))
+    climbs
+        .reduce(better)
+        .unwrap_or_else(|| maximise(evaluate, starts[0].1, &BOUNDS))
+}
+
+/// Which coordinates are within their bounds, and known.
+fn within(found: &Optimum<4>) -> [bool; 4] {
+    std::array::from_fn(|i| {
+        let is_known = found.evaluation.hessian[i][i] != 0.0;
+        found.at[i] > BOUNDS[i].0 && found.at[i] < BOUNDS[i].1 && is_known
+    })
 }
 
 /// The standard errors of r, alpha, a and b by the delta method, from the curvature within the bounds.
 fn errors(found: &Optimum<4>) -> [f64; 4] {
     let at = &found.at;
-    let within: [bool; 4] = std::array::from_fn(|i| {
-        let is_known = found.evaluation.hessian[i][i] != 0.0;
-        at[i] > BOUNDS[i].0 && at[i] < BOUNDS[i].1 && is_known
-    });
-    let unknown = [f64::NAN; 4];
+    let within = within(found);
     let Some(covariance) = covariance(&found.evaluation.hessian, &within) else {
-        return unknown;
+        return [f64::NAN; 4];
     };
     let purchases = Purchases::from_place(Family::BgNbd, *at);
     let [_, k, mean, dispersion] = *at;

@@ -159,7 +159,10 @@ mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64) {
-        assert!((found - expected).abs() <= 2e-13 * expected.abs().max(1.0), "{found} and {expected}");
+        assert!(
+            (found - expected).abs() <= 2e-13 * expected.abs().max(1.0),
+            "{found} and {expected}"
+        );
     }
 
     // From mpmath 1.3.0: loggamma(x), digamma(x), psi(1, x).
@@ -176,7 +179,12 @@ mod tests {
             (12.0, 17.502307845873887, 2.442661679975812, 0.08690187287176838),
             (37.5, 97.52177522288821, 3.6109483445963386, 0.027025382266785015),
             (1000.0, 5905.220423209181, 6.907255195648812, 0.0010005001666666333),
-            (1000000.0, 12815504.569147611, 13.815510057964191, 1.0000005000001667e-06),
+            (
+                1000000.0,
+                12815504.569147611,
+                13.815510057964191,
+                1.0000005000001667e-06,
+            ),
         ] {
             close(ln_gamma(x), ln);
             close(digamma(x), first);

@@ -43,12 +43,19 @@ CALLS = {
         "FROM footfall.cleaning_report(events, user_id, item_id, category_id, action, ts,"
         " valid_from := DATE '2017-11-25', valid_until := DATE '2017-12-04')"
     ),
+    "clv": (
+        "FROM footfall.clv(events, user_id, ts, (SELECT model FROM footfall.fit_clv(events, user_id, ts, amount := price)), amount := price)"
+        " ORDER BY customer_id"
+    ),
+    "clv_report": "FROM footfall.clv_report(events, user_id, ts, holdout := INTERVAL 3 DAYS, amount := price)",
     "cohorts": "FROM footfall.cohorts(events, user_id, ts, period := 'day', amount := price)",
     "compare_groups": "FROM footfall.compare_groups(events, user_id, user_id % 3, price, kind := 'mean')",
     "compare_models": f"FROM footfall.compare_models(histories, actions, {FIRST}, {LAST}, {HELD})",
     "confusion": f"FROM footfall.confusion(histories, actions, {LAST}, {HELD})",
     "conversion": "FROM footfall.conversion(events, user_id, device, action)",
     "evaluate": f"FROM footfall.evaluate(histories, actions, {LAST}, {HELD})",
+    "evaluation": f"FROM footfall.evaluation(histories, actions, {LAST}, {HELD})",
+    "fit_clv": "SELECT * EXCLUDE (model), md5(model::VARCHAR) FROM footfall.fit_clv(events, user_id, ts, amount := price)",
     "funnel": "FROM footfall.funnel(events, user_id, action, ts, within := INTERVAL 1 DAY, per := category_id, by := device)",
     "growth": "FROM footfall.growth(events, category_id, ts, period := 'day', user_id := user_id, top := NULL)",
     "lifecycle": "FROM footfall.lifecycle(events, user_id, ts, period := 'day')",

@@ -73,6 +73,7 @@ SETUP = """
     CREATE TABLE runs_infinite AS SELECT * REPLACE ('infinity'::DOUBLE AS validation_loss) FROM runs;
     SET VARIABLE clustering = (SELECT kmeans([[1, 2], [3, 4], [9, 9]]::DOUBLE[][], 2));
     SET VARIABLE mixture = (SELECT gmm([[1, 2], [3, 4], [9, 9], [8, 8]]::DOUBLE[][], 2));
+    SET VARIABLE clv = (SELECT model FROM footfall.fit_clv(shop, user_id, ts, amount := price));
 """
 
 MODEL = "getvariable('model')"
@@ -88,6 +89,8 @@ RFM = {
     "amount": "price", "as_of": "DATE '2017-12-01'", "bins": "5", "order_id": "item_id", "recency_cuts": "[1, 2, 3, 4]",
     "frequency_cuts": "[2, 3, 4, 6]", "monetary_cuts": "[10, 20, 30, 40]", "time_zone": "NULL",
 }  # fmt: skip
+CLV = {"amount": "price", "as_of": "DATE '2017-12-01'", "order_id": "item_id"}
+CLV_FIT = {**CLV, "time_unit": "'day'", "family": "'auto'", "time_zone": "NULL"}
 OPTIONS = {"options": "{'seed': 1, 'n_init': 2}", "weights": "[]"}
 # One valid call of each function: the arguments by position, then those by name.
 CALLS = {
@@ -101,6 +104,10 @@ CALLS = {
     "best_model": (["runs"], {}),
     "beta_cdf": (["0.2", "23.0", "123.0"], {}),
     "beta_quantile": (["0.025", "23.0", "123.0"], {}),
+    "bgnbd": (
+        ["[{'x': 1, 't_x': 2, 'age': 5}, {'x': 0, 't_x': 0, 'age': 4}]"],
+        {"options": "{'family': 'auto'}", "weights": "[]"},
+    ),
     "bought_together": (["shop", "user_id", "item_id"], {"min_baskets": "1", "max_items": "9"}),
     "choose_k": (
         ["shop", "[item_id, price]"],
@@ -109,6 +116,11 @@ CALLS = {
     "class_report": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "clean_events": (["shop", "user_id", "item_id", "category_id", "action", "ts"], CLEANING),
     "cleaning_report": (["shop", "user_id", "item_id", "category_id", "action", "ts"], CLEANING),
+    "clv": (
+        ["shop", "user_id", "ts", "getvariable('clv')"],
+        {"horizon": "INTERVAL 30 DAY", **CLV, "coverage": "0.8", "time_zone": "NULL"},
+    ),
+    "clv_report": (["shop", "user_id", "ts"], {"holdout": "INTERVAL 2 DAY", **CLV_FIT}),
     "cohorts": (
         ["shop", "user_id", "ts"],
         {
@@ -136,6 +148,7 @@ CALLS = {
     "evaluate_piece": ([MODEL, DATASET, "0", "1"], {"called_as": "'evaluate'", "state": "''::BLOB"}),
     "event_line": (["'1,10,100,pv,1511614800'"], {}),
     "event_reason": (["1", "2", "3", "'pv'", "TIMESTAMP '2017-11-26'"], BOUNDS),
+    "fit_clv": (["shop", "user_id", "ts"], CLV_FIT),
     "footfall_devices": ([], {}),
     "footfall_version": ([], {}),
     "funnel": (
@@ -149,6 +162,7 @@ CALLS = {
         ["[TIMESTAMP '2017-11-25', TIMESTAMP '2017-11-26']", "[1, 2]", "['pv', 'buy']", "INTERVAL 2 DAY", "false", "false"],
         {},
     ),
+    "gamma_gamma": (["[{'x': 1, 'value': 5.0}, {'x': 3, 'value': 4.0}, {'x': 2, 'value': 9.0}]"], {"weights": "[]"}),
     "generate_events": ([], {"users": "2", "days": "2", "seed": "1", "start": "DATE '2017-11-25'"}),
     "gmm": (["[[1, 2], [3, 4], [9, 9], [8, 8]]", "2"], OPTIONS),
     "gmm_assign": (["getvariable('mixture')", "[1, 2]"], {}),
@@ -245,8 +259,8 @@ CALLS = {
 # These hand most arguments on to a function that gets all bad values, and are slow to plan; they get one
 # in so many, each argument different ones.
 SAMPLED = {
-    "activity": 3, "choose_k": 2, "class_report": 5, "clean_events": 3, "cleaning_report": 3, "cohorts": 3, "compare_groups": 2, "compare_models": 3,
-    "confusion": 5, "conversion": 3, "evaluate": 5, "funnel": 3, "growth": 3, "orders": 2, "paths": 3, "promotion_effect": 4,
+    "activity": 3, "choose_k": 2, "class_report": 5, "clean_events": 3, "cleaning_report": 3, "clv": 5, "clv_report": 5, "cohorts": 3, "compare_groups": 2, "compare_models": 3,
+    "confusion": 5, "conversion": 3, "evaluate": 5, "fit_clv": 5, "funnel": 3, "growth": 3, "orders": 2, "paths": 3, "promotion_effect": 4,
     "reliability": 5, "repeat_purchase": 2, "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "segment": 2, "sequences": 2, "sessions": 2, "train": 3,
     "transitions": 3,
 }  # fmt: skip
@@ -371,7 +385,40 @@ MIXTURES = "\n".join(
         ("1", "[NULL]", "[NULL]", "[[NULL]]", "false"),
     ]
 )
+CUSTOMERS = """
+    [{'x': -1, 't_x': 2, 'age': 5}]
+    [{'x': 1.5, 't_x': 2, 'age': 5}]
+    [{'x': 1, 't_x': 9, 'age': 5}]
+    [{'x': 0, 't_x': 1, 'age': 5}]
+    [{'x': 'nan'::DOUBLE, 't_x': 'inf'::DOUBLE, 'age': '-inf'::DOUBLE}]
+    [{'x': NULL, 't_x': NULL, 'age': NULL}]
+    [{'x': 1000000, 't_x': 1e-300, 'age': 1e9}, NULL]
+    [{'x': 1, 't_x': 5e-324, 'age': 5e-324}]
+    [{'x': 1e308, 't_x': 0, 'age': 1e308}]
+"""
+VALUES = """
+    [{'x': -1, 'value': 5}]
+    [{'x': 1, 'value': 'nan'::DOUBLE}, {'x': 1, 'value': 'inf'::DOUBLE}]
+    [{'x': 1, 'value': -5}, {'x': 1, 'value': 0}]
+    [{'x': 1, 'value': 1e308}]
+    [{'x': 1000000, 'value': 1e250}, {'x': 1, 'value': 5e-324}]
+    [{'x': NULL, 'value': NULL}, NULL]
+"""
+CLV_MODELS = """
+    getvariable('clv')[:-2]
+    getvariable('clv') || ' '::BLOB
+    encode(replace(decode(getvariable('clv')), '"rate":', '"rate":-'))
+    encode(replace(decode(getvariable('clv')), '"rate":', '"rate":1e999'))
+    encode(replace(decode(getvariable('clv')), '"dropout":', '"dropout":9'))
+    encode(replace(decode(getvariable('clv')), '"p":', '"p":-'))
+    encode(replace(decode(getvariable('clv')), '"format":1', '"format":9'))
+    encode(replace(decode(getvariable('clv')), '"as_of_day":', '"as_of_day":99999999999'))
+    '{"kind":"footfall clv","format":1}'::BLOB
+"""
 OWN_VALUES = {
+    ("bgnbd", "customers"): CUSTOMERS,
+    ("gamma_gamma", "customers"): VALUES,
+    ("clv", "model"): CLV_MODELS,
     ("kmeans_assign", "model"): CLUSTERINGS,
     ("kmeans_distance", "model"): CLUSTERINGS,
     ("gmm_assign", "mixture"): MIXTURES,

@@ -52,10 +52,11 @@ SETUP = """
         train_start(dataset, {hidden: 2, embedding: 2, epochs: 1}).state AS state,
         (SELECT arg_max(model, epoch) FROM runs) AS model,
         kmeans([[1, 2], [3, 4], [9, 9]]::DOUBLE[][], 2) AS clustering,
-        gmm([[1, 2], [3, 4], [9, 9], [8, 8]]::DOUBLE[][], 2) AS mixture
+        gmm([[1, 2], [3, 4], [9, 9], [8, 8]]::DOUBLE[][], 2) AS mixture,
+        (SELECT model FROM footfall.fit_clv(shop, user_id, ts, amount := price)) AS clv
     FROM footfall.internal.training_set(histories, actions, validation := 0.5);
 """
-VALUES = ("dataset", "state", "model", "clustering", "mixture")
+VALUES = ("dataset", "state", "model", "clustering", "mixture", "clv")
 
 # What CALLS does not ask: text where a setting could change how it is compared.
 MORE_CALLS = {
@@ -78,10 +79,10 @@ MORE_CALLS = {
 }  # fmt: skip
 # What has nothing to do with a relation or a setting, and what needs more than the defaults on these histories.
 NOT_CALLED = ("footfall_devices", "footfall_version")
-NO_DEFAULT = {f"{name} by default" for name in ("class_report", "compare_models", "confusion", "evaluate", "reliability")}
+NO_DEFAULT = {f"{name} by default" for name in ("class_report", "clv_report", "compare_models", "confusion", "evaluate", "reliability")}
 # Whose rows come in no particular order.
 UNORDERED = re.compile(
-    "(class_report|clean_events|compare_models|confusion|evaluat|generate_events|orders|read_taobao|reliability|rfm( |$)|segment( |$)|sequences|sessions)"
+    "(class_report|clean_events|clv( |$)|compare_models|confusion|evaluat|generate_events|orders|read_taobao|reliability|rfm( |$)|segment( |$)|sequences|sessions)"
 )
 
 # The values of settings that are texts, where they are not paths, addresses, names and credentials.
