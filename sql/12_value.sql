@@ -25,7 +25,7 @@ bytes in any order. Customers that are NULL or hold a NULL are left out; none at
 interrupted query ends when it returns: a million different customers take about a second.
 
 Parameters:
-- customers: a list of {'x': repeat purchases, 't_x': time of the last one, 'age': end of observation}, times counted from the first purchase in any unit; `t_x` is 0 where x is.
+- customers: a list of {'x': repeat purchases, 't_x': time of the last one, 'age': end of observation}, times counted from the first purchase in any unit; `t_x` is 0 where x is; x is at most 36525, one a day for a century.
 - options: a STRUCT with `family`: 'bgnbd', 'mbgnbd' or 'auto': BG/NBD, and where that ends at a boundary MBG/NBD if it is more likely.
 - weights: a list with the number of times that each customer counts; an empty list for once each.
 

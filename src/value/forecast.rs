@@ -131,17 +131,25 @@ fn at_least(purchases: &Purchases, customer: &Customer, time: f64, alive: f64) -
     let mut more = -ln_exactly.exp_m1();
     let mut not_stopped = alive;
     let ratio = u / (1.0 + k * u);
+    let enough = 1e-16 * more;
     let mut probabilities = Vec::new();
     for n in 0..MOST_TERMS {
-        let probability = not_stopped * more;
-        if probability <= 1e-16 * probabilities.first().unwrap_or(&f64::MIN_POSITIVE) {
+        if more <= 0.0 {
             break;
         }
-        probabilities.push(probability);
+        probabilities.push(not_stopped * more);
         let n = n as f64;
         not_stopped *= 1.0 - purchases.hazard(purchases.family.chances(customer.x) + n);
-        ln_exactly += ((shape + k * n) / (n + 1.0) * ratio).ln();
-        more -= ln_exactly.exp();
+        let step = (shape + k * n) / (n + 1.0) * ratio;
+        ln_exactly += step.ln();
+        let exactly = ln_exactly.exp();
+        more -= exactly;
+        // From here on no number is more than so many times as likely as the one before; what is left of the difference
+        // may be rounding alone.
+        let most = step.max(k * ratio);
+        if most < 1.0 && exactly * most / (1.0 - most) <= enough {
+            break;
+        }
     }
     probabilities
 }

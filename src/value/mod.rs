@@ -8,6 +8,9 @@
 //! - [`forecast`]: what is to be expected of one customer;
 //! - [`model`]: both together as bytes.
 
+// Derivatives of two to four coordinates are written as they are on paper, by their indices.
+#![allow(clippy::needless_range_loop)]
+
 pub mod customers;
 pub mod forecast;
 pub mod gamma_gamma;

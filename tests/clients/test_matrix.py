@@ -392,7 +392,8 @@ CUSTOMERS = """
     [{'x': 0, 't_x': 1, 'age': 5}]
     [{'x': 'nan'::DOUBLE, 't_x': 'inf'::DOUBLE, 'age': '-inf'::DOUBLE}]
     [{'x': NULL, 't_x': NULL, 'age': NULL}]
-    [{'x': 1000000, 't_x': 1e-300, 'age': 1e9}, NULL]
+    [{'x': 1000000, 't_x': 1, 'age': 2}]
+    [{'x': 36525, 't_x': 1e-300, 'age': 1e9}, NULL]
     [{'x': 1, 't_x': 5e-324, 'age': 5e-324}]
     [{'x': 1e308, 't_x': 0, 'age': 1e308}]
 """
@@ -401,7 +402,7 @@ VALUES = """
     [{'x': 1, 'value': 'nan'::DOUBLE}, {'x': 1, 'value': 'inf'::DOUBLE}]
     [{'x': 1, 'value': -5}, {'x': 1, 'value': 0}]
     [{'x': 1, 'value': 1e308}]
-    [{'x': 1000000, 'value': 1e250}, {'x': 1, 'value': 5e-324}]
+    [{'x': 36525, 'value': 1e250}, {'x': 1, 'value': 5e-324}]
     [{'x': NULL, 'value': NULL}, NULL]
 """
 CLV_MODELS = """

@@ -29,8 +29,9 @@ class Lifetimes(unittest.TestCase):
         path = files("lifetimes") / "datasets" / "CDNOW_master.txt"
         cls.orders = pd.read_csv(path, sep=r"\s+", skiprows=1, names=["id", "day", "quantity", "value"], dtype={"id": str, "day": str})
         cls.orders["day"] = pd.to_datetime(cls.orders.day, format="%Y%m%d")
-        orders = cls.orders  # noqa: F841, read by DuckDB
-        cls.connection.execute("CREATE TABLE orders AS SELECT id, CAST(day AS DATE) AS day, value FROM orders WHERE value > 0")
+        orders = cls.orders
+        cls.connection.register("all_orders", orders)
+        cls.connection.execute("CREATE TABLE orders AS SELECT id, CAST(day AS DATE) AS day, value FROM all_orders WHERE value > 0")
         cls.connection.execute(f"CREATE TABLE learned AS FROM footfall.fit_clv(orders, id, day, amount := value, as_of := DATE '{DAY}')")
         cls.known = lifetimes.utils.summary_data_from_transaction_data(
             orders[orders.value > 0], "id", "day", "value", observation_period_end=DAY, freq="D", freq_multiplier=7
@@ -43,7 +44,7 @@ class Lifetimes(unittest.TestCase):
         return np.array(self.connection.execute(sql).fetchone(), float)
 
     def test_the_published_parameters(self):
-        known = lifetimes.datasets.load_cdnow_summary_data_with_monetary_value()  # noqa: F841
+        self.connection.register("known", lifetimes.datasets.load_cdnow_summary_data_with_monetary_value())
         found = self.row("SELECT f.r, f.alpha, f.a, f.b, f.log_likelihood FROM (SELECT bgnbd(list({'x': frequency, 't_x': recency, 'age': T})) AS f FROM known)")
         np.testing.assert_allclose(found, [0.243, 4.414, 0.793, 2.426, -9582.4], rtol=2e-3)
         found = self.row("SELECT f.p, f.q, f.v FROM (SELECT gamma_gamma(list({'x': frequency, 'value': monetary_value})) AS f FROM known)")
@@ -73,8 +74,7 @@ class Lifetimes(unittest.TestCase):
 
     def test_the_holdout_of_39_weeks(self):
         """As `calibration_and_holdout_data` and means of absolute errors give it for all 23,570 customers."""
-        every = self.orders  # noqa: F841
-        self.connection.execute("CREATE TEMP TABLE every AS SELECT id, CAST(day AS DATE) AS day FROM every")
+        self.connection.execute("CREATE TEMP TABLE every AS SELECT id, CAST(day AS DATE) AS day FROM all_orders")
         found = self.row(
             "SELECT expected_error, naive_rate_error, mean_error FROM footfall.clv_report(every, id, day, holdout := INTERVAL 273 DAYS,"
             " as_of := DATE '1998-06-30') WHERE part = 'all'"
