@@ -142,3 +142,10 @@ $(DUCKDB_SHELL): $(VENV)/installed
 
 clean:
 	rm -rf build target
+
+# Ways to get it. What is made lies in build/; no private key is kept.
+.PHONY: wheel
+WHEEL := build/wheel
+wheel: release $(VENV)/installed
+	rm -rf $(WHEEL)
+	$(VENV)/bin/python extension/packaging/wheel.py --extension $(EXTENSION) --output $(WHEEL)
