@@ -149,3 +149,9 @@ WHEEL := build/wheel
 wheel: release $(VENV)/installed
 	rm -rf $(WHEEL)
 	$(VENV)/bin/python extension/packaging/wheel.py --extension $(EXTENSION) --output $(WHEEL)
+
+# `make repository KEY=key.pem`: the folder to serve; `REPOSITORY=DIR` adds this platform to a folder that has others.
+REPOSITORY := build/repository
+.PHONY: repository
+repository: release $(VENV)/installed
+	$(VENV)/bin/python extension/packaging/repository.py --extension $(EXTENSION) --key $(or $(KEY),$(error KEY is missing: `make repository KEY=key.pem`; `openssl genrsa -out key.pem 2048` makes one)) --output $(REPOSITORY) $(DUCKDB_VERSIONS)
