@@ -155,3 +155,9 @@ REPOSITORY := build/repository
 .PHONY: repository
 repository: release $(VENV)/installed
 	$(VENV)/bin/python extension/packaging/repository.py --extension $(EXTENSION) --key $(or $(KEY),$(error KEY is missing: `make repository KEY=key.pem`; `openssl genrsa -out key.pem 2048` makes one)) --output $(REPOSITORY) $(DUCKDB_VERSIONS)
+
+# The release archive; `make dist KEY=key.pem` signs the binary in it.
+.PHONY: dist
+dist: release $(VENV)/installed
+	rm -rf build/dist
+	$(VENV)/bin/python extension/packaging/archive.py --extension $(EXTENSION) $(KEY:%=--key %) --output build/dist $(DUCKDB_VERSIONS)

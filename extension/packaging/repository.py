@@ -37,9 +37,14 @@ def main():
     _, platform = signing.footer(extension)
     lay_out(signing.signed(extension, key), platform, arguments.versions, arguments.output)
     (arguments.output / KEYS).parent.mkdir(parents=True, exist_ok=True)
-    (arguments.output / KEYS).write_text(json.dumps({"signature_keys": [signing.public_text(key)]}, indent=2) + "\n")
+    (arguments.output / KEYS).write_bytes(keys(key))
     print(f"{arguments.output}: {platform}, DuckDB {', '.join(arguments.versions)}. Where it is served as URL:\n")
     print(INSTALL.format(key=signing.public_text(key)))
+
+
+def keys(key):
+    """The file of public keys that a repository serves."""
+    return (json.dumps({"signature_keys": [signing.public_text(key)]}, indent=2) + "\n").encode()
 
 
 def lay_out(extension, platform, versions, folder):

@@ -13,6 +13,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import bill_of_materials
 import signing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,7 @@ Version: {version}
 Summary: Shop events to reports, RFM scores, customer segments and next-action predictions, in SQL: a DuckDB extension
 License-Expression: MIT
 License-File: LICENSE
+License-File: THIRD_PARTY_LICENSES.txt
 Requires-Python: >=3.9
 Requires-Dist: duckdb>=1.4
 Classifier: Typing :: Typed
@@ -64,7 +66,10 @@ def write(extension, folder):
     info = f"footfall-{version}.dist-info"
     files[f"{info}/METADATA"] = (METADATA.format(version=version) + (ROOT / "README.md").read_text()).encode()
     files[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: footfall\nRoot-Is-Purelib: false\nTag: py3-none-{tag}\n".encode()
+    materials = bill_of_materials.files()
     files[f"{info}/licenses/LICENSE"] = (ROOT / "LICENSE").read_bytes()
+    files[f"{info}/licenses/{bill_of_materials.LICENCES}"] = materials[bill_of_materials.LICENCES]
+    files[f"{info}/sboms/{bill_of_materials.BILL}"] = materials[bill_of_materials.BILL]
     files[f"{info}/RECORD"] = record(files, f"{info}/RECORD").encode()
     path = folder / f"footfall-{version}-py3-none-{tag}.whl"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

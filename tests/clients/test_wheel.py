@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 import unittest
 import venv
 import zipfile
@@ -29,6 +28,7 @@ HISTORIES = """
 TRAINING = "FROM footfall.train(histories, actions, epochs := 10000, user_id := user_id)"
 # Far above the promised 2 s, because the machines that run tests are busy.
 PATIENCE_S = 20
+GIVE_UP_S = 60
 
 
 class Wheel(unittest.TestCase):
@@ -155,8 +155,8 @@ class Wheel(unittest.TestCase):
     @unittest.skipIf(IS_BEFORE_2, "nothing is installed there")
     def test_first_loads_at_once_and_an_installed_file_that_was_damaged(self):
         program = "import duckdb, footfall; footfall.load(duckdb.connect()); print('loaded')"
-        with ThreadPoolExecutor(4) as pool:
-            self.assertEqual(list(pool.map(self.output, [program] * 4)), ["loaded"] * 4)
+        with ThreadPoolExecutor(6) as pool:
+            self.assertEqual(list(pool.map(self.output, [program] * 6)), ["loaded"] * 6)
         [installed] = self.home.glob(".duckdb/extensions/*/*/repositories/*/footfall.duckdb_extension")
         installed.write_bytes(b"x" * 10000)
         self.assertEqual(self.output(program), "loaded")
@@ -171,32 +171,28 @@ class Wheel(unittest.TestCase):
             self.assertEqual(self.output(program, python), "loaded")
 
     def test_a_signal_ends_a_query(self):
-        for after_s in (0, 2):
+        for after_s in (0.01, 2):
             with self.subTest(after_s=after_s):
-                process = self.start(f"""
-                    import footfall, os, signal, threading
+                printed = self.output(f"""
+                    import footfall, os, signal, threading, time
                     signal.signal(signal.SIGINT, signal.default_int_handler)
                     con = footfall.connect()
                     con.execute({HISTORIES!r})
-                    print("ready", flush=True)
+                    threading.Timer({GIVE_UP_S}, os._exit, (1,)).start()
+                    start = time.perf_counter()
                     try:
                         threading.Timer({after_s}, os.kill, (os.getpid(), signal.SIGINT)).start()
                         footfall.run(con, "CREATE TABLE run AS {TRAINING}")
-                        print("ended by itself", flush=True)
+                        print("ended by itself")
                     except BaseException as error:
-                        print(type(error).__name__, flush=True)
-                    print(footfall.run(con, "SELECT 42"), flush=True)
+                        print(type(error).__name__, time.perf_counter() - start - {after_s})
+                    print(*footfall.run(con, "SELECT 42")[0], flush=True)
+                    os._exit(0)
                 """)
-                self.addCleanup(process.stdout.close)
-                self.assertTrue(any(line.endswith("ready\n") for line in process.stdout), "the program did not begin")
-                start = time.perf_counter()
-                try:
-                    printed, _ = process.communicate(timeout=after_s + PATIENCE_S)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    printed, _ = process.communicate()
-                self.assertEqual(printed.splitlines()[-2:], ["KeyboardInterrupt", "[(42,)]"])
-                print(f"ended {time.perf_counter() - start - after_s:.2f} s after a signal that came after {after_s} s")
+                caught, seconds, answer = printed.split()
+                self.assertEqual((caught, answer), ("KeyboardInterrupt", "42"))
+                self.assertLess(float(seconds), PATIENCE_S)
+                print(f"ended {float(seconds):.2f} s after a signal that came after {after_s} s")
 
     def test_run_sees_what_execute_sees(self):
         """Relations and frames that are found by their name in Python, parameters, another form of the result, errors."""

@@ -15,13 +15,17 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import duckdb
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = ["connect", "load", "path", "run"]
 __version__ = version("footfall")
@@ -151,12 +155,23 @@ def _installed(con: duckdb.DuckDBPyConnection, duckdb_version: str) -> str:
     key = (_PACKAGE / "public_key.txt").read_text().strip()
     repository = "footfall_wheel_" + hashlib.sha256(key.encode()).hexdigest()[:12]
     config = {name: value for name in _PLACES if (value := _value(con, f"SELECT current_setting('{name}')"))}
-    with duckdb.connect(config={**config, "allow_extension_repositories": "allowed"}) as own:
+    with _one_at_a_time(), duckdb.connect(config={**config, "allow_extension_repositories": "allowed"}) as own:
         try:
             own.execute(f"LOAD footfall FROM {repository}")
         except duckdb.Error:
             _install(own, repository, key, duckdb_version)
     return repository
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Keeps processes that load for the first time at once from installing into one another; not on Windows."""
+    with open(_PACKAGE / "py.typed") as lock:
+        if sys.platform != "win32":
+            # Not every network file system knows locks.
+            with suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _install(own: duckdb.DuckDBPyConnection, repository: str, key: str, duckdb_version: str) -> None:
