@@ -8,17 +8,17 @@ folder, each in a process of its own, so that a crash of one version is a failur
 Without FILE, every `tests/sql/**/*.test` runs. `--macros` puts the macros of `sql/` as they are now
 over those in the binary, so that a change of one is tested without a build.
 
-Every file starts in a fresh in-memory database with the extension loaded. Directives:
+Every file starts in a fresh in-memory database. Directives, which DuckDB's own runner (duckdb_sqllogictest) takes too:
 
+    require footfall                start with the extension loaded
     statement ok [CON]              the SQL below, up to an empty line, must succeed
     statement error [CON]           it must fail; after `----` comes a part of the message
     query TYPES [SORT] [LABEL] [CON]
                                     rows after `----`, tab-separated or one value per line; one
-                                    letter per column, R compares with a relative tolerance of 1e-6,
-                                    others as text; SORT is nosort, rowsort or valuesort; results
-                                    under the same LABEL must be equal
+                                    letter per column, T, I or R, which compares with a relative
+                                    tolerance of 1e-6, others as text; SORT is nosort, rowsort or
+                                    valuesort; results under the same LABEL must be equal
     require-env NAME                skip the file unless NAME is set; ${NAME} is then its value
-    no-load                         start the file without the extension
     load PATH [readonly]            go on with the database file PATH, the extension loaded again
     restart                         close the database and open it again
     foreach NAME WORD... / loop NAME FROM TO / endloop
@@ -27,8 +27,11 @@ Every file starts in a fresh in-memory database with the extension loaded. Direc
 
 CON, a word that begins with `con`, is one more connection to the same database. An expected value
 or message written `<REGEX>:pattern` must match the pattern in full (messages: anywhere).
-${TEST_DIR} is an empty folder of the file's own and ${EXTENSION} the binary.
-FOOTFALL_DATA defaults to ../shared/data beside the repository where that exists.
+__TEST_DIR__ is a folder for the files of a test, here an empty one of its own. What DuckDB's runner does
+otherwise is refused: a variable in a label or in what is expected, and a directive of one line that
+touches the next line.
+FOOTFALL_DATA defaults to ../shared/data beside the repository where that exists, and FOOTFALL_EXTENSION to
+the binary.
 """
 
 import argparse
@@ -44,6 +47,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+ONE_LINE = ("require", "require-env", "load", "restart", "foreach", "loop", "endloop")
 SORTS = ("nosort", "rowsort", "valuesort")
 TOLERANCE = 1e-6
 
@@ -83,6 +87,8 @@ def parse(text):
                 else:
                     (sql if expected is None else expected).append(lines[i])
                 i += 1
+        elif words[0] in ONE_LINE and i < len(lines) and lines[i].strip() and not lines[i].startswith("#"):
+            raise Failure(start, f"{words[0]} needs an empty line or a comment below it")
         records.append(Record(start, words, "\n".join(sql), expected))
     return records
 
@@ -113,11 +119,12 @@ def unroll(records, variables):
 
 def substitute(text, variables, line):
     def value(match):
-        if match[1] not in variables:
+        name = match[1] or match[0]
+        if name not in variables:
             raise Failure(line, f"unknown variable {match[0]}; there are {', '.join(variables)}")
-        return variables[match[1]]
+        return variables[name]
 
-    return re.sub(r"\$\{(\w+)\}", value, text)
+    return re.sub(r"\$\{(\w+)\}|__TEST_DIR__", value, text)
 
 
 class Session:
@@ -215,6 +222,8 @@ def split_query_words(record):
     """`query TYPES [SORT] [LABEL] [CON]` -> (types, sort, label, connection)."""
     if len(record.words) < 2:
         raise Failure(record.line, "query needs a letter per column")
+    if not set(record.words[1]) <= set("TIR"):
+        raise Failure(record.line, f"the types are {record.words[1]}; there are T, I and R")
     sort = label = connection = None
     for word in record.words[2:]:
         if word in SORTS and sort is None:
@@ -229,9 +238,10 @@ def split_query_words(record):
 def run_record(session, record, variables, labels):
     fill = lambda text: substitute(text, variables, record.line)
     sql = fill(record.sql)
-    expected = None if record.expected is None else [fill(line) for line in record.expected]
+    expected, kind = record.expected, record.words[0]
+    if any("${" in text for text in [*(expected or []), *(record.words if kind == "query" else [])]):
+        raise Failure(record.line, "DuckDB's runner replaces a variable in SQL only; write <REGEX>:(one|other)")
     record = Record(record.line, [fill(word) for word in record.words], sql, expected)
-    kind = record.words[0]
     if kind == "statement":
         run_statement(session, record, sql, expected)
     elif kind == "query":
@@ -286,21 +296,21 @@ def run_statement(session, record, sql, expected):
 
 def run_file(path, session):
     records = parse(path.read_text())
-    variables = {"EXTENSION": session.extension}
+    variables = {}
     for record in records:
         if record.words[0] == "require-env":
             name = record.words[1]
             if not os.environ.get(name):
                 raise Skip(f"{name} is not set")
             variables[name] = os.environ[name]
-    load = all(record.words[0] != "no-load" for record in records)
+    load = any(record.words == ["require", "footfall"] for record in records)
     with tempfile.TemporaryDirectory(prefix="footfall_") as folder:
-        variables["TEST_DIR"] = folder
+        variables["__TEST_DIR__"] = folder
         try:
             session.open(load)
             labels = {}
             for record, current in unroll(records, variables):
-                if record.words[0] not in ("require-env", "no-load"):
+                if record.words[0] not in ("require-env", "require"):
                     run_record(session, record, current, labels)
         finally:
             session.close()
@@ -314,6 +324,7 @@ def worker(arguments):
     data = ROOT.parent / "shared" / "data"
     if data.is_dir():
         os.environ.setdefault("FOOTFALL_DATA", str(data))
+    os.environ["FOOTFALL_EXTENSION"] = arguments.extension
     passed = failed = 0
     skipped = []
     for path in arguments.files:
