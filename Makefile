@@ -8,6 +8,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # What cargo calls a shared library here.
 SHARED := $(if $(filter Windows_NT,$(OS)),%.dll,$(if $(filter Darwin,$(shell uname)),lib%.dylib,lib%.so))
 EXTENSION := build/footfall.duckdb_extension
+# Where the CI of DuckDB's community extensions looks for it.
+CI_EXTENSION := build/release/extension/footfall/footfall.duckdb_extension
 PANICS := build/panics.duckdb_extension
 VENV := build/venv
 PIP := $(VENV)/bin/pip --disable-pip-version-check --quiet
@@ -27,6 +29,8 @@ release:
 	cargo build --release --workspace --locked
 	mkdir -p build
 	$(TARGET)/release/package-extension $(TARGET)/release/$(subst %,footfall_extension,$(SHARED)) $(EXTENSION)
+	mkdir -p $(dir $(CI_EXTENSION))
+	ln -f $(EXTENSION) $(CI_EXTENSION)
 
 DEMO := build/demo.duckdb
 demo: release $(DUCKDB_SHELL) $(filter build/demo_events.csv,$(EVENTS))
@@ -161,3 +165,28 @@ repository: release $(VENV)/installed
 dist: release $(VENV)/installed
 	rm -rf build/dist
 	$(VENV)/bin/python extension/packaging/archive.py --extension $(EXTENSION) $(KEY:%=--key %) --output build/dist $(DUCKDB_VERSIONS)
+
+# What the CI of DuckDB's community extensions calls. One binary serves every DuckDB, and there is one profile: nothing is set
+# or configured, and `debug` is the binary that ships. In its containers the wheels of DuckDB do not run: no tests there.
+.PHONY: set_duckdb_version set_duckdb_tag configure_ci debug test_release test_debug community
+set_duckdb_version set_duckdb_tag configure_ci:
+	@echo "$@: nothing to do, the binary serves every DuckDB from 1.4 on"
+
+debug: release
+	mkdir -p build/debug/extension/footfall
+	ln -f $(EXTENSION) build/debug/extension/footfall/
+
+ifeq ($(LINUX_CI_IN_DOCKER),1)
+test_release test_debug:
+	@echo "$@: no tests inside the container"
+else
+test_release: release $(DUCKDBS)
+	$(VENV)/bin/python tests/run_sql.py $(DUCKDBS:%=--duckdb %) --extension $(CI_EXTENSION)
+
+test_debug: debug $(DUCKDBS)
+	$(VENV)/bin/python tests/run_sql.py $(DUCKDBS:%=--duckdb %) --extension build/debug/extension/footfall/footfall.duckdb_extension
+endif
+
+# What is submitted there, such as `make community GITHUB=owner/footfall MAINTAINER=owner`.
+community: $(VENV)/installed
+	$(VENV)/bin/python extension/packaging/community.py --github $(or $(GITHUB),$(error GITHUB is missing: owner/name of the public repository)) --maintainer $(or $(MAINTAINER),$(error MAINTAINER is missing: a name on GitHub)) --output build/community

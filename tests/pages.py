@@ -5,6 +5,7 @@
 - sql/reference.md: every function, from the comments in sql/*.sql: summary, explanation, parameters, example, in the
   order of the README's wishes. Each example is executed, and its output printed under it.
 - sql/pipeline.md: sql/pipeline.sql run on a synthetic shop, statement by statement.
+- extension/function_descriptions.csv: the same in one line for each function, for DuckDB's pages of community extensions.
 - README.md: in its blocks of SQL that are followed by a block of text, the text is what the last statement printed.
 
 `--check` fails when a function lacks one of its parts or a SQL test that names it, when an example fails, or when a
@@ -14,7 +15,9 @@ numbers in the pipeline are compared to within a tenth.
 
 import argparse
 import collections
+import csv
 import datetime
+import io
 import pathlib
 import re
 import sys
@@ -53,6 +56,7 @@ def main():
     problems = []
     pages = {
         SQL / "reference.md": (reference(connect(arguments.extension), problems), str.__eq__),
+        ROOT / "extension" / "function_descriptions.csv": (descriptions(connect(arguments.extension)), str.__eq__),
         SQL / "pipeline.md": (pipeline(connect(arguments.extension)), is_the_same_run),
         ROOT / "README.md": (readme(connect(arguments.extension)), str.__eq__),
     }
@@ -187,12 +191,28 @@ def functions_by_wish():
     return {wish: names for wish, names in wishes.items() if names}
 
 
-def reference(connection, problems):
+def descriptions(connection):
+    """Name, summary, text and example of every function for users, without line breaks: some readers take a line for a row."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(["function", "description", "comment", "example"])
+    for name, function in sorted(catalogue_of(connection).items()):
+        if function.schema == "main" and (shape := SHAPE.fullmatch(function.comment or "")):
+            writer.writerow([name, *(" ".join((shape[part] or "").split()) for part in ("summary", "text", "example"))])
+    return lines.getvalue()
+
+
+def catalogue_of(connection):
+    """Kind, parameters and comment of every function by its name."""
     rows = connection.execute(
         "SELECT function_name, any_value(schema_name), any_value(function_type), arg_max(parameters, len(parameters)), any_value(comment)"
         " FROM duckdb_functions() WHERE database_name = 'footfall' GROUP BY function_name"
     ).fetchall()
-    catalogue = {name: Function(name, *row) for name, *row in rows}
+    return {name: Function(name, *row) for name, *row in rows}
+
+
+def reference(connection, problems):
+    catalogue = catalogue_of(connection)
     scalars = in_system(connection)
     tests = "\n".join(path.read_text() for path in (ROOT / "tests" / "sql").rglob("*.test"))
     problems += [f"{name} is registered and has no macro in sql/" for name in sorted(scalars - set(catalogue))]
