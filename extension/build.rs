@@ -1,4 +1,5 @@
-//! Compiles the guard against C++ exceptions (`src/gate.rs` links it).
+//! Compiles the guard against C++ exceptions (`src/gate.rs` links it). MSVC catches none unless told to, and with `/EHsc` it
+//! takes a function of C, such as the one that the guard calls, for one that throws none.
 //!
 //! With the feature `cuda`: makes the binary ask for the CUDA driver's library by itself.
 //!
@@ -13,8 +14,10 @@ fn main() {
         "cargo:rustc-link-search=native={}",
         std::env::var("OUT_DIR").expect("set by cargo")
     );
+    let is_msvc = std::env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("msvc");
     cc::Build::new()
         .cpp(true)
+        .flag(if is_msvc { "/EHs" } else { "-fexceptions" })
         .file("src/guard.cpp")
         .cargo_metadata(false)
         .compile("footfall_guard");
