@@ -6,6 +6,7 @@
 //! serves every DuckDB from 1.4 on.
 
 mod clv;
+mod fields;
 mod functions;
 mod gate;
 mod jobs;

@@ -7,7 +7,7 @@
 //! repeats its pointer: equal pairs or pointers mean equal values, which is how
 //! a constant model is recognised without comparing its bytes.
 
-use duckdb::core::DataChunkHandle;
+use duckdb::core::{DataChunkHandle, FlatVector};
 use duckdb::ffi::{
     DUCKDB_TYPE_DUCKDB_TYPE_BIGINT, DUCKDB_TYPE_DUCKDB_TYPE_BLOB, DUCKDB_TYPE_DUCKDB_TYPE_BOOLEAN,
     DUCKDB_TYPE_DUCKDB_TYPE_DATE, DUCKDB_TYPE_DUCKDB_TYPE_DECIMAL, DUCKDB_TYPE_DUCKDB_TYPE_DOUBLE,
@@ -27,6 +27,8 @@ use duckdb::ffi::{
 use serde_json::{Map, Number, Value as Json};
 use std::error::Error;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+use std::ops::{Index, Range};
 
 type TypeId = u32;
 
@@ -140,10 +142,7 @@ impl<'a> Column<'a> {
 
     /// Whether row `row` is NULL.
     pub fn is_null(&self, row: usize) -> bool {
-        assert!(row < self.len, "row {row} of {}", self.len);
-        // SAFETY: the mask has one bit per row in words of 64, and the row is
-        // in range.
-        !self.validity.is_null() && unsafe { *self.validity.add(row / 64) } >> (row % 64) & 1 == 0
+        self.nulls().contains(row)
     }
 
     /// Whether the values are TIMESTAMPs without a time zone.
@@ -176,15 +175,15 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// The value of a FLOAT or DOUBLE row; that of a NULL row is anything.
+    /// The value of a FLOAT or DOUBLE row, and of a NULL one 0.
     ///
     /// # Panics
     /// For other types.
     pub fn real(&self, row: usize) -> f64 {
         if self.is_double() {
-            self.values::<f64>()[row]
+            self.values::<f64>().or(row, 0.0)
         } else {
-            self.values::<f32>()[row].into()
+            self.values::<f32>().or(row, 0.0).into()
         }
     }
 
@@ -200,21 +199,24 @@ impl<'a> Column<'a> {
 
     /// The rows in `range` as numbers in the order that DuckDB gives them, for whole numbers up to
     /// 64 bits, FLOATs and DOUBLEs, DATEs, TIMESTAMPs of all kinds and texts, whose numbers are
-    /// their ranks within the range; nothing for other types. Those of NULL rows are anything.
-    pub fn ordinals(&self, range: std::ops::Range<usize>) -> Option<Vec<u64>> {
-        fn signed<T: Native + Into<i64>>(column: &Column, range: std::ops::Range<usize>) -> Vec<u64> {
-            let values = column.values::<T>()[range].iter();
-            values.map(|&value| value.into() as u64 ^ 1 << 63).collect()
+    /// their ranks within the range; nothing for other types. Those of NULL rows say nothing.
+    pub fn ordinals(&self, range: Range<usize>) -> Option<Vec<u64>> {
+        fn signed<T: Native + Default + Into<i64>>(column: &Column, range: Range<usize>) -> Vec<u64> {
+            let values = column.values::<T>();
+            range
+                .map(|row| values.or(row, T::default()).into() as u64 ^ 1 << 63)
+                .collect()
         }
-        fn unsigned<T: Native + Into<u64>>(column: &Column, range: std::ops::Range<usize>) -> Vec<u64> {
-            column.values::<T>()[range].iter().map(|&value| value.into()).collect()
+        fn unsigned<T: Native + Default + Into<u64>>(column: &Column, range: Range<usize>) -> Vec<u64> {
+            let values = column.values::<T>();
+            range.map(|row| values.or(row, T::default()).into()).collect()
         }
         // NaN is the greatest, and both zeros are one.
         fn real(value: f64) -> u64 {
             let bits = if value.is_nan() { f64::NAN } else { value + 0.0 }.to_bits();
             if value < 0.0 { !bits } else { bits | 1 << 63 }
         }
-        fn texts(column: &Column, range: std::ops::Range<usize>) -> Vec<u64> {
+        fn texts(column: &Column, range: Range<usize>) -> Vec<u64> {
             let text = |row| {
                 if column.is_null(row) {
                     &[][..]
@@ -256,21 +258,38 @@ impl<'a> Column<'a> {
         self.validity.is_null()
     }
 
-    /// The values as stored; slots of NULL rows hold anything.
+    /// The values as stored.
     ///
     /// # Panics
     /// When the vector's type is not stored as `T`.
-    pub fn values<T: Native>(&self) -> &'a [T] {
+    pub fn values<T: Native>(&self) -> Values<'a, T> {
         assert!(
             T::TYPES.contains(&self.id),
             "vector of type {} read as another",
             self.id
         );
+        Values {
+            slots: self.slots(),
+            nulls: self.nulls(),
+        }
+    }
+
+    /// A slot for each row; those of NULL rows may never have been written.
+    fn slots<T>(&self) -> &'a [MaybeUninit<T>] {
         if self.len == 0 {
             return &[];
         }
-        // SAFETY: the type was checked, and the vector holds `len` rows.
+        // SAFETY: every use takes the type that the vector is stored as, and the vector holds `len` rows.
         unsafe { std::slice::from_raw_parts(self.data.cast(), self.len) }
+    }
+
+    /// Which rows are NULL.
+    fn nulls(&self) -> Nulls<'a> {
+        Nulls {
+            validity: self.validity,
+            len: self.len,
+            lifetime: PhantomData,
+        }
     }
 
     /// The bytes of a BLOB or VARCHAR row that is not NULL. For a value that is
@@ -321,7 +340,7 @@ impl<'a> Column<'a> {
     }
 
     /// Offset and length of a LIST or MAP row within [`Column::child`].
-    pub fn list(&self, row: usize) -> std::ops::Range<usize> {
+    pub fn list(&self, row: usize) -> Range<usize> {
         assert!(row < self.len, "row {row} of {}", self.len);
         assert!(
             matches!(self.id, DUCKDB_TYPE_DUCKDB_TYPE_LIST | DUCKDB_TYPE_DUCKDB_TYPE_MAP),
@@ -336,16 +355,14 @@ impl<'a> Column<'a> {
         entry.offset as usize..(entry.offset + entry.length) as usize
     }
 
-    /// The (offset, length) pairs of all rows of a LIST, for functions that run
-    /// over millions of them; slots of NULL rows hold anything.
-    pub fn entries(&self) -> &'a [duckdb_list_entry] {
+    /// The (offset, length) pairs of the rows of a LIST, for functions that run
+    /// over millions of them.
+    pub fn entries(&self) -> Values<'a, duckdb_list_entry> {
         assert_eq!(self.id, DUCKDB_TYPE_DUCKDB_TYPE_LIST, "vector read as a list");
-        if self.len == 0 {
-            return &[];
+        Values {
+            slots: self.slots(),
+            nulls: self.nulls(),
         }
-        // SAFETY: the type was checked; a LIST vector stores one
-        // `duckdb_list_entry` per row.
-        unsafe { std::slice::from_raw_parts(self.data.cast(), self.len) }
     }
 
     /// The elements of all rows of a LIST or MAP.
@@ -468,6 +485,75 @@ impl<'a> Column<'a> {
             unscaled / 10f64.powi(i32::from(duckdb_decimal_scale(self.logical.0)))
         }
     }
+}
+
+/// Which rows of a vector are NULL.
+#[derive(Clone, Copy)]
+struct Nulls<'a> {
+    validity: *const u64,
+    len: usize,
+    lifetime: PhantomData<&'a u64>,
+}
+
+impl Nulls<'_> {
+    #[inline(always)]
+    fn contains(&self, row: usize) -> bool {
+        assert!(row < self.len, "row {row} of {}", self.len);
+        // SAFETY: the mask has one bit per row in words of 64, and the row is
+        // in range.
+        !self.validity.is_null() && unsafe { *self.validity.add(row / 64) } >> (row % 64) & 1 == 0
+    }
+}
+
+/// The values of a vector. DuckDB need not have written what stands in a NULL row, so only the others can be read:
+/// `values[row]` and `values[rows]` panic for a NULL.
+#[derive(Clone, Copy)]
+pub struct Values<'a, T> {
+    slots: &'a [MaybeUninit<T>],
+    nulls: Nulls<'a>,
+}
+
+impl<'a, T> Values<'a, T> {
+    /// The values of some rows, none of them NULL.
+    ///
+    /// # Panics
+    /// For a NULL, or rows that are not there.
+    #[inline]
+    pub fn rows(&self, rows: Range<usize>) -> &'a [T] {
+        let has_null = !self.nulls.validity.is_null() && rows.clone().any(|row| self.nulls.contains(row));
+        assert!(!has_null, "a value is read that is NULL");
+        // SAFETY: DuckDB has written every row that is not NULL.
+        unsafe { &*(&raw const self.slots[rows] as *const [T]) }
+    }
+
+    /// The value of a row, and of a NULL `other`.
+    #[inline(always)]
+    pub fn or(&self, row: usize, other: T) -> T
+    where
+        T: Copy,
+    {
+        if self.nulls.contains(row) { other } else { self[row] }
+    }
+}
+
+impl<T> Index<usize> for Values<'_, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn index(&self, row: usize) -> &T {
+        assert!(!self.nulls.contains(row), "the value of row {row} is NULL");
+        // SAFETY: DuckDB has written every row that is not NULL.
+        unsafe { self.slots[row].assume_init_ref() }
+    }
+}
+
+/// The slots of a result, which nobody has written yet.
+///
+/// # Safety
+/// The vector must be stored as `T` and have room for `n` rows, and no other slots of it may be held.
+pub unsafe fn slots<'a, T>(vector: &mut FlatVector<'a>, n: usize) -> &'a mut [MaybeUninit<T>] {
+    // SAFETY: as the caller vouches; the memory is DuckDB's and lives as long as the vector.
+    unsafe { std::slice::from_raw_parts_mut(vector.as_mut_ptr(), n) }
 }
 
 /// An owned logical type.

@@ -2,11 +2,12 @@
 //! `history_losses` gave of each. The datasets are one where both models give the actions the same numbers.
 
 use super::evaluate_piece::Origin;
+use crate::fields::Fields;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::{Chunk, Column};
 use footfall::error::Error as Failure;
-use footfall::evaluate::{compare, identity};
+use footfall::evaluate::{Comparison, compare, identity};
 use footfall::sequence::Dataset;
 use std::error::Error;
 
@@ -19,12 +20,12 @@ impl Scalar for CompareLosses {
         let blobs = Type::list(Type::Blob);
         vec![Signature {
             parameters: vec![Type::Blob, blobs.clone(), Type::Blob, blobs, Type::Varchar],
-            returns: returns(),
+            returns: COMPARISON.struct_type(),
         }]
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        output.write_rows(input, &returns(), |row| {
+        output.write_rows(input, &COMPARISON.struct_type(), |row| {
             compared(input, row).map_err(|error| super::as_called(input, 4, row, error))
         })
     }
@@ -43,17 +44,7 @@ fn compared(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
     let losses_a = losses("losses_a", input.column(1), row, identity_a)?;
     let losses_b = losses("losses_b", input.column(3), row, identity_b)?;
     let comparison = compare((&a, losses_a), (other.as_ref().unwrap_or(&a), losses_b))?;
-    let Some(comparison) = comparison else {
-        return Ok(Value::Null);
-    };
-    Ok(Value::Struct(vec![
-        comparison.log_loss_a.into(),
-        comparison.log_loss_b.into(),
-        comparison.difference.mean.into(),
-        comparison.difference.standard_error.into(),
-        (comparison.n_histories as i64).into(),
-        (comparison.n_targets as i64).into(),
-    ]))
+    Ok(comparison.map_or(Value::Null, |comparison| COMPARISON.value(&comparison)))
 }
 
 /// What `history_losses` gave of one model on a dataset.
@@ -70,13 +61,15 @@ fn losses<'a>(name: &'static str, column: &Column<'a>, row: usize, dataset: u64)
     losses.collect()
 }
 
-fn returns() -> Type {
-    Type::Struct(vec![
-        ("log_loss_a", Type::Double),
-        ("log_loss_b", Type::Double),
-        ("difference", Type::Double),
-        ("standard_error", Type::Double),
-        ("n_users", Type::Bigint),
-        ("n", Type::Bigint),
-    ])
-}
+const COMPARISON: Fields<Comparison> = Fields(&[
+    ("log_loss_a", || Type::Double, |of| of.log_loss_a.into()),
+    ("log_loss_b", || Type::Double, |of| of.log_loss_b.into()),
+    ("difference", || Type::Double, |of| of.difference.mean.into()),
+    (
+        "standard_error",
+        || Type::Double,
+        |of| of.difference.standard_error.into(),
+    ),
+    ("n_users", || Type::Bigint, |of| (of.n_histories as i64).into()),
+    ("n", || Type::Bigint, |of| (of.n_targets as i64).into()),
+]);

@@ -5,7 +5,7 @@
 
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
-use crate::vector::{Chunk, Column};
+use crate::vector::{Chunk, Column, slots};
 use duckdb::ffi::duckdb_interval;
 use footfall::error::Error as Failure;
 use footfall::funnel::{Event, Funnel, Moments, Window};
@@ -46,8 +46,8 @@ impl Scalar for FunnelProgress {
         // have room for `n_slots`.
         let (time_slots, occurs_slots) = unsafe {
             (
-                std::slice::from_raw_parts_mut(reached.child(n_slots).as_mut_ptr::<i64>(), n_slots),
-                std::slice::from_raw_parts_mut(occurs.child(n_slots).as_mut_ptr::<bool>(), n_slots),
+                slots::<i64>(&mut reached.child(n_slots), n_slots),
+                slots::<bool>(&mut occurs.child(n_slots), n_slots),
             )
         };
         let (mut events, mut moments) = (Vec::new(), Moments::default());
@@ -72,11 +72,11 @@ impl Scalar for FunnelProgress {
                 read(&mut events, times.row(row, "times")?, marks.row(row, "marks")?)?;
                 let progress = funnel.progress(&mut events, &mut moments);
                 for &time in progress.times_us() {
-                    time_slots[n_times] = time;
+                    time_slots[n_times].write(time);
                     n_times += 1;
                 }
                 for step in 0..*n_steps {
-                    occurs_slots[n_occurs] = progress.occurs(step);
+                    occurs_slots[n_occurs].write(progress.occurs(step));
                     n_occurs += 1;
                 }
             }
@@ -109,7 +109,7 @@ impl<'a> List<'a> {
         if !self.elements.all_valid() && entry.clone().any(|element| self.elements.is_null(element)) {
             return Err(Failure::argument(argument, "a list that holds NULL", "values"));
         }
-        Ok(&self.elements.values::<T>()[entry])
+        Ok(self.elements.values::<T>().rows(entry))
     }
 }
 

@@ -1,7 +1,8 @@
 //! `gmm(points, k [, options])`: a mixture of Gaussians.
 
 use crate::scalar::{Scalar, Signature};
-use crate::segments::{answer, mixture_type, mixture_value, signatures};
+use crate::segments::answer::{answer, signatures};
+use crate::segments::mixture::MIXTURE;
 use crate::value::Output;
 use crate::vector::Chunk;
 use footfall::limits::MAX_COMPONENTS;
@@ -14,16 +15,16 @@ impl Scalar for Gmm {
     const NAME: &'static str = "gmm";
 
     fn signatures() -> Vec<Signature> {
-        signatures::<1>(mixture_type)
+        signatures::<1>(|| MIXTURE.struct_type())
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         answer(
             input,
             output,
-            &mixture_type(),
+            &MIXTURE.struct_type(),
             MAX_COMPONENTS,
-            |points, [k], options| Ok(mixture_value(&fit(points, k, options)?)),
+            |points, [k], options| Ok(MIXTURE.value(&fit(points, k, options)?)),
         )
     }
 }

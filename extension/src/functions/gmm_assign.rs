@@ -1,7 +1,8 @@
 //! `gmm_assign(mixture, point)`: the component of a point and how sure that is.
 
+use crate::fields::Fields;
 use crate::scalar::{Scalar, Signature};
-use crate::segments::{memberships, mixture_type};
+use crate::segments::mixture::{MIXTURE, memberships};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use std::error::Error;
@@ -13,38 +14,38 @@ impl Scalar for GmmAssign {
 
     fn signatures() -> Vec<Signature> {
         vec![Signature {
-            parameters: vec![mixture_type(), Type::list(Type::Double)],
-            returns: returns(),
+            parameters: vec![MIXTURE.struct_type(), Type::list(Type::Double)],
+            returns: MEMBERSHIP.struct_type(),
         }]
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        let rows: Vec<Value> = memberships(input)?.into_iter().map(value).collect();
-        output.write(&returns(), &rows)
+        let rows = memberships(input)?.into_iter();
+        let rows: Vec<Value> = rows
+            .map(|probabilities| probabilities.map_or(Value::Null, |of| MEMBERSHIP.value(&of)))
+            .collect();
+        output.write(&MEMBERSHIP.struct_type(), &rows)
     }
 }
 
-fn returns() -> Type {
-    Type::Struct(vec![
-        ("segment", Type::Integer),
-        ("probability", Type::Double),
-        ("probabilities", Type::list(Type::Double)),
-    ])
-}
+/// What is said of a point, from the probabilities of the components.
+const MEMBERSHIP: Fields<Vec<f64>> = Fields(&[
+    ("segment", || Type::Integer, |of| (likeliest(of) as i32 + 1).into()),
+    ("probability", || Type::Double, |of| of[likeliest(of)].into()),
+    (
+        "probabilities",
+        || Type::list(Type::Double),
+        |of| Value::list(of.iter().copied()),
+    ),
+]);
 
-fn value(probabilities: Option<Vec<f64>>) -> Value {
-    let Some(probabilities) = probabilities else {
-        return Value::Null;
-    };
+/// The first of the largest.
+fn likeliest(probabilities: &[f64]) -> usize {
     let mut best = 0;
     for (j, probability) in probabilities.iter().enumerate() {
         if *probability > probabilities[best] {
             best = j;
         }
     }
-    Value::Struct(vec![
-        (best as i32 + 1).into(),
-        probabilities[best].into(),
-        Value::list(probabilities),
-    ])
+    best
 }

@@ -1,5 +1,6 @@
 //! `history_loss(model, actions[, unknown[, n_train]])`: how much one history surprises a model.
 
+use crate::fields::Fields;
 use crate::models::{self, ModelRows};
 use crate::scalar::{Scalar, Signature};
 use crate::tokens::{Encoder, Unknown};
@@ -18,7 +19,7 @@ impl Scalar for HistoryLoss {
         (2..=parameters.len())
             .map(|n| Signature {
                 parameters: parameters[..n].to_vec(),
-                returns: returns(),
+                returns: LOSS.struct_type(),
             })
             .collect()
     }
@@ -41,17 +42,22 @@ impl Scalar for HistoryLoss {
                 let n_train =
                     usize::try_from(n_train).map_err(|_| Failure::argument("n_train", n_train, "0 or more"))?;
                 let (loss, n) = decoded.loss(&tokens, n_train)?;
-                values[row] = Value::Struct(vec![loss.into(), (n as i64).into(), (n_unknown as i64).into()]);
+                values[row] = LOSS.value(&Loss { loss, n, n_unknown });
             }
         }
-        output.write(&returns(), &values)
+        output.write(&LOSS.struct_type(), &values)
     }
 }
 
-fn returns() -> Type {
-    Type::Struct(vec![
-        ("loss", Type::Double),
-        ("n", Type::Bigint),
-        ("n_unknown", Type::Bigint),
-    ])
+/// The sum over `n` targets of -ln p, and how many actions the model does not know.
+struct Loss {
+    loss: f64,
+    n: usize,
+    n_unknown: usize,
 }
+
+const LOSS: Fields<Loss> = Fields(&[
+    ("loss", || Type::Double, |of| of.loss.into()),
+    ("n", || Type::Bigint, |of| (of.n as i64).into()),
+    ("n_unknown", || Type::Bigint, |of| (of.n_unknown as i64).into()),
+]);

@@ -5,7 +5,7 @@
 
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
-use crate::vector::{Chunk, Column};
+use crate::vector::{Chunk, Column, slots};
 use std::error::Error;
 
 pub struct KeyKind;
@@ -28,8 +28,10 @@ impl Scalar for KeyKind {
         let keys = input.column(0);
         let mut vector = output.vector.flat_vector();
         // SAFETY: an INTEGER vector stores 32-bit numbers and has a slot for every row.
-        let slots = unsafe { std::slice::from_raw_parts_mut(vector.as_mut_ptr::<i32>(), input.len()) };
-        slots.copy_from_slice(&kinds(keys));
+        let kinds_of_rows = unsafe { slots::<i32>(&mut vector, input.len()) };
+        for (slot, kind) in kinds_of_rows.iter_mut().zip(kinds(keys)) {
+            slot.write(kind);
+        }
         if !keys.all_valid() {
             for row in (0..input.len()).filter(|&row| keys.is_null(row)) {
                 vector.set_null(row);

@@ -1,7 +1,8 @@
 //! `kmeans(points, k [, options])`: the model of a clustering.
 
 use crate::scalar::{Scalar, Signature};
-use crate::segments::{answer, model_type, model_value, signatures};
+use crate::segments::answer::{answer, signatures};
+use crate::segments::model::MODEL;
 use crate::value::Output;
 use crate::vector::Chunk;
 use footfall::limits::MAX_CLUSTERS;
@@ -14,12 +15,16 @@ impl Scalar for Kmeans {
     const NAME: &'static str = "kmeans";
 
     fn signatures() -> Vec<Signature> {
-        signatures::<1>(model_type)
+        signatures::<1>(|| MODEL.struct_type())
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        answer(input, output, &model_type(), MAX_CLUSTERS, |points, [k], options| {
-            Ok(model_value(&fit(points, k, options)?))
-        })
+        answer(
+            input,
+            output,
+            &MODEL.struct_type(),
+            MAX_CLUSTERS,
+            |points, [k], options| Ok(MODEL.value(&fit(points, k, options)?)),
+        )
     }
 }

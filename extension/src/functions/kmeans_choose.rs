@@ -2,7 +2,9 @@
 //! good each is, and which one to take.
 
 use crate::scalar::{Scalar, Signature};
-use crate::segments::{answer, choice_fields, choice_values, model_type, model_value, signatures};
+use crate::segments::answer::{answer, signatures};
+use crate::segments::choice::{JUDGED, Judged};
+use crate::segments::model::MODEL;
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::limits::MAX_CLUSTERS;
@@ -32,17 +34,14 @@ impl Scalar for KmeansChoose {
     }
 }
 
+/// What is said of each k, and its model.
 fn returns() -> Type {
-    let model = ("model", model_type());
-    Type::list(Type::Struct(choice_fields().into_iter().chain([model]).collect()))
+    let model = ("model", MODEL.struct_type());
+    Type::list(Type::Struct(JUDGED.types().into_iter().chain([model]).collect()))
 }
 
 fn value(choice: &Choice) -> Value {
-    let model = model_value(&choice.model);
-    Value::Struct(
-        choice_values(choice.model.k(), choice)
-            .into_iter()
-            .chain([model])
-            .collect(),
-    )
+    let judged = Judged::new(choice.model.k(), choice);
+    let model = MODEL.value(&choice.model);
+    Value::Struct(JUDGED.values(&judged).into_iter().chain([model]).collect())
 }

@@ -1,8 +1,10 @@
 //! `kmeans_choose_piece(job, points, k_from, k_to, options)`: one clustering of packed points per k and how good
 //! each is, without the models, or after about half a second the number of the job to go on with; 0 begins.
 
+use crate::fields::Fields;
 use crate::scalar::{Scalar, Signature};
-use crate::segments::{choice_fields, choice_values, piece, piece_signature, piece_type};
+use crate::segments::choice::{JUDGED, Judged};
+use crate::segments::piece::{piece, piece_signature, piece_type};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::limits::MAX_CLUSTERS;
@@ -58,22 +60,17 @@ impl Sizes {
     }
 }
 
+const SIZES: Fields<Sizes> = Fields(&[
+    ("n_smallest", || Type::Bigint, |sizes| (sizes.smallest as i64).into()),
+    ("n_points", || Type::Bigint, |sizes| (sizes.total as i64).into()),
+    ("log", || Type::Boolean, |sizes| sizes.log.into()),
+]);
+
 fn choices_type() -> Type {
-    let sizes = [
-        ("n_smallest", Type::Bigint),
-        ("n_points", Type::Bigint),
-        ("log", Type::Boolean),
-    ];
-    Type::list(Type::Struct(choice_fields().into_iter().chain(sizes).collect()))
+    Type::list(Type::Struct([JUDGED.types(), SIZES.types()].concat()))
 }
 
 fn value(choice: &Choice<Sizes>) -> Value {
-    let Sizes {
-        k,
-        smallest,
-        total,
-        log,
-    } = choice.model;
-    let sizes = [(smallest as i64).into(), (total as i64).into(), log.into()];
-    Value::Struct(choice_values(k, choice).into_iter().chain(sizes).collect())
+    let judged = Judged::new(choice.model.k, choice);
+    Value::Struct([JUDGED.values(&judged), SIZES.values(&choice.model)].concat())
 }

@@ -1,7 +1,7 @@
 //! `kmeans_distance(model, point)`: the scaled distance of a point from the centroid of its cluster.
 
 use crate::scalar::{Scalar, Signature};
-use crate::segments::{assign, model_type};
+use crate::segments::model::{MODEL, assign};
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
 use std::error::Error;
@@ -13,7 +13,7 @@ impl Scalar for KmeansDistance {
 
     fn signatures() -> Vec<Signature> {
         vec![Signature {
-            parameters: vec![model_type(), Type::list(Type::Double)],
+            parameters: vec![MODEL.struct_type(), Type::list(Type::Double)],
             returns: Type::Double,
         }]
     }

@@ -1,11 +1,13 @@
 //! `model_info(model[, called_as, argument])`: what a model is and how it came to be.
 
+use crate::fields::Fields;
 use crate::models;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
+use footfall::baseline::own_history::Weights;
 use footfall::error::Error as Failure;
-use footfall::model::{Model, SplitBy, Training};
+use footfall::model::{Model, Split, SplitBy, Training};
 use std::error::Error;
 
 pub struct ModelInfo;
@@ -19,7 +21,7 @@ impl Scalar for ModelInfo {
         [parameters, with_names]
             .map(|parameters| Signature {
                 parameters,
-                returns: returns(),
+                returns: INFO.struct_type(),
             })
             .into()
     }
@@ -29,10 +31,10 @@ impl Scalar for ModelInfo {
         let groups = models::of_rows(input, 0).map_err(|error| as_given(input, error))?;
         for group in groups {
             for row in group.rows {
-                rows[row] = info(&group.decoded.model);
+                rows[row] = INFO.value(&group.decoded.model);
             }
         }
-        output.write(&returns(), &rows)
+        output.write(&INFO.struct_type(), &rows)
     }
 }
 
@@ -51,92 +53,135 @@ fn as_given(input: &Chunk, error: Failure) -> Box<dyn Error> {
     }
 }
 
-fn returns() -> Type {
-    Type::Struct(vec![
-        ("architecture", Type::Varchar),
-        ("embedding", Type::Integer),
-        ("hidden", Type::Integer),
-        ("layers", Type::Integer),
-        ("dropout", Type::Double),
-        ("vocabulary", Type::list(Type::Varchar)),
-        ("n_parameters", Type::Bigint),
-        ("epochs", Type::Integer),
-        ("seed", Type::Bigint),
-        ("device", Type::Varchar),
-        ("validation", Type::Double),
-        ("n_train_targets", Type::Bigint),
-        ("n_validation_targets", Type::Bigint),
-        ("train_loss", Type::Double),
-        ("validation_loss", Type::Double),
-        ("validation_accuracy", Type::Double),
-        ("validation_auc", Type::Double),
-        ("settings", Type::Varchar),
-        ("format_version", Type::Integer),
-        (
-            "split",
-            Type::Struct(vec![
-                ("by", Type::Varchar),
-                ("share", Type::Double),
-                ("seed", Type::Bigint),
-                ("validation_from", Type::Varchar),
-                ("n_held_out", Type::Bigint),
-                ("fingerprint", Type::Varchar),
-            ]),
-        ),
-        (
-            "own_history",
-            Type::Struct(vec![("decay", Type::Double), ("pseudo_counts", Type::Double)]),
-        ),
-    ])
-}
+const INFO: Fields<Model> = Fields(&[
+    (
+        "architecture",
+        || Type::Varchar,
+        |model| format!("{:?}", model.architecture.cell).to_lowercase().into(),
+    ),
+    (
+        "embedding",
+        || Type::Integer,
+        |model| (model.architecture.embedding as i32).into(),
+    ),
+    (
+        "hidden",
+        || Type::Integer,
+        |model| (model.architecture.hidden as i32).into(),
+    ),
+    (
+        "layers",
+        || Type::Integer,
+        |model| (model.architecture.layers as i32).into(),
+    ),
+    (
+        "dropout",
+        || Type::Double,
+        |model| f64::from(model.architecture.dropout).into(),
+    ),
+    (
+        "vocabulary",
+        || Type::list(Type::Varchar),
+        |model| Value::list(model.vocabulary.actions().iter().map(String::as_str)),
+    ),
+    (
+        "n_parameters",
+        || Type::Bigint,
+        |model| (model.n_parameters() as i64).into(),
+    ),
+    (
+        "epochs",
+        || Type::Integer,
+        |model| (model.training.epochs as i32).into(),
+    ),
+    ("seed", || Type::Bigint, |model| (model.training.seed as i64).into()),
+    (
+        "device",
+        || Type::Varchar,
+        |model| model.training.device.as_str().into(),
+    ),
+    ("validation", || Type::Double, |model| model.training.validation.into()),
+    (
+        "n_train_targets",
+        || Type::Bigint,
+        |model| (model.training.n_train_targets as i64).into(),
+    ),
+    (
+        "n_validation_targets",
+        || Type::Bigint,
+        |model| (model.training.n_validation_targets as i64).into(),
+    ),
+    ("train_loss", || Type::Double, |model| model.training.train_loss.into()),
+    (
+        "validation_loss",
+        || Type::Double,
+        |model| model.training.validation_loss.into(),
+    ),
+    (
+        "validation_accuracy",
+        || Type::Double,
+        |model| model.training.validation_accuracy.into(),
+    ),
+    (
+        "validation_auc",
+        || Type::Double,
+        |model| model.training.validation_auc.into(),
+    ),
+    (
+        "settings",
+        || Type::Varchar,
+        |model| model.training.settings.to_string().into(),
+    ),
+    (
+        "format_version",
+        || Type::Integer,
+        |model| (model.format_version() as i32).into(),
+    ),
+    ("split", || SPLIT.struct_type(), |model| SPLIT.value(&model.training)),
+    (
+        "own_history",
+        || WEIGHTS.struct_type(),
+        |model| WEIGHTS.value(&model.own_history),
+    ),
+]);
 
-fn info(model: &Model) -> Value {
-    let architecture = &model.architecture;
-    let training = &model.training;
-    Value::Struct(vec![
-        format!("{:?}", architecture.cell).to_lowercase().into(),
-        (architecture.embedding as i32).into(),
-        (architecture.hidden as i32).into(),
-        (architecture.layers as i32).into(),
-        f64::from(architecture.dropout).into(),
-        Value::list(model.vocabulary.actions().iter().map(String::as_str)),
-        (model.n_parameters() as i64).into(),
-        (training.epochs as i32).into(),
-        (training.seed as i64).into(),
-        training.device.as_str().into(),
-        training.validation.into(),
-        (training.n_train_targets as i64).into(),
-        (training.n_validation_targets as i64).into(),
-        training.train_loss.into(),
-        training.validation_loss.into(),
-        training.validation_accuracy.into(),
-        training.validation_auc.into(),
-        training.settings.to_string().into(),
-        (model.format_version() as i32).into(),
-        split(training),
-        Value::Struct(vec![
-            model.own_history.decay.into(),
-            model.own_history.pseudo_counts.into(),
-        ]),
-    ])
-}
+/// How the histories were split.
+const SPLIT: Fields<Training> = Fields(&[
+    ("by", || Type::Varchar, |training| split_by(training).name().into()),
+    ("share", || Type::Double, |training| training.validation.into()),
+    ("seed", || Type::Bigint, |training| (training.seed as i64).into()),
+    (
+        "validation_from",
+        || Type::Varchar,
+        |training| known(training, |split| split.validation_from.clone()),
+    ),
+    (
+        "n_held_out",
+        || Type::Bigint,
+        |training| known(training, |split| Some(split.n_held_out as i64)),
+    ),
+    (
+        "fingerprint",
+        || Type::Varchar,
+        |training| known(training, |split| Some(split.fingerprint.clone())),
+    ),
+]);
 
-/// How the histories were split. Of a model of format 1 it is known only that nothing was held back, where
-/// that is so.
-fn split(training: &Training) -> Value {
-    let split = training.split.as_ref();
+const WEIGHTS: Fields<Weights> = Fields(&[
+    ("decay", || Type::Double, |weights| weights.decay.into()),
+    ("pseudo_counts", || Type::Double, |weights| weights.pseudo_counts.into()),
+]);
+
+/// Of a model of format 1 it is known only that nothing was held back, where that is so.
+fn split_by(training: &Training) -> SplitBy {
     let held_out_none = training.validation == 0.0 && training.n_validation_targets == 0;
-    let by = match split {
+    match &training.split {
         Some(split) => split.by,
         None if held_out_none => SplitBy::None,
         None => SplitBy::Unknown,
-    };
-    Value::Struct(vec![
-        by.name().into(),
-        training.validation.into(),
-        (training.seed as i64).into(),
-        split.and_then(|split| split.validation_from.clone()).into(),
-        split.map(|split| split.n_held_out as i64).into(),
-        split.map(|split| split.fingerprint.clone()).into(),
-    ])
+    }
+}
+
+fn known<T: Into<Value>>(training: &Training, of: fn(&Split) -> Option<T>) -> Value {
+    training.split.as_ref().and_then(of).into()
 }

@@ -4,13 +4,14 @@
 
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
-use crate::vector::{Chunk, Column};
+use crate::vector::{Chunk, Column, slots};
 use duckdb::core::{FlatVector, Inserter};
 use duckdb::ffi::duckdb_string_t;
 use footfall::calendar;
 use footfall::error::Error as Failure;
 use footfall::sequence::order::{self, Event, Packed, Tie, Wide};
 use std::error::Error;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 pub struct OrderEvents;
@@ -50,11 +51,11 @@ impl Scalar for OrderEvents {
             names: Names::new(names),
             actions: actions.child(n_events),
             // SAFETY: the child of a TIMESTAMP[] holds 64-bit numbers and has room for `n_events`.
-            times: unsafe { std::slice::from_raw_parts_mut(times.child(n_events).as_mut_ptr::<i64>(), n_events) },
+            times: unsafe { slots(&mut times.child(n_events), n_events) },
             len: 0,
         };
         // SAFETY: a BIGINT vector holds 64-bit numbers and has a slot for every row.
-        let counts = unsafe { std::slice::from_raw_parts_mut(n_tied.as_mut_ptr::<i64>(), input.len()) };
+        let counts = unsafe { slots::<i64>(&mut n_tied, input.len()) };
         let (mut packed, mut wide) = (Vec::new(), Vec::new());
         for (row, count) in counts.iter_mut().enumerate() {
             let offset = written.len;
@@ -97,7 +98,7 @@ impl Scalar for OrderEvents {
                     }
                     written.write(&mut wide, start_us, user, &others)?
                 };
-                *count = n_tied as i64;
+                count.write(n_tied as i64);
             }
             actions.set_entry(row, offset, written.len - offset);
             times.set_entry(row, offset, written.len - offset);
@@ -112,7 +113,7 @@ impl Scalar for OrderEvents {
 struct Written<'a> {
     names: Names<'a>,
     actions: FlatVector<'a>,
-    times: &'a mut [i64],
+    times: &'a mut [MaybeUninit<i64>],
     len: usize,
 }
 
@@ -134,13 +135,14 @@ impl<'a> Written<'a> {
         let n_tied = order::arrange(events, start_us, user, |action| text(action).as_bytes());
         for event in events {
             let time = start_us.checked_add(event.time_us());
-            self.times[self.len] = time.filter(|time| calendar::SHOWN.contains(time)).ok_or_else(|| {
+            let time = time.filter(|time| calendar::SHOWN.contains(time)).ok_or_else(|| {
                 Failure::argument(
                     "start",
                     start_us,
                     "a time that lies in the calendar with 'numbers' added",
                 )
             })?;
+            self.times[self.len].write(time);
             // SAFETY: a VARCHAR vector stores a `duckdb_string_t` per row.
             let slots = unsafe { self.actions.as_mut_ptr::<duckdb_string_t>() };
             match self.names.stored.get_mut(event.action() - 1) {

@@ -34,7 +34,7 @@ fn pack(input: &Chunk, row: usize) -> Result<Vec<u8>, Failure> {
     let (places, tokens) = (elements.field(0), elements.field(1));
     let places = places.values::<i64>();
     let history = |element: usize| {
-        let place = usize::try_from(places[element]).unwrap_or(usize::MAX);
+        let place = usize::try_from(places.or(element, -1)).unwrap_or(usize::MAX);
         (
             place,
             if tokens.is_null(element) {

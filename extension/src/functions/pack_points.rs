@@ -2,7 +2,8 @@
 //! when none is left.
 
 use crate::scalar::{Scalar, Signature};
-use crate::segments::{pack, points_type};
+use crate::segments::packed::pack;
+use crate::segments::points::points_type;
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
 use std::error::Error;

@@ -46,7 +46,7 @@ impl Scalar for ReadPrediction {
             }
             results.push(probabilities);
         }
-        let n_unknown: Vec<usize> = n_unknown.iter().map(|&n| n as usize).collect();
+        let n_unknown: Vec<usize> = (0..input.len()).map(|row| n_unknown.or(row, 0) as usize).collect();
         let predictions = distribution::by_row(&groups, &results, &n_unknown);
         distribution::write(&mut output.vector.struct_vector(), 0, &predictions)
     }

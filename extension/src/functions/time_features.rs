@@ -5,12 +5,13 @@
 
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
-use crate::vector::{Chunk, Column};
+use crate::vector::{Chunk, Column, slots};
 use duckdb::core::StructVector;
 use duckdb::ffi::duckdb_string_t;
-use footfall::calendar::{self, WEEKDAY_NAMES};
+use footfall::calendar::{self, TimeFeatures as Calendar, WEEKDAY_NAMES};
 use std::borrow::Cow;
 use std::error::Error;
+use std::mem::MaybeUninit;
 
 pub struct TimeFeatures;
 
@@ -54,86 +55,61 @@ impl Scalar for TimeFeatures {
     }
 }
 
-/// The fields in the order of [`fill`]. INTEGER and not a smaller type, because
-/// `hour * 3600` should not overflow.
-const FIELDS: [(&str, Type); 12] = [
-    ("date", Type::Date),
-    ("hour", Type::Integer),
-    ("weekday", Type::Integer),
-    ("weekday_name", Type::Varchar),
-    ("day", Type::Integer),
-    ("week", Type::Integer),
-    ("month", Type::Integer),
-    ("is_weekend", Type::Boolean),
-    ("hour_sin", Type::Double),
-    ("hour_cos", Type::Double),
-    ("weekday_sin", Type::Double),
-    ("weekday_cos", Type::Double),
-];
+/// The fields with the type of their slots, and [`fill`], from one table.
+macro_rules! fields {
+    ($($name:ident: $type:ident as $slot:ty = $value:expr;)+) => {
+        const FIELDS: [(&str, Type); [$(stringify!($name)),+].len()] = [$((stringify!($name), Type::$type)),+];
 
-/// The timestamps, with 1970 for NULL: what stands in a NULL row may never have
-/// been written.
+        /// Writes the features of every timestamp, those that stand for NULL too:
+        /// leaving them out would cost a branch per row.
+        fn fill(timestamps: &[i64], vector: &StructVector) {
+            let n = timestamps.len();
+            let mut indices = 0..;
+            // SAFETY: every field is taken once, with the type that DuckDB stores for the one in FIELDS (DATE and
+            // INTEGER as 32 bits, BOOLEAN as a byte, VARCHAR as `duckdb_string_t`, of which `ShortText` is one form).
+            $(let $name = unsafe { field::<$slot>(vector, indices.next().unwrap_or_default(), n) };)+
+            for row in 0..n {
+                let features = Calendar::at(timestamps[row]);
+                $($name[row].write(($value)(&features));)+
+            }
+        }
+    };
+}
+
+// INTEGER and not a smaller type, because `hour * 3600` should not overflow.
+fields! {
+    date: Date as i32 = |of: &Calendar| of.date;
+    hour: Integer as i32 = |of: &Calendar| i32::from(of.hour);
+    weekday: Integer as i32 = |of: &Calendar| i32::from(of.weekday);
+    weekday_name: Varchar as ShortText = |of: &Calendar| NAMES[usize::from(of.weekday) - 1];
+    day: Integer as i32 = |of: &Calendar| i32::from(of.day);
+    week: Integer as i32 = |of: &Calendar| i32::from(of.week);
+    month: Integer as i32 = |of: &Calendar| i32::from(of.month);
+    is_weekend: Boolean as bool = Calendar::is_weekend;
+    hour_sin: Double as f64 = |of: &Calendar| of.hour_on_circle().0;
+    hour_cos: Double as f64 = |of: &Calendar| of.hour_on_circle().1;
+    weekday_sin: Double as f64 = |of: &Calendar| of.weekday_on_circle().0;
+    weekday_cos: Double as f64 = |of: &Calendar| of.weekday_on_circle().1;
+}
+
+/// The timestamps, with 1970 for NULL.
 fn finite_where_null<'a>(ts: &Column<'a>) -> Cow<'a, [i64]> {
     let values = ts.values::<i64>();
     if ts.all_valid() {
-        return values.into();
+        return values.rows(0..ts.len()).into();
     }
-    let value = |(row, &value)| if ts.is_null(row) { 0 } else { value };
-    values.iter().enumerate().map(value).collect()
+    (0..ts.len()).map(|row| values.or(row, 0)).collect()
 }
 
-/// Writes the features of every timestamp, those that stand for NULL too:
-/// leaving them out would cost a branch per row.
-fn fill(timestamps: &[i64], vector: &StructVector) {
-    let n = timestamps.len();
-    // SAFETY: the types are those DuckDB stores for FIELDS at these positions
-    // (DATE and INTEGER as 32 bits, BOOLEAN as a byte, VARCHAR as
-    // `duckdb_string_t`, of which `ShortText` is one form).
-    let (date, hour, weekday, name, day, week, month, is_weekend) = unsafe {
-        (
-            field::<i32>(vector, 0, n),
-            field::<i32>(vector, 1, n),
-            field::<i32>(vector, 2, n),
-            field::<ShortText>(vector, 3, n),
-            field::<i32>(vector, 4, n),
-            field::<i32>(vector, 5, n),
-            field::<i32>(vector, 6, n),
-            field::<bool>(vector, 7, n),
-        )
-    };
-    // SAFETY: as above, DOUBLE as 64 bits.
-    let (hour_sin, hour_cos, weekday_sin, weekday_cos) = unsafe {
-        (
-            field::<f64>(vector, 8, n),
-            field::<f64>(vector, 9, n),
-            field::<f64>(vector, 10, n),
-            field::<f64>(vector, 11, n),
-        )
-    };
-    for row in 0..n {
-        let features = calendar::TimeFeatures::at(timestamps[row]);
-        date[row] = features.date;
-        hour[row] = features.hour.into();
-        weekday[row] = features.weekday.into();
-        name[row] = NAMES[usize::from(features.weekday) - 1];
-        day[row] = features.day.into();
-        week[row] = features.week.into();
-        month[row] = features.month.into();
-        is_weekend[row] = features.is_weekend();
-        (hour_sin[row], hour_cos[row]) = features.hour_on_circle();
-        (weekday_sin[row], weekday_cos[row]) = features.weekday_on_circle();
-    }
-}
-
-/// The values of one field.
+/// The slots of one field, which nobody has written yet.
 ///
 /// # Safety
 /// DuckDB must store the field at `index` as `T`, and no index may be taken
 /// twice while a slice lives.
-unsafe fn field<'a, T>(vector: &StructVector<'a>, index: usize, n: usize) -> &'a mut [T] {
+unsafe fn field<'a, T>(vector: &StructVector<'a>, index: usize, n: usize) -> &'a mut [MaybeUninit<T>] {
     // SAFETY: the child has room for every row of the chunk, and the caller
     // vouches for its type.
-    unsafe { std::slice::from_raw_parts_mut(vector.child(index, n).as_mut_ptr(), n) }
+    unsafe { slots(&mut vector.child(index, n), n) }
 }
 
 /// DuckDB's own parts of an infinite timestamp are NULL, and its date is

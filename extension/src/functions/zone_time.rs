@@ -6,7 +6,7 @@
 use crate::gate::CalledAs;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
-use crate::vector::Chunk;
+use crate::vector::{Chunk, slots};
 use footfall::zone::Zone;
 use std::error::Error;
 
@@ -28,10 +28,10 @@ impl Scalar for ZoneTime {
         let (instants, zones, callers) = (input.column(0), input.column(1), input.column(2));
         let mut vector = output.vector.flat_vector();
         // SAFETY: a TIMESTAMP vector stores 64-bit numbers and has a slot for every row.
-        let slots = unsafe { std::slice::from_raw_parts_mut(vector.as_mut_ptr::<i64>(), input.len()) };
+        let locals = unsafe { slots::<i64>(&mut vector, input.len()) };
         let mut current: Option<(u128, Zone)> = None;
         let mut nulls = Vec::new();
-        for (row, local) in slots.iter_mut().enumerate() {
+        for (row, local) in locals.iter_mut().enumerate() {
             if input.any_null(row) {
                 nulls.push(row);
                 continue;
@@ -43,7 +43,7 @@ impl Scalar for ZoneTime {
                 current = Some((name, zone.map_err(|error| CalledAs::new(caller, error))?));
             }
             let Some((_, zone)) = &current else { continue };
-            *local = zone.local_us(instants.values::<i64>()[row]);
+            local.write(zone.local_us(instants.values::<i64>()[row]));
         }
         for row in nulls {
             vector.set_null(row);
