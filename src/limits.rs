@@ -6,6 +6,8 @@ pub const MAX_CLUSTERS: usize = 10_000;
 pub const MAX_COMPONENTS: usize = 1000;
 /// Most coordinates of a point of a mixture: covariances grow with their square.
 pub const MAX_DIMENSIONS: usize = 100;
+/// Most neighbours that an outlier is compared with.
+pub const MAX_NEIGHBOURS: usize = 1000;
 /// Most steps of a funnel.
 pub const MAX_STEPS: usize = 8;
 /// Most actions of a vocabulary: a token fits a byte, and n-grams of four tokens with "none" as one more kind of slot fit 32 bits.

@@ -24,6 +24,7 @@ const FILES: &[(&str, &str)] = &[
     ("04_orders.sql", include_str!("../../sql/04_orders.sql")),
     ("04_retention.sql", include_str!("../../sql/04_retention.sql")),
     ("04_rfm.sql", include_str!("../../sql/04_rfm.sql")),
+    ("05_outliers.sql", include_str!("../../sql/05_outliers.sql")),
     ("05_segments.sql", include_str!("../../sql/05_segments.sql")),
     ("06_sequences.sql", include_str!("../../sql/06_sequences.sql")),
     ("07_training.sql", include_str!("../../sql/07_training.sql")),

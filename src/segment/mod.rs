@@ -5,10 +5,12 @@
 //! - [`scale`]: standardising and the logarithm for skewed money;
 //! - `noise`: coordinates in which points differ by rounding only;
 //! - [`kmeans`]: clusters of equal spread;
-//! - [`mixture`]: soft segments of any spread.
+//! - [`mixture`]: soft segments of any spread;
+//! - [`outliers`]: customers that belong to no segment.
 
 pub mod points;
 pub mod scale;
 mod noise;
 pub mod kmeans;
 pub mod mixture;
+pub mod outliers;

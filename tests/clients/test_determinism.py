@@ -74,6 +74,7 @@ CALLS = {
     "rfm_summary": "FROM footfall.rfm_summary(events, user_id, ts, amount := price)",
     "rfm_summary of customers": "FROM footfall.rfm_summary(customers)",
     "rfm_thresholds": "FROM footfall.rfm_thresholds(events, user_id, ts, amount := price)",
+    "outliers": "FROM footfall.outliers(customers, customer_id, [frequency, monetary]) ORDER BY ALL",
     "segment": "FROM footfall.segment(customers, customer_id, [frequency, monetary], k := 3) ORDER BY ALL",
     "segment_profile": "FROM footfall.segment_profile(members, number, recency_days / 7, frequency / 7, monetary := monetary)",
     "sequences": "FROM footfall.sequences(events, user_id, action, ts, tie_break := item_id / 7) ORDER BY user_id",

@@ -201,6 +201,10 @@ CALLS = {
         ["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"],
         {"share": "0.5", "seed": "42", "called_as": "'train'"},
     ),
+    "outliers": (
+        ["shop", "user_id", "[item_id, price]"],
+        {"neighbours": "2", "standardise": "true", "log": "false"},
+    ),
     "paths": (
         ["shop", "user_id", "action", "ts"],
         {
@@ -260,7 +264,7 @@ CALLS = {
 # in so many, each argument different ones.
 SAMPLED = {
     "activity": 3, "choose_k": 2, "class_report": 5, "clean_events": 3, "cleaning_report": 3, "clv": 5, "clv_report": 5, "cohorts": 3, "compare_groups": 2, "compare_models": 3,
-    "confusion": 5, "conversion": 3, "evaluate": 5, "fit_clv": 5, "funnel": 3, "growth": 3, "orders": 2, "paths": 3, "promotion_effect": 4,
+    "confusion": 5, "conversion": 3, "evaluate": 5, "fit_clv": 5, "funnel": 3, "growth": 3, "orders": 2, "outliers": 2, "paths": 3, "promotion_effect": 4,
     "reliability": 5, "repeat_purchase": 2, "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "segment": 2, "sequences": 2, "sessions": 2, "train": 3,
     "transitions": 3,
 }  # fmt: skip

@@ -19,6 +19,7 @@ LONG = [
     "FROM footfall.choose_k(many, place, k_from := 2000, k_to := 10000)",
     "FROM footfall.choose_k(few, place, k_to := 10000)",
     "SELECT sum(segment) FROM footfall.segment(few, id, place, k := 1500)",
+    "SELECT sum(distance) FROM footfall.outliers(many, id, place, neighbours := 1000)",
 ]
 SHORT = "SELECT md5(string_agg(c::VARCHAR, ';')) FROM (FROM footfall.choose_k(few, place, k_to := 8)) c"
 # The promise is 2 s; the machines that run tests are busy.

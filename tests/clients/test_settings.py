@@ -82,7 +82,7 @@ NOT_CALLED = ("footfall_devices", "footfall_version")
 NO_DEFAULT = {f"{name} by default" for name in ("class_report", "clv_report", "compare_models", "confusion", "evaluate", "reliability")}
 # Whose rows come in no particular order.
 UNORDERED = re.compile(
-    "(class_report|clean_events|clv( |$)|compare_models|confusion|evaluat|generate_events|orders|read_taobao|reliability|rfm( |$)|segment( |$)|sequences|sessions)"
+    "(class_report|clean_events|clv( |$)|compare_models|confusion|evaluat|generate_events|orders|outliers|read_taobao|reliability|rfm( |$)|segment( |$)|sequences|sessions)"
 )
 
 # The values of settings that are texts, where they are not paths, addresses, names and credentials.
