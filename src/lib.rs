@@ -5,6 +5,7 @@
 //! above it.
 
 #![deny(unsafe_code)]
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
 pub mod limits;
 pub mod error;

@@ -6,6 +6,8 @@
 //! serves every DuckDB from 1.4 on.
 
 mod clv;
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
+
 mod fields;
 mod functions;
 mod gate;

@@ -1,0 +1,1 @@
+//! Only tests: `cargo test --release --manifest-path tests/peers/linfa/Cargo.toml`.
