@@ -588,7 +588,7 @@ Parameters:
 - times, validation_from: TIMESTAMP[] and TIMESTAMP, both with a time zone or both without, for a split by time instead.
 - max_length: steps over which gradients flow back; the state is carried on beyond.
 - seed: of start weights, order, dropout and split.
-- device: 'cpu' or 'cuda'.
+- device: 'cpu', 'cuda', or 'candle', the CPU through a second engine, which computes the same many times more slowly: to check the first by.
 - threads: NULL takes the setting of DuckDB.
 - init: a model to go on from.
 - progress: true shows a bar on standard error when that is a terminal and the run takes longer than two seconds.

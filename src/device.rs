@@ -21,6 +21,8 @@ pub fn available() -> Vec<String> {
 pub fn engine(device: &str, architecture: Architecture) -> Result<Box<dyn Engine>, Error> {
     match device {
         "cpu" => Ok(Box::new(Fused::new(architecture)?)),
+        // The same mathematics a second time, one tensor operation after the other, to check the first by.
+        "candle" => Ok(Box::new(Plain::new(architecture, candle_core::Device::Cpu)?)),
         "cuda" if !cfg!(feature = "cuda") => Err(Error::Device(
             "device 'cuda' is not in this binary; build it with `cargo build --release --workspace --features \
              footfall-extension/cuda` on a machine with the CUDA toolkit, or use device 'cpu'"
@@ -32,6 +34,10 @@ pub fn engine(device: &str, architecture: Architecture) -> Result<Box<dyn Engine
             })?;
             Ok(Box::new(Plain::new(architecture, device)?))
         }
-        other => Err(Error::argument("device", format!("'{other}'"), "'cpu', 'cuda'")),
+        other => Err(Error::argument(
+            "device",
+            format!("'{other}'"),
+            "'cpu', 'cuda', 'candle'",
+        )),
     }
 }
