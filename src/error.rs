@@ -30,7 +30,10 @@ pub enum Error {
         known: String,
     },
     /// A BLOB that is not what it is used as: foreign, truncated or changed.
-    #[error("argument '{argument}' is not a footfall {argument}: {reason}")]
+    #[error(
+        "argument '{argument}' is not a footfall {}: {reason}",
+        if *argument == "init" { "model" } else { argument }
+    )]
     Damaged { argument: &'static str, reason: String },
     /// A BLOB written by a newer version.
     #[error(
@@ -88,8 +91,8 @@ pub enum Error {
     #[error("argument 'points': the values of coordinate {} lie too far apart; allowed: within 1e140 of each other", dimension + 1)]
     TooWide { dimension: usize },
     /// No cluster, or more clusters than anyone can use.
-    #[error("argument 'k' is {found}; allowed: 1 to {}", MAX_CLUSTERS)]
-    Clusters { found: i64 },
+    #[error("argument '{argument}' is {found}; allowed: 1 to {}", MAX_CLUSTERS)]
+    Clusters { argument: &'static str, found: i64 },
     /// The same for the components of a mixture.
     #[error("argument 'k' is {found}; allowed: 1 to {}", MAX_COMPONENTS)]
     Components { found: usize },
@@ -148,6 +151,19 @@ impl Error {
         }
     }
 
+    /// The error of a BLOB that was given as `argument`.
+    pub fn of_argument(self, argument: &'static str) -> Self {
+        match self {
+            Self::Damaged { reason, .. } => Self::Damaged { argument, reason },
+            Self::Newer { found, supported, .. } => Self::Newer {
+                argument,
+                found,
+                supported,
+            },
+            error => error,
+        }
+    }
+
     /// The error of some rows, row `i` of which was row `places[i]` among all: it names that one.
     pub fn among_all(self, places: &[usize]) -> Self {
         match self {
@@ -169,6 +185,7 @@ impl Error {
     /// The error of a number of clusters that was given as `argument`.
     pub fn under(self, argument: &'static str) -> Self {
         match self {
+            Self::Clusters { found, .. } => Self::Clusters { argument, found },
             Self::TooManyClusters {
                 found,
                 distinct,

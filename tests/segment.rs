@@ -605,7 +605,13 @@ fn wrong_use_is_refused() {
     };
     assert_eq!(bad, Err(expected));
     assert!(Points::new(&[1.0, 2.0, f64::NAN, 4.0], 2, 1).is_err());
-    assert_eq!(fit(&points, 0, &options), Err(Error::Clusters { found: 0 }));
+    assert_eq!(
+        fit(&points, 0, &options),
+        Err(Error::Clusters {
+            argument: "k",
+            found: 0
+        })
+    );
     assert_eq!(
         fit(&points, 3, &options),
         Err(Error::TooManyClusters {

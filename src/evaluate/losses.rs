@@ -84,7 +84,7 @@ pub fn compare<'a>(
     (dataset, a): (&Dataset, impl IntoIterator<Item = &'a [u8]>),
     (other, b): (&Dataset, impl IntoIterator<Item = &'a [u8]>),
 ) -> Result<Option<Comparison>, Error> {
-    let (a, b) = (all_losses(dataset, a)?, all_losses(other, b)?);
+    let (a, b) = (all_losses("losses_a", dataset, a)?, all_losses("losses_b", other, b)?);
     fn lengths<'a>(dataset: &'a Dataset) -> impl Iterator<Item = (usize, usize)> + 'a {
         held_out(dataset).map(|(index, sequence)| (index, sequence.n_held_out_targets()))
     }
@@ -110,8 +110,12 @@ pub fn compare<'a>(
     }))
 }
 
-/// The losses in some bytes, one for each history with held-back targets.
-fn all_losses<'a>(dataset: &Dataset, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<f64>, Error> {
+/// The losses in the bytes of `argument`, one for each history with held-back targets.
+fn all_losses<'a>(
+    argument: &'static str,
+    dataset: &Dataset,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Vec<f64>, Error> {
     let mut losses = Losses::default();
     let complete = pieces.into_iter().all(|bytes| losses.extend(bytes).is_some());
     let (keys, losses): (Vec<u64>, Vec<f64>) = losses.0.into_iter().unzip();
@@ -121,7 +125,7 @@ fn all_losses<'a>(dataset: &Dataset, pieces: impl IntoIterator<Item = &'a [u8]>)
     }
     let received = format!("BLOBs with the losses of {} histories", losses.len());
     Err(Error::argument(
-        "losses",
+        argument,
         received,
         "those of history_losses for this dataset",
     ))

@@ -383,15 +383,7 @@ impl Trainer {
     /// # Errors
     /// As [`Model::with_run_state`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let (model, state) = Model::with_run_state(bytes).map_err(|error| match error {
-            Error::Damaged { reason, .. } => Error::damaged("state", reason),
-            Error::Newer { found, supported, .. } => Error::Newer {
-                argument: "state",
-                found,
-                supported,
-            },
-            other => other,
-        })?;
+        let (model, state) = Model::with_run_state(bytes).map_err(|error| error.of_argument("state"))?;
         let damaged = |error: &dyn Display| {
             Error::argument("state", format!("unreadable: {error}"), "the state of a training run")
         };

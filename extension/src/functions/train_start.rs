@@ -55,7 +55,7 @@ fn start(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
     }
     let settings = Settings::from_json(settings)?;
     let init = match input.width() {
-        3 => Some(Model::from_bytes(input.column(2).bytes(row))?),
+        3 => Some(Model::from_bytes(input.column(2).bytes(row)).map_err(|error| error.of_argument("init"))?),
         _ => None,
     };
     check_memory(&dataset, &settings, init.as_ref(), memory_limit.as_ref())?;

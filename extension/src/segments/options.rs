@@ -58,11 +58,11 @@ pub fn options(json: Json) -> Result<Options, Box<dyn Error>> {
     let example =
         "{seed: 42, n_init: 10, max_iterations: 300, standardise: true, log: false, start: 'kmeans++', threads: 2}";
     let given: Given = footfall::options::read("options", json, example)?;
-    let within = |name: &'static str, value: i64, most: i64| {
+    let within = |name: &str, value: i64, most: i64| {
         if (1..=most).contains(&value) {
             Ok(value as usize)
         } else {
-            Err(Failure::argument(name, value, format!("1 to {most}")))
+            Err(Failure::option(name, value, format!("1 to {most}")))
         }
     };
     Ok(Options {
@@ -78,10 +78,11 @@ pub fn options(json: Json) -> Result<Options, Box<dyn Error>> {
 
 /// The numbers of clusters in the columns from `first` on. The library checks that they are no more than `most`.
 pub fn clusters<const N: usize>(input: &Chunk, first: usize, row: usize, most: usize) -> Result<[usize; N], Failure> {
+    let names = if N == 1 { ["k", "k"] } else { ["k_from", "k_to"] };
     let mut counts = [0; N];
-    for (index, count) in counts.iter_mut().enumerate() {
+    for (index, (count, name)) in counts.iter_mut().zip(names).enumerate() {
         let k = input.column(first + index).values::<i64>()[row];
-        *count = usize::try_from(k).map_err(|_| Failure::argument("k", k, format!("1 to {most}")))?;
+        *count = usize::try_from(k).map_err(|_| Failure::argument(name, k, format!("1 to {most}")))?;
     }
     Ok(counts)
 }

@@ -50,7 +50,7 @@ pub fn choose_keeping<M>(
     keep: impl Fn(Model) -> M,
 ) -> Result<Vec<Choice<M>>, Error> {
     if ks.is_empty() {
-        return Err(Error::option("k_to", ks.end(), "k_from or more"));
+        return Err(Error::argument("k_to", ks.end(), "k_from or more"));
     }
     let prepared = Prepared::new(points, options)?;
     let points = prepared.points();
@@ -60,7 +60,8 @@ pub fn choose_keeping<M>(
         job::at_part(k - ks.start(), last + 1 - ks.start());
         let model = match prepared.fit(k) {
             Err(Error::TooManyClusters { .. }) if !choices.is_empty() => break,
-            fitted => fitted.map_err(|error| error.under("k_from"))?,
+            // Those after the first one lead to the largest.
+            fitted => fitted.map_err(|error| error.under(if k == *ks.start() { "k_from" } else { "k_to" }))?,
         };
         let quality = measure(&model, points, options.seed, options.threads)?;
         choices.push(Choice {

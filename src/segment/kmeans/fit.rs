@@ -171,7 +171,10 @@ impl<'a> Prepared<'a> {
     /// `k` is 0, above [`MAX_CLUSTERS`] or above the number of distinct points.
     pub fn fit(&self, k: usize) -> Result<Model, Error> {
         if !(1..=MAX_CLUSTERS).contains(&k) {
-            return Err(Error::Clusters { found: k as i64 });
+            return Err(Error::Clusters {
+                argument: "k",
+                found: k as i64,
+            });
         }
         let too_many = |distinct, was_noisy| Error::TooManyClusters {
             argument: "k",
