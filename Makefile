@@ -190,3 +190,14 @@ endif
 # What is submitted there, such as `make community GITHUB=owner/footfall MAINTAINER=owner`.
 community: $(VENV)/installed
 	$(VENV)/bin/python extension/packaging/community.py --github $(or $(GITHUB),$(error GITHUB is missing: owner/name of the public repository)) --maintainer $(or $(MAINTAINER),$(error MAINTAINER is missing: a name on GitHub)) --output build/community
+
+# Their CI's steps on a fresh clone of what is committed, as far as they need no network but the registries.
+CLONE := build/community/clone
+.PHONY: community-ci
+community-ci:
+	rm -rf $(CLONE)
+	git clone --quiet . $(CLONE)
+	CARGO_TARGET_DIR=$(abspath $(TARGET)) $(MAKE) --no-print-directory -C $(CLONE) set_duckdb_version configure_ci
+	CARGO_TARGET_DIR=$(abspath $(TARGET)) $(MAKE) --no-print-directory -C $(CLONE) release
+	CARGO_TARGET_DIR=$(abspath $(TARGET)) $(MAKE) --no-print-directory -C $(CLONE) test_release
+	test -s $(CLONE)/$(CI_EXTENSION)
