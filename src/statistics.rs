@@ -280,20 +280,26 @@ mod tests {
 
     #[test]
     fn what_is_not_allowed_is_named() {
-        assert!(normal_quantile(f64::NAN)
-            .unwrap_err()
-            .to_string()
-            .contains("'p' is NaN"));
-        assert!(beta_quantile(1.5, 1.0, 1.0)
-            .unwrap_err()
-            .to_string()
-            .contains("'p' is 1.5"));
+        assert!(
+            normal_quantile(f64::NAN)
+                .unwrap_err()
+                .to_string()
+                .contains("'p' is NaN")
+        );
+        assert!(
+            beta_quantile(1.5, 1.0, 1.0)
+                .unwrap_err()
+                .to_string()
+                .contains("'p' is 1.5")
+        );
         assert!(beta_cdf(0.5, 0.0, 1.0).unwrap_err().to_string().contains("'a' is 0"));
         assert!(beta_cdf(0.5, 1.0, 2e12).unwrap_err().to_string().contains("'b' is 2"));
-        assert!(beta_cdf(f64::NAN, 1.0, 1.0)
-            .unwrap_err()
-            .to_string()
-            .contains("'x' is NaN"));
+        assert!(
+            beta_cdf(f64::NAN, 1.0, 1.0)
+                .unwrap_err()
+                .to_string()
+                .contains("'x' is NaN")
+        );
     }
 
     proptest! {

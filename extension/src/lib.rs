@@ -5,9 +5,9 @@
 //! Only the stable part of the C API (v1.2.0) is used, so that one binary
 //! serves every DuckDB from 1.4 on.
 
-mod clv;
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
+mod clv;
 mod fields;
 mod functions;
 mod gate;

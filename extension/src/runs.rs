@@ -8,10 +8,11 @@
 //! lives as long as there are runs sees to it.
 
 use footfall::train::Trainer;
+use once_cell::sync::Lazy;
 use siphasher::sip::SipHasher24;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The next call follows within milliseconds, unless other runs of the same query are trained in between.
@@ -44,7 +45,7 @@ struct Runs {
 }
 
 /// Numbers begin anywhere, so that a ticket of another process is not taken for one of this.
-static RUNS: LazyLock<Mutex<Runs>> = LazyLock::new(|| {
+static RUNS: Lazy<Mutex<Runs>> = Lazy::new(|| {
     Mutex::new(Runs {
         kept: Vec::new(),
         dropped: VecDeque::new(),

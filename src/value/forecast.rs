@@ -7,7 +7,7 @@
 
 use super::customers::Customer;
 use super::gamma_gamma::GammaGamma;
-use super::purchases::{ln_1p_over, Purchases};
+use super::purchases::{Purchases, ln_1p_over};
 use super::special::beta_cdf;
 
 /// Terms after which a sum ends: more than a purchase a day for a century.

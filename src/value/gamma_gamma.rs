@@ -4,7 +4,7 @@
 //! The values of a customer's purchases are gamma distributed with shape p and a rate of his own, which is gamma
 //! distributed over the customers with shape q and rate v. How often somebody buys is taken to tell nothing of the value.
 
-use super::optimum::{covariance, maximise, Bounds, Evaluation, Optimum};
+use super::optimum::{Bounds, Evaluation, Optimum, covariance, maximise};
 use super::special::{digamma, ln_beta_density, trigamma};
 use serde::{Deserialize, Serialize};
 

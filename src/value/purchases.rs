@@ -11,7 +11,7 @@
 //! maximum on a boundary is found on it.
 
 use super::customers::{Customer, Customers};
-use super::optimum::{covariance, maximise, Bounds, Evaluation, Optimum};
+use super::optimum::{Bounds, Evaluation, Optimum, covariance, maximise};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 
@@ -257,11 +257,7 @@ impl TimeTerms {
 /// ln(1 + k u) / k, which is u for k = 0.
 pub(super) fn ln_1p_over(k: f64, u: f64) -> f64 {
     let w = k * u;
-    if w < 1e-17 {
-        u
-    } else {
-        w.ln_1p() / w * u
-    }
+    if w < 1e-17 { u } else { w.ln_1p() / w * u }
 }
 
 /// The first two derivatives of ln(1 + w) / w times w: with f(k) = ln(1 + k u) / k, f' = u^2 `.0` and f'' = u^3 `.1`.

@@ -35,7 +35,7 @@ impl Scalar for ClvForecast {
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         let rows = input.len();
-        let numbers: [&[f64]; 6] = std::array::from_fn(|index| input.column(index + 1).values::<f64>());
+        let numbers: [_; 6] = std::array::from_fn(|index| input.column(index + 1).values::<f64>());
         let mut result = output.vector.struct_vector();
         let mut fields: Vec<_> = (0..FIELDS.len()).map(|index| result.child(index, rows)).collect();
         let mut decoded: Option<(u128, ClvModel)> = None;
@@ -51,7 +51,7 @@ impl Scalar for ClvForecast {
                 Some((_, model)) => model,
                 None => ClvModel::from_bytes(input.column(0).bytes(row))?,
             };
-            let forecast = forecast(&model, numbers.map(|column| column[row]))?;
+            let forecast = forecast(&model, std::array::from_fn(|index| numbers[index][row]))?;
             for (field, value) in fields.iter_mut().zip(forecast) {
                 match value {
                     // SAFETY: the fields are DOUBLE, as registered, and have a slot for every row of the chunk.
