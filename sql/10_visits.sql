@@ -396,7 +396,10 @@ WHERE (SELECT
         footfall.internal.whole_number(min_baskets, 1, 1000000000), 'bought_together', 'min_baskets', min_baskets, 'a whole number from 1'
     ) AND footfall.internal.check_option(
         footfall.internal.whole_number(max_items, 2, 10000), 'bought_together', 'max_items', max_items, 'a whole number from 2 to 10000'
+    ) AND footfall.internal.check_option(
+        n_counted > 0 OR n_left_out = 0, 'bought_together', 'max_items', max_items, concat('more, since each of the ', n_left_out, ' baskets has more items')
     )
+    FROM ff_totals
 )
 ORDER BY lift_low DESC NULLS LAST, n_both DESC NULLS LAST, ff_lifts.item_a ASC NULLS LAST, ff_lifts.item_b ASC NULLS LAST;
 
@@ -415,7 +418,7 @@ the logarithm, for baskets that are drawn one by one, so where a few customers f
 
 **Huge baskets** are left out: a basket of k items has k * (k - 1) / 2 pairs, and one of 10,000 items, a wholesaler's or a crawler's, 50 million,
 which say nothing of what goes together. Baskets of more than `max_items` different items are counted in `baskets_left_out` and
-nowhere else. Rows without a basket or an item (see `usable_key`) are left out.
+nowhere else; where all are such, it is an error. Rows without a basket or an item (see `usable_key`) are left out.
 
 The work grows with the pairs within baskets; DuckDB puts them to disk where memory is short. Items in fewer than `min_baskets` baskets are dropped
 before pairs are made, so a catalogue of a million items is no matter.

@@ -396,6 +396,13 @@ FROM ff_adjusted
 CROSS JOIN ff_left_out
 WHERE (SELECT
     footfall.internal.check_option(wrong IS NULL, 'compare_groups', wrong['argument'], wrong['given'], wrong['allowed'])
+    AND CASE WHEN n_several > 0 AND names IS NULL
+        THEN CAST(error(concat(
+            'footfall.compare_groups: argument ''variant'' differs among the rows of each of the ', n_several, ' users; allowed: one variant per user, ',
+            'as it was given to them'
+        )) AS BOOLEAN)
+        ELSE true
+    END
     AND CASE WHEN n_without > 0 AND CAST(missing AS VARCHAR) = 'error'
         THEN CAST(error(concat(
             'footfall.compare_groups: argument ''metric'' is NULL in every row of ', n_without, ' users; allowed: missing := ''zero'' where that means 0 or no, ',
@@ -436,7 +443,7 @@ by itself.
 
 **The unit is the user**, who was given a variant; rows of one user are put together. `kind := 'rate'`: whether `metric` was ever true or 1. `kind := 'mean'`: the sum of
 `metric`, such as revenue per user. Counting rows would call chance a success, since the rows of a user are alike. A user in two variants is evidence for neither, and
-is left out and counted in `users_left_out`. Users without any `metric` are an error: say `missing := 'zero'` where no order means no revenue, `'leave_out'` where
+is left out and counted in `users_left_out`; where all are, it is an error. Users without any `metric` are an error: say `missing := 'zero'` where no order means no revenue, `'leave_out'` where
 nothing is known.
 
 **Rates.** `value` has Wilson's interval, the difference that of Newcombe (1998, method 10), the ratio Walter's, with half an event more in each group;

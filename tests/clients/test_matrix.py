@@ -129,7 +129,7 @@ CALLS = {
         },
     ),
     "compare_groups": (
-        ["shop", "user_id", "category_id", "price > 9"],
+        ["shop", "user_id", "left(CAST(user_id AS VARCHAR), 1)", "price > 9"],
         {"kind": "'rate'", "control": "NULL", "missing": "'leave_out'", "confidence": "0.9", "looks": "2"},
     ),
     "compare_losses": ([DATASET, f"[{LOSSES}]", f"[{LOSSES}]"], {"called_as": "'compare_models'"}),

@@ -79,7 +79,10 @@ MORE_CALLS = {
 }  # fmt: skip
 # What has nothing to do with a relation or a setting, and what needs more than the defaults on these histories.
 NOT_CALLED = ("footfall_devices", "footfall_version")
-NO_DEFAULT = {f"{name} by default" for name in ("class_report", "clv_report", "compare_models", "confusion", "evaluate", "reliability")}
+NO_DEFAULT = {
+    f"{name} by default"
+    for name in ("bought_together", "class_report", "clv_report", "compare_models", "confusion", "evaluate", "growth", "reliability")
+}
 # Whose rows come in no particular order.
 UNORDERED = re.compile(
     "(class_report|clean_events|clv( |$)|compare_models|confusion|evaluat|generate_events|orders|outliers|read_taobao|reliability|rfm( |$)|segment( |$)|sequences|sessions)"
