@@ -86,7 +86,8 @@ def main():
     print(f"{'data':<10} {'what':<10} {'SQL s':>9} {'lifetimes s':>12} {'ratio':>7}")
     for name, (orders, end, until) in {"cdnow": cdnow(pd), "drawn": drawn(np, pd, given.customers)}.items():
         orders = orders[orders.value > 0]
-        connection.execute("CREATE OR REPLACE TABLE orders AS SELECT id, CAST(day AS DATE) AS day, value FROM orders")
+        connection.register("given_orders", orders)
+        connection.execute("CREATE OR REPLACE TABLE orders AS SELECT id, CAST(day AS DATE) AS day, value FROM given_orders")
 
         def fit_sql():
             connection.execute(f"CREATE OR REPLACE TABLE learned AS FROM footfall.fit_clv(orders, id, day, amount := value, as_of := DATE '{end}')")

@@ -22,7 +22,7 @@ what is not at a limit they take the limit as given.
 
 Equal customers are merged, which changes no result, and all are put into an order of their own: the same customers give the same
 bytes in any order. Customers that are NULL or hold a NULL are left out; none at all give NULL. It is one call, and an
-interrupted query ends when it returns: a million different customers take about a second.
+interrupted query ends when it returns: on one processor a hundred thousand different customers take half a second, a million of them six.
 
 Parameters:
 - customers: a list of {'x': repeat purchases, 't_x': time of the last one, 'age': end of observation}, times counted from the first purchase in any unit; `t_x` is 0 where x is; x is at most 36525, one a day for a century.
@@ -291,7 +291,8 @@ One row: the parameters of the purchases (BG/NBD, see `bgnbd`) `family`, `r`, `a
 the parameters of the value (Gamma-Gamma, see `gamma_gamma`) `p`, `q`, `v` with errors, `mean_value`, `value_log_likelihood`, `value_customers`, `refunded_customers` (who
 bought again and had no less sent back; they tell nothing of the value), `value_correlation` (of frequency and value: the model takes it for 0, and from about 0.3 on it shows in the predictions);
 `time_unit`, `as_of` and `model`. No row where nobody bought. Keep it in a table, and give `model` to `clv`. **Look at `clv_report` first**: it says
-how good such predictions were on the last months of your own data.
+how good such predictions were on the last months of your own data. The fit is one call of `bgnbd`, of customers that are merged when
+their days agree: an interrupt waits for it, up to two seconds for 300,000 different histories.
 
 **Days, orders and refunds.** What is counted are days with a purchase: two orders on one day are one decision to buy. Orders and purchases are those of `rfm`
 and `orders`: lines are merged by `order_id`, and an order that does not add up to more than 0 is none. The first day makes a
