@@ -79,7 +79,10 @@ class Progress(unittest.TestCase):
             ("a terminal that cannot move", POINTS, CHOOSE_K.format("true"), {"TERM": "dumb"}),
         ):
             with self.subTest(name):
-                self.assertRegex(printed(setup, sql, seconds=4, **options), r"\Aended by \w+\s*\Z")
+                text = printed(setup, sql, seconds=4, **options)
+                # On a busy machine DuckDB shows a bar of its own, before it is told not to.
+                self.assertNotIn("footfall.", text)
+                self.assertRegex(text, r"ended by \w+\s*\Z")
 
 
 if __name__ == "__main__":
