@@ -7,6 +7,7 @@ use thiserror::Error;
 /// which the boundary adds.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the message of each variant says what its fields are")]
 pub enum Error {
     /// A value outside what an argument or option allows.
     #[error("argument '{argument}' is {received}; allowed: {allowed}")]

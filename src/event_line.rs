@@ -13,6 +13,7 @@ const LAST_SECOND: i64 = 253_402_300_799;
 /// What a line is.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
+    /// A row.
     Event(Event<'a>),
     /// The names of the columns.
     Header,
@@ -25,10 +26,15 @@ pub enum Line<'a> {
 /// The fields of an event; an empty field is `None`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Event<'a> {
+    /// The first column; nothing where it is empty.
     pub user_id: Option<i64>,
+    /// The second.
     pub item_id: Option<i64>,
+    /// The third.
     pub category_id: Option<i64>,
+    /// The fourth.
     pub action: Option<Cow<'a, str>>,
+    /// The fifth: seconds since 1970-01-01 UTC.
     pub unix_seconds: Option<i64>,
 }
 

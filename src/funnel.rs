@@ -18,8 +18,11 @@ use std::cmp::Ordering;
 /// How long a chain may take, in DuckDB's parts of an INTERVAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
+    /// Calendar months.
     pub months: i32,
+    /// Days of 24 hours, after the months.
     pub days: i32,
+    /// Microseconds, after the days.
     pub micros: i64,
 }
 
@@ -51,8 +54,11 @@ pub struct Funnel {
 /// 0 is an action that is no step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Event {
+    /// What it belongs to.
     pub part: u64,
+    /// Microseconds since 1970-01-01.
     pub time_us: i64,
+    /// The first step of its action, from 1; 0 for none.
     pub place: u8,
 }
 

@@ -48,7 +48,9 @@ pub(crate) fn are_sound(parameters: &[f32]) -> bool {
 /// A network with everything that is needed to predict and to judge it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
+    /// What the parameters are laid out for.
     pub architecture: Architecture,
+    /// What a token means.
     pub vocabulary: Vocabulary,
     /// In the order of [`Architecture::slots`].
     pub parameters: Vec<f32>,
@@ -56,6 +58,7 @@ pub struct Model {
     pub counts: Counts,
     /// Chosen on the training targets, for the baseline `own_history`.
     pub own_history: Weights,
+    /// How it came to be.
     pub training: Training,
 }
 
@@ -66,17 +69,23 @@ pub struct Training {
     pub epochs: u32,
     /// The settings of the last run that change the result.
     pub settings: serde_json::Value,
+    /// Of start weights, order, dropout and split.
     pub seed: u64,
     /// Where it ran.
     pub device: String,
     /// Share of the users held back.
     pub validation: f64,
+    /// Targets of one pass.
     pub n_train_targets: u64,
+    /// Targets held back.
     pub n_validation_targets: u64,
     /// Log loss of the last epoch, in training mode.
     pub train_loss: Option<f64>,
+    /// Log loss on what was held back.
     pub validation_loss: Option<f64>,
+    /// Share of the held-back targets that the likeliest action hits.
     pub validation_accuracy: Option<f64>,
+    /// Mean over the actions of the area under the ROC curve, one against the rest.
     pub validation_auc: Option<f64>,
     /// How the histories were split; a model of format 1 knows only the share and the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +96,7 @@ pub struct Training {
 /// Share and seed are those of the training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Split {
+    /// What decided who is held back.
     pub by: SplitBy,
     /// Of a split by time the moment, as the host writes it.
     pub validation_from: Option<String>,
@@ -114,6 +124,7 @@ pub enum SplitBy {
 }
 
 impl SplitBy {
+    /// As the metadata and SQL write it.
     pub fn name(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -145,9 +156,11 @@ pub struct RunState<'a> {
     pub run: serde_json::Value,
     /// First and second moments of the gradients, as long as the parameters.
     pub first_moments: Cow<'a, [f32]>,
+    /// As long.
     pub second_moments: Cow<'a, [f32]>,
     /// Of a validation under way: a row of probabilities per target, and the targets.
     pub probabilities: Cow<'a, [f32]>,
+    /// One for each row of probabilities.
     pub targets: Cow<'a, [u8]>,
     /// Within a history the state of the network.
     pub state: Cow<'a, [f32]>,

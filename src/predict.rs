@@ -72,10 +72,12 @@ impl<'a> Histories<'a> {
         (last == tokens.len() as u64).then_some(histories)
     }
 
+    /// Number of histories.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }

@@ -27,9 +27,13 @@ use crate::random::{Random, hash};
 /// What a customer did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
+    /// `pv`.
     View,
+    /// `cart`.
     Cart,
+    /// `fav`.
     Favourite,
+    /// `buy`.
     Buy,
 }
 
@@ -48,10 +52,13 @@ impl Action {
 /// One row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
+    /// Who acts.
     pub user_id: i64,
+    /// On what.
     pub item_id: i64,
     /// The same in every event of the item.
     pub category_id: i64,
+    /// What is done.
     pub action: Action,
     /// Shop-local, microseconds since 1970-01-01, whole seconds.
     pub ts_us: i64,

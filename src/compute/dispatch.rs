@@ -12,7 +12,9 @@ use pulp::{Arch, Simd, WithSimd};
 /// `#[inline(always)]`: what is not inlined is compiled for the oldest machine.
 /// (A closure does not do here: the call of a closure is not inlined.)
 pub trait Kernel {
+    /// What the work gives.
     type Output;
+    /// Does the work.
     fn run(self) -> Self::Output;
 }
 

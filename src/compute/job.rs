@@ -35,7 +35,9 @@ pub struct Job<T> {
 /// Where a job stands after a wait.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Waited<T> {
+    /// What the work gave.
     Done(T),
+    /// It is not done yet.
     Going,
     /// It had ended itself because nobody waited for it, or its result was taken before.
     GivenUp,

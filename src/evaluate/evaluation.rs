@@ -7,6 +7,7 @@ use crate::sequence::Dataset;
 /// How good a predictor is on the held-back targets of a dataset.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
+    /// Its measures.
     pub report: Report,
     /// The sum of -ln p(target) in nats over the targets of each history that has any, in the order of the dataset.
     pub losses: Vec<f64>,

@@ -69,9 +69,13 @@ impl Losses {
 pub struct Comparison {
     /// Mean of -ln p(target) in nats.
     pub log_loss_a: f64,
+    /// The same of the second model.
     pub log_loss_b: f64,
+    /// The first less the second.
     pub difference: Difference,
+    /// Histories with targets.
     pub n_histories: u64,
+    /// Targets of all of them.
     pub n_targets: u64,
 }
 

@@ -45,10 +45,12 @@ impl Tally {
 pub struct Validation {
     /// What is still to be scored.
     pub place: Place,
+    /// What has been scored.
     pub tally: Tally,
     /// Of the sampled histories: a row per target. Millions of numbers are no matter for JSON.
     #[serde(skip)]
     pub probabilities: Vec<f32>,
+    /// One for each row of probabilities.
     #[serde(skip)]
     pub targets: Vec<u8>,
 }

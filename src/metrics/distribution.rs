@@ -13,6 +13,7 @@ const FLOOR: f64 = 1e-15;
 /// in this range, how many came true.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bin {
+    /// Targets in it.
     pub n: u64,
     /// Mean probability of the predicted action; NaN in an empty bin.
     pub confidence: f64,
@@ -107,6 +108,7 @@ fn reliability(bins: &Bins) -> Vec<Bin> {
 }
 
 impl Tally {
+    /// Nothing counted, for a vocabulary of `n_actions`.
     pub fn new(n_actions: usize) -> Self {
         Self {
             n_actions,

@@ -33,6 +33,7 @@ pub fn auc(probabilities: &[f32], targets: &[u8], n_actions: usize, action: usiz
 /// An area under the ROC curve of one action against the rest.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Area {
+    /// Area under the curve, 0 to 1.
     pub auc: f64,
     /// Over histories; `None` unless both kinds of targets occur in two of them.
     pub standard_error: Option<f64>,
@@ -89,6 +90,7 @@ pub struct Counted<'a> {
 }
 
 impl<'a> Counted<'a> {
+    /// Probabilities, shape (rows, `n_actions`), and how often each action follows a row, of the same shape.
     pub fn new(rows: &'a [f32], counts: &'a [u64], n_actions: usize) -> Self {
         Self {
             n_actions,

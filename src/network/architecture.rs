@@ -45,6 +45,7 @@ impl Cell {
 /// embedding (V, E) → `layers` recurrent layers of `hidden` units → head (V, H) → softmax.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Architecture {
+    /// What a unit of a recurrent layer is.
     pub cell: Cell,
     /// V, the number of different tokens.
     pub vocabulary: usize,
@@ -52,6 +53,7 @@ pub struct Architecture {
     pub embedding: usize,
     /// H, the units of each recurrent layer.
     pub hidden: usize,
+    /// Recurrent layers, one above the other.
     pub layers: usize,
     /// Probability that an output of a layer (every layer but the last) is zeroed
     /// in training; the kept ones are divided by 1 - dropout. In [0, 1).
@@ -65,6 +67,7 @@ pub struct Slot {
     pub name: String,
     /// Row-major.
     pub shape: Vec<usize>,
+    /// Where its numbers stand.
     pub range: Range<usize>,
 }
 

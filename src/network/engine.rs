@@ -9,6 +9,7 @@ use crate::error::Error;
 /// A network of one architecture on one device. Parameters are given with every call
 /// in the order of [`Architecture::slots`].
 pub trait Engine: Send + Sync {
+    /// What it was made for.
     fn architecture(&self) -> &Architecture;
 
     /// Adds d(loss sum)/d(parameters) to `gradient` (length `n_parameters`).

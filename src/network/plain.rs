@@ -47,6 +47,10 @@ pub struct Plain {
 }
 
 impl Plain {
+    /// An engine for networks of this architecture on a device.
+    ///
+    /// # Errors
+    /// Sizes out of range.
     pub fn new(architecture: Architecture, device: Device) -> Result<Self, Error> {
         check::architecture(&architecture)?;
         Ok(Plain { architecture, device })

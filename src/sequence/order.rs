@@ -15,6 +15,7 @@ pub trait Event: Copy {
     /// What the data say about its place: events with equal ones are tied.
     type Place: Ord;
 
+    /// What it is ordered by.
     fn place(self) -> Self::Place;
 
     /// Microseconds after the start.
@@ -51,8 +52,11 @@ pub type Tie = Option<u64>;
 /// An event with a tie-break, or one that does not fit into [`Packed`].
 #[derive(Clone, Copy)]
 pub struct Wide {
+    /// Microseconds since the start.
     pub time_us: i64,
+    /// What orders it among events of its time.
     pub tie: Tie,
+    /// Number of the action.
     pub action: usize,
 }
 

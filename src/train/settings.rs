@@ -33,6 +33,7 @@ pub struct Settings {
     pub batch_size: usize,
     /// Largest Euclidean norm of a step's gradient.
     pub gradient_clip: f64,
+    /// How much a target of each action counts.
     pub class_weights: ClassWeights,
     /// Epochs without a better validation loss before training stops; NULL
     /// never stops early.
@@ -42,7 +43,9 @@ pub struct Settings {
     pub validation: f64,
     /// Steps over which gradients flow back; the state is carried on beyond.
     pub max_length: usize,
+    /// Of start weights, order, dropout and split.
     pub seed: u64,
+    /// Where to train, as [`crate::device::engine`] names it.
     pub device: String,
     /// What the split was made by, for the record as `validation` is.
     pub split: SplitBy,

@@ -27,11 +27,15 @@ pub struct EpochReport {
     pub epoch: u32,
     /// In training mode (dropout on, parameters changing), with class weights.
     pub train_loss: f64,
+    /// Log loss on what is held back; nothing where that is nothing.
     pub validation_loss: Option<f64>,
+    /// Share of the held-back targets that the likeliest action hits.
     pub validation_accuracy: Option<f64>,
+    /// Mean over the actions of the area under the ROC curve, one against the rest.
     pub validation_auc: Option<f64>,
     /// Always the training frequencies.
     pub majority_loss: Option<f64>,
+    /// Always the most frequent action.
     pub majority_accuracy: Option<f64>,
     /// First-order Markov.
     pub markov_loss: Option<f64>,
@@ -48,9 +52,11 @@ pub struct EpochReport {
 pub struct Progress {
     /// The epoch under way, counted from 1, and how many there are at most.
     pub epoch: u32,
+    /// Of them at most.
     pub epochs: u32,
     /// Batches done in it, and how many it has.
     pub batch: usize,
+    /// Batches of it.
     pub n_batches: usize,
     /// Mean training loss of the epoch so far.
     pub train_loss: f64,

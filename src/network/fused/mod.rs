@@ -152,6 +152,10 @@ pub struct Fused {
 }
 
 impl Fused {
+    /// An engine for networks of this architecture.
+    ///
+    /// # Errors
+    /// Sizes out of range.
     pub fn new(architecture: Architecture) -> Result<Self, Error> {
         Fused::with_kernels(architecture, Kernels::best())
     }
@@ -519,6 +523,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// What it was made for.
     pub fn architecture(&self) -> &Architecture {
         &self.weights.architecture
     }

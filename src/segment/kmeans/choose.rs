@@ -22,7 +22,9 @@ const EQUAL: f64 = 1e-9;
 /// One candidate, with its model or what is kept of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice<M = Model> {
+    /// What is kept of the clustering.
     pub model: M,
+    /// How good it is.
     pub quality: Quality,
     /// True for exactly one of the candidates.
     pub chosen: bool,

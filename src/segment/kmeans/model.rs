@@ -22,6 +22,7 @@ pub struct Model {
     pub inertia: f64,
     /// Iterations of the start that was taken.
     pub iterations: usize,
+    /// Seed of its starts.
     pub seed: u64,
 }
 

@@ -59,9 +59,11 @@ pub struct Mixture {
     /// Bayesian information criterion (Schwarz, "Estimating the dimension of a
     /// model", 1978); lower is better.
     pub bic: f64,
+    /// Iterations of the start that was taken.
     pub iterations: usize,
     /// Number of points that the mixture was fitted to.
     pub n_points: u64,
+    /// Seed of the starts and of the sample.
     pub seed: u64,
 }
 

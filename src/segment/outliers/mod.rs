@@ -9,7 +9,7 @@
 //! # Steps
 //! 1. Equal points become one with a weight, and coordinates that hold only rounding noise become constant.
 //! 2. Coordinates are measured in deviations that the ends take no part in ([`spread`]).
-//! 3. A tree over the points ([`tree`]) finds the neighbours of each, exactly.
+//! 3. A tree over the points (`tree`) finds the neighbours of each, exactly.
 //! 4. What stands out is the coordinate with the largest part in the squared distances from the neighbours.
 //!
 //! Cost: O(points × log points × neighbours) in a few coordinates; in many (a dozen or more without structure) the tree
@@ -19,7 +19,7 @@
 //! peers of a test in `tests/peers/linfa`.
 
 pub mod spread;
-pub mod tree;
+mod tree;
 
 use crate::compute::{dispatch, parallel};
 use crate::error::Error;
