@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use candle_core::Device;
 use footfall::network::{Architecture, Cell, Engine, Example, Fused, Plain, Step};
+use footfall::sequence::Tokens;
 
 const VOCABULARY: usize = 5;
 
@@ -40,7 +41,7 @@ fn train(engine: &dyn Engine, batches: &Batches, threads: usize) -> f64 {
             .iter()
             .zip(0..)
             .map(|(tokens, key)| Example {
-                tokens,
+                tokens: Tokens::U8(tokens),
                 first_target: 1,
                 key,
             })
@@ -69,7 +70,7 @@ fn predict(architecture: Architecture, batches: &Batches, threads: usize) -> f64
         .expect("the right length");
     let started = Instant::now();
     for batch in batches {
-        let sequences: Vec<&[u8]> = batch.iter().map(Vec::as_slice).collect();
+        let sequences: Vec<Tokens> = batch.iter().map(|tokens| Tokens::U8(tokens)).collect();
         let rows = prepared.predict(&sequences, threads).expect("a valid batch");
         assert_eq!(rows.len(), sequences.len() * VOCABULARY);
     }
@@ -87,7 +88,7 @@ fn predict_one(architecture: Architecture, batches: &Batches) -> f64 {
         .flatten()
         .map(|sequence| {
             let started = Instant::now();
-            let row = prepared.predict(&[sequence], 1).expect("a valid sequence");
+            let row = prepared.predict(&[Tokens::U8(sequence)], 1).expect("a valid sequence");
             assert_eq!(row.len(), VOCABULARY);
             started.elapsed().as_secs_f64()
         })

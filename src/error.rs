@@ -64,7 +64,7 @@ pub enum Error {
     },
     /// A token that is none of the network's vocabulary.
     #[error("a sequence holds token {token}; allowed: 0 to {}", vocabulary - 1)]
-    Token { token: u8, vocabulary: usize },
+    Token { token: u32, vocabulary: usize },
     /// The state of an unfinished batch with another batch, network or step.
     #[error("the batch that was left unfinished is another")]
     Unfinished,

@@ -10,8 +10,8 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorView};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// The largest header in bytes. The names of all actions, at most
-/// [`MAX_NAME_BYTES`](crate::limits::MAX_NAME_BYTES), stand in it once with the vocabulary and once
+/// The largest header in bytes. The names of the actions of a model, at most
+/// [`MAX_NAME_BYTES`](crate::limits::MAX_NAME_BYTES), may stand in it once with the vocabulary and once
 /// with the class weights; as text within text a byte takes at most 7.
 const MAX_HEADER: u64 = 32 << 20;
 
@@ -19,6 +19,13 @@ const MAX_HEADER: u64 = 32 << 20;
 pub(crate) struct File<'a> {
     header: Metadata,
     data: &'a [u8],
+}
+
+impl File<'_> {
+    /// Whether there is a tensor of this name.
+    pub fn holds(&self, name: &str) -> bool {
+        self.header.info(name).is_some()
+    }
 }
 
 /// One kind of value.

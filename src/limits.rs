@@ -10,10 +10,15 @@ pub const MAX_DIMENSIONS: usize = 100;
 pub const MAX_NEIGHBOURS: usize = 1000;
 /// Most steps of a funnel.
 pub const MAX_STEPS: usize = 8;
-/// Most actions of a vocabulary: a token fits a byte, and n-grams of four tokens with "none" as one more kind of slot fit 32 bits.
+/// Most entries of a vocabulary: so many are read in a tenth of a second.
+pub const MAX_ENTRIES: usize = 1 << 24;
+/// Most actions of a model of the next one. Its reports hold a number for every pair of actions, and its baselines a
+/// row of all actions for every run of three that occurs: with 254 these are at most a few kilobytes each.
 pub const MAX_ACTIONS: usize = 254;
-/// Most bytes of all names of a vocabulary together, so that what holds one is soon read.
+/// Most bytes of all names of such a model together, so that JSON that holds them is soon read.
 pub const MAX_NAME_BYTES: usize = 1 << 21;
+/// Most tokens of a network: its head and its first layer hold a row of weights for each.
+pub const MAX_OUTPUTS: usize = 1 << 16;
 /// Most units of a layer, or numbers of an embedding.
 pub const MAX_WIDTH: usize = 1 << 14;
 /// Most layers of a network.

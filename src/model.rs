@@ -1,8 +1,9 @@
 //! A trained network as one value: the bytes of a `.safetensors` file.
 //!
 //! Tensors: the weights under PyTorch's names, the runs and counts behind the
-//! baselines (`baseline.grams` U32, `baseline.counts` U64), and, while training
-//! goes on, the state of the optimiser. Everything else is JSON under the one
+//! baselines (`baseline.grams` U32: a byte for each of up to four tokens and 1, the
+//! last in the lowest; `baseline.counts` U64), and, while training goes on, the state
+//! of the optimiser. Everything else is JSON under the one
 //! metadata key `footfall`; one key, because the file format keeps its metadata
 //! in a hash map whose order is not fixed.
 //!
@@ -16,7 +17,7 @@ use crate::error::Error;
 use crate::format::{File, Format};
 use crate::limits::{MAX_LAYERS, MAX_WIDTH};
 use crate::network::Architecture;
-use crate::sequence::Vocabulary;
+use crate::sequence::{Token, Vocabulary};
 use safetensors::tensor::{Dtype, View};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -140,7 +141,7 @@ impl SplitBy {
 struct Metadata {
     format_version: u32,
     architecture: Architecture,
-    vocabulary: Vocabulary,
+    vocabulary: Vec<String>,
     /// Models of before it was a baseline lack it.
     #[serde(default)]
     own_history: Weights,
@@ -161,7 +162,7 @@ pub struct RunState<'a> {
     /// Of a validation under way: a row of probabilities per target, and the targets.
     pub probabilities: Cow<'a, [f32]>,
     /// One for each row of probabilities.
-    pub targets: Cow<'a, [u8]>,
+    pub targets: Cow<'a, [Token]>,
     /// Within a history the state of the network.
     pub state: Cow<'a, [f32]>,
     /// Of a batch under way: gradients and states.
@@ -170,7 +171,8 @@ pub struct RunState<'a> {
 
 /// Numbers on their way into a file. Of the weights and their like there is one more copy at a time, and only of one tensor.
 enum Numbers<'a> {
-    U8(&'a [u8]),
+    /// Of few actions: a byte each.
+    Tokens(&'a [Token]),
     U32(Vec<u32>),
     U64(Vec<u64>),
     F32(&'a [f32]),
@@ -197,7 +199,7 @@ impl<'a> Tensor<'a> {
 impl View for Tensor<'_> {
     fn dtype(&self) -> Dtype {
         match self.numbers {
-            Numbers::U8(_) => Dtype::U8,
+            Numbers::Tokens(_) => Dtype::U8,
             Numbers::U32(_) => Dtype::U32,
             Numbers::U64(_) => Dtype::U64,
             Numbers::F32(_) => Dtype::F32,
@@ -210,7 +212,7 @@ impl View for Tensor<'_> {
 
     fn data(&self) -> Cow<'_, [u8]> {
         match &self.numbers {
-            Numbers::U8(bytes) => (*bytes).into(),
+            Numbers::Tokens(tokens) => tokens.iter().map(|token| token.0 as u8).collect(),
             Numbers::U32(numbers) => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
             Numbers::U64(numbers) => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
             Numbers::F32(numbers) => numbers.iter().flat_map(|number| number.to_le_bytes()).collect(),
@@ -219,7 +221,7 @@ impl View for Tensor<'_> {
 
     fn data_len(&self) -> usize {
         match &self.numbers {
-            Numbers::U8(bytes) => bytes.len(),
+            Numbers::Tokens(tokens) => tokens.len(),
             Numbers::U32(numbers) => size_of_val(&numbers[..]),
             Numbers::U64(numbers) => size_of_val(&numbers[..]),
             Numbers::F32(numbers) => size_of_val(*numbers),
@@ -237,13 +239,16 @@ impl Model {
         let metadata = Metadata {
             format_version: self.format_version(),
             architecture: self.architecture,
-            vocabulary: self.vocabulary.clone(),
+            vocabulary: self
+                .vocabulary
+                .in_json()
+                .ok_or_else(|| invalid(&"its actions are no few names"))?,
             own_history: self.own_history,
             training: self.training.clone(),
             run: state.map(|state| state.run.clone()),
         };
         let metadata = serde_json::to_string(&metadata).map_err(|error| invalid(&error))?;
-        let (grams, counts) = self.counts.grams().iter().copied().unzip();
+        let (grams, counts) = self.counts.packed().unzip();
         let mut tensors = vec![
             ("baseline.grams".to_owned(), Tensor::row(Numbers::U32(grams))),
             ("baseline.counts".to_owned(), Tensor::row(Numbers::U64(counts))),
@@ -256,7 +261,7 @@ impl Model {
                 (PROBABILITIES, Numbers::F32(&state.probabilities)),
                 (STATE, Numbers::F32(&state.state)),
                 (GRADIENT, Numbers::F32(&state.gradient)),
-                (TARGETS, Numbers::U8(&state.targets)),
+                (TARGETS, Numbers::Tokens(&state.targets)),
             ] {
                 tensors.push((name.to_owned(), Tensor::row(numbers)));
             }
@@ -281,22 +286,24 @@ impl Model {
     /// [`Error::Damaged`] for anything that is not a complete model,
     /// [`Error::Newer`] for a later format.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let (metadata, file) = open(bytes)?;
+        let (mut metadata, file): (Metadata, _) = FORMAT.open(bytes)?;
+        let vocabulary = Vocabulary::from_json(std::mem::take(&mut metadata.vocabulary));
+        let vocabulary = vocabulary.map_err(|reason| FORMAT.damaged(reason))?;
+        check_sizes(&metadata.architecture, &vocabulary)?;
         let parameters = read_parameters(&file, &metadata.architecture, "")?;
         if !are_sound(&parameters) {
             return Err(FORMAT.damaged(format!(
                 "it has weights beyond ±{LARGEST_WEIGHT:e}, with which no prediction is a number"
             )));
         }
-        let grams = numbers(&file, "baseline.grams", Dtype::U32, u32::from_le_bytes)?;
-        let counts = numbers(&file, "baseline.counts", Dtype::U64, u64::from_le_bytes)?;
-        if grams.len() != counts.len() {
-            return Err(FORMAT.damaged("the counts behind its baselines are inconsistent"));
-        }
-        let counts = Counts::from_grams(metadata.vocabulary.len(), grams.into_iter().zip(counts).collect())?;
+        let words = |name, dtype| FORMAT.tensor(&file, name, dtype).map(|view| view.data());
+        let grams = words("baseline.grams", Dtype::U32)?.as_chunks().0.iter();
+        let counts = words("baseline.counts", Dtype::U64)?.as_chunks().0.iter();
+        let grams = grams.map(|&gram| u32::from_le_bytes(gram));
+        let counts = Counts::from_packed(vocabulary.len(), grams, counts.map(|&count| u64::from_le_bytes(count)))?;
         Ok(Self {
             architecture: metadata.architecture,
-            vocabulary: metadata.vocabulary,
+            vocabulary,
             parameters,
             counts,
             own_history: metadata.own_history.check()?,
@@ -310,7 +317,7 @@ impl Model {
     /// As [`Model::from_bytes`], and when there is no such state.
     pub fn with_run_state(bytes: &[u8]) -> Result<(Self, RunState<'static>), Error> {
         let model = Self::from_bytes(bytes)?;
-        let (metadata, file) = open(bytes)?;
+        let (metadata, file): (Metadata, _) = FORMAT.open(bytes)?;
         let run = metadata.run.ok_or_else(|| {
             Error::argument(
                 "state",
@@ -321,7 +328,8 @@ impl Model {
         let first_moments = read_parameters(&file, &metadata.architecture, "optimizer.exp_avg.")?;
         let second_moments = read_parameters(&file, &metadata.architecture, "optimizer.exp_avg_sq.")?;
         let probabilities = numbers(&file, PROBABILITIES, Dtype::F32, f32::from_le_bytes)?;
-        let targets = FORMAT.tensor(&file, TARGETS, Dtype::U8)?.data().to_vec();
+        let targets = FORMAT.tensor(&file, TARGETS, Dtype::U8)?.data();
+        let targets: Vec<Token> = targets.iter().copied().map(Token::from).collect();
         let state = numbers(&file, STATE, Dtype::F32, f32::from_le_bytes)?;
         let gradient = numbers(&file, GRADIENT, Dtype::F32, f32::from_le_bytes)?;
         let n_actions = model.vocabulary.len();
@@ -336,7 +344,7 @@ impl Model {
             return Err(FORMAT.damaged("the validation under way holds what is no probability"));
         }
         let whole_rows = probabilities.len() == targets.len() * n_actions;
-        if !whole_rows || targets.iter().any(|&target| usize::from(target) >= n_actions) {
+        if !whole_rows || targets.iter().any(|target| target.index() >= n_actions) {
             return Err(FORMAT.damaged("the validation under way is inconsistent"));
         }
         Ok((
@@ -367,13 +375,7 @@ impl Model {
     }
 }
 
-fn open(bytes: &[u8]) -> Result<(Metadata, File<'_>), Error> {
-    let (metadata, file) = FORMAT.open(bytes)?;
-    check_sizes(&metadata)?;
-    Ok((metadata, file))
-}
-
-fn check_sizes(metadata: &Metadata) -> Result<(), Error> {
+fn check_sizes(architecture: &Architecture, actions: &Vocabulary) -> Result<(), Error> {
     let Architecture {
         vocabulary,
         embedding,
@@ -381,13 +383,13 @@ fn check_sizes(metadata: &Metadata) -> Result<(), Error> {
         layers,
         dropout,
         ..
-    } = metadata.architecture;
+    } = *architecture;
     let width_ok = |width: usize| (1..=MAX_WIDTH).contains(&width);
     if width_ok(embedding)
         && width_ok(hidden)
         && (1..=MAX_LAYERS).contains(&layers)
         && (0.0..1.0).contains(&dropout)
-        && vocabulary == metadata.vocabulary.len()
+        && vocabulary == actions.len()
     {
         Ok(())
     } else {
@@ -441,12 +443,12 @@ fn numbers<const N: usize, T>(
 mod tests {
     use super::*;
     use crate::network::Cell;
-    use crate::sequence::{Dataset, Sequence};
+    use crate::sequence::{Dataset, Sequence, Tokens};
 
     fn model() -> Model {
         let vocabulary = Vocabulary::new(["buy".to_owned(), "pv".to_owned()]).unwrap();
         let sequences = vec![Sequence {
-            tokens: &[1, 1, 0],
+            tokens: Tokens::U8(&[1, 1, 0]),
             n_train: 3,
         }];
         let bytes = Dataset::pack(&vocabulary, sequences).unwrap();
@@ -498,7 +500,7 @@ mod tests {
             first_moments: vec![0.5; n].into(),
             second_moments: vec![0.25; n].into(),
             probabilities: vec![0.75, 0.25].into(),
-            targets: vec![1].into(),
+            targets: vec![Token(1)].into(),
             state: vec![0.125].into(),
             gradient: vec![0.5, -2.0, 0.0].into(),
         }
@@ -534,6 +536,16 @@ mod tests {
         assert!(String::from_utf8_lossy(&bytes).contains("\\\"format_version\\\":1"));
         assert_eq!(Model::from_bytes(&bytes).unwrap(), old);
         assert_eq!((old.format_version(), model().format_version()), (1, 2));
+    }
+
+    #[test]
+    fn a_model_of_other_than_few_names_is_not_written() {
+        let numbers = Vocabulary::of_ids([i64::MAX, i64::MIN]).unwrap();
+        let many = Vocabulary::new((0..255).map(|number| number.to_string())).unwrap();
+        for vocabulary in [numbers, many] {
+            let other = Model { vocabulary, ..model() };
+            assert!(other.to_bytes(None).is_err());
+        }
     }
 
     #[test]

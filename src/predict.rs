@@ -4,6 +4,8 @@ use crate::compute::parallel;
 use crate::error::Error;
 use crate::evaluate::{ALONE, Place, WORK, foreign_state};
 use crate::network::Prepared;
+use crate::sequence::Tokens;
+use crate::sequence::token::Width;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,16 +17,16 @@ const PIECE_TIME: Duration = Duration::from_millis(200);
 /// A long history is fed in so many parts as its share of [`WORK`] has.
 const PARTS: usize = 4;
 
-/// Encoded histories in the order of their rows, as one value: their number, where each of them ends, and their tokens,
-/// numbers as 8 bytes, little-endian.
+/// Encoded histories in the order of their rows, as one value: their number, at which byte behind these numbers each of
+/// them ends, and their tokens; numbers as 8 bytes, little-endian. Which width the tokens have, the model says.
 #[derive(Clone, Copy, Debug)]
 pub struct Histories<'a> {
     ends: &'a [[u8; 8]],
-    tokens: &'a [u8],
+    tokens: Tokens<'a>,
 }
 
 impl<'a> Histories<'a> {
-    /// Packs histories, each with its place, 0 to n - 1.
+    /// Packs histories, the bytes of the tokens of each with its place, 0 to n - 1.
     ///
     /// # Errors
     /// [`Error::Argument`] when two have one place.
@@ -50,25 +52,26 @@ impl<'a> Histories<'a> {
         Ok(bytes)
     }
 
-    /// Those that [`Histories::pack`] packed.
+    /// Those that [`Histories::pack`] packed, of tokens of this width.
     ///
     /// # Errors
     /// [`Error::Argument`] for other bytes.
-    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
-        Self::parse(bytes)
+    pub fn from_bytes(bytes: &'a [u8], width: Width) -> Result<Self, Error> {
+        Self::parse(bytes, width)
             .ok_or_else(|| Error::argument("histories", "a BLOB with other bytes", "the value of pack_histories"))
     }
 
-    fn parse(bytes: &'a [u8]) -> Option<Self> {
+    fn parse(bytes: &'a [u8], width: Width) -> Option<Self> {
         let (n, rest) = bytes.split_first_chunk()?;
         let n_bytes = usize::try_from(u64::from_le_bytes(*n)).ok()?.checked_mul(8)?;
         let (ends, tokens) = rest.split_at_checked(n_bytes)?;
         let histories = Self {
             ends: ends.as_chunks().0,
-            tokens,
+            tokens: Tokens::from_bytes(width, tokens)?,
         };
         let mut ends = histories.ends.iter().map(|end| u64::from_le_bytes(*end));
-        let last = ends.try_fold(0, |before, end| (before <= end).then_some(end))?;
+        let is_whole = |end: u64| end.is_multiple_of(width.bytes() as u64);
+        let last = ends.try_fold(0, |before, end| (before <= end && is_whole(end)).then_some(end))?;
         (last == tokens.len() as u64).then_some(histories)
     }
 
@@ -83,10 +86,11 @@ impl<'a> Histories<'a> {
     }
 
     /// The tokens of a history.
-    pub fn tokens(&self, index: usize) -> &'a [u8] {
-        let end = |index: usize| u64::from_le_bytes(self.ends[index]) as usize;
+    pub fn tokens(&self, index: usize) -> Tokens<'a> {
+        let width = self.tokens.width().bytes();
+        let end = |index: usize| u64::from_le_bytes(self.ends[index]) as usize / width;
         let start = index.checked_sub(1).map_or(0, end);
-        &self.tokens[start..end(index)]
+        self.tokens.slice(start..end(index))
     }
 
     /// As many from `first` on as a thread takes at once, up to a long one.
@@ -166,7 +170,7 @@ fn predict(pace: &Pace, histories: &Histories, network: &Prepared, place: &mut P
             if taken.is_empty() {
                 break;
             }
-            let sequences: Vec<&[u8]> = taken.clone().map(|index| histories.tokens(index)).collect();
+            let sequences: Vec<Tokens> = taken.clone().map(|index| histories.tokens(index)).collect();
             done.push((taken.start, network.predict(&sequences, 1)?));
         }
         Ok::<_, Error>(done)
@@ -178,7 +182,7 @@ fn predict(pace: &Pace, histories: &Histories, network: &Prepared, place: &mut P
 }
 
 /// Takes the next `n_steps` tokens of a long history; the distribution after its last, nothing before that.
-fn feed(tokens: &[u8], network: &Prepared, place: &mut Place, n_steps: usize) -> Result<Vec<f32>, Error> {
+fn feed(tokens: Tokens, network: &Prepared, place: &mut Place, n_steps: usize) -> Result<Vec<f32>, Error> {
     let n_state = network.architecture().n_state();
     if place.n_fed == 0 {
         place.state = vec![0.0; n_state];
@@ -186,7 +190,7 @@ fn feed(tokens: &[u8], network: &Prepared, place: &mut Place, n_steps: usize) ->
     if place.state.len() != n_state || place.n_fed >= tokens.len() {
         return Err(foreign_state());
     }
-    let part = &tokens[place.n_fed..tokens.len().min(place.n_fed + n_steps)];
+    let part = tokens.slice(place.n_fed..tokens.len().min(place.n_fed + n_steps));
     let is_last = place.n_fed + part.len() == tokens.len();
     let row = network.feed(&mut place.state, part, part.len() - usize::from(is_last))?;
     place.n_fed += part.len();
@@ -252,8 +256,10 @@ mod tests {
     /// To the bit what the network gives for each history alone and in one.
     fn assert_predicted(given: &[Vec<u8>], network: &Prepared) {
         let packed = pack(given);
-        let histories = Histories::from_bytes(&packed).unwrap();
-        let one_by_one = given.iter().flat_map(|tokens| network.predict(&[tokens], 1).unwrap());
+        let histories = Histories::from_bytes(&packed, Width::U8).unwrap();
+        let one_by_one = given
+            .iter()
+            .flat_map(|tokens| network.predict(&[Tokens::U8(tokens)], 1).unwrap());
         let expected = bits(one_by_one);
         for pace in [(64, 1), (1000, 3), (1 << 20, 2)] {
             assert!(bits(predicted(&histories, network, pace)) == expected, "{pace:?}");
@@ -265,22 +271,26 @@ mod tests {
     fn packed_histories_are_in_the_order_of_their_places() {
         let given = histories(&[3, 0, 1, 0, 0]);
         let packed = pack(&given);
-        let unpacked = Histories::from_bytes(&packed).unwrap();
-        let all: Vec<&[u8]> = (0..unpacked.len()).map(|index| unpacked.tokens(index)).collect();
+        let unpacked = Histories::from_bytes(&packed, Width::U8).unwrap();
+        let all: Vec<&[u8]> = (0..unpacked.len())
+            .map(|index| unpacked.tokens(index).bytes())
+            .collect();
         assert_eq!(all, given);
         assert!(
-            Histories::from_bytes(&Histories::pack(&[]).unwrap())
+            Histories::from_bytes(&Histories::pack(&[]).unwrap(), Width::U8)
                 .unwrap()
                 .is_empty()
         );
         assert!(Histories::pack(&[(0, &[][..]), (0, &[])]).is_err());
         assert!(Histories::pack(&[(1, &[][..])]).is_err());
         for end in 0..packed.len() {
-            assert!(Histories::from_bytes(&packed[..end]).is_err(), "{end}");
+            assert!(Histories::from_bytes(&packed[..end], Width::U8).is_err(), "{end}");
         }
         let mut foreign = packed.clone();
         foreign[8] = 200;
-        assert!(Histories::from_bytes(&foreign).is_err());
+        assert!(Histories::from_bytes(&foreign, Width::U8).is_err());
+        // Of 4 bytes in all: a history of 3 and one of 1 are none of wider tokens.
+        assert!(Histories::from_bytes(&packed, Width::U16).is_err());
     }
 
     #[test]
@@ -302,14 +312,14 @@ mod tests {
     fn a_place_of_other_histories_is_refused() {
         let network = network(Cell::Rnn, 2, 1);
         let packed = pack(&histories(&[3, 4]));
-        let histories = Histories::from_bytes(&packed).unwrap();
+        let histories = Histories::from_bytes(&packed, Width::U8).unwrap();
         let mut place = Place::before(0);
         (place.n_fed, place.state) = (1, vec![0.0; 2]);
         assert!(piece(&histories, &network, &mut place, 1).is_err());
-        assert!(feed(&[0; 3], &network, &mut place.clone(), 1).is_ok());
+        assert!(feed(Tokens::U8(&[0; 3]), &network, &mut place.clone(), 1).is_ok());
         place.state.push(0.0);
-        assert!(feed(&[0; 3], &network, &mut place.clone(), 1).is_err());
+        assert!(feed(Tokens::U8(&[0; 3]), &network, &mut place.clone(), 1).is_err());
         (place.n_fed, place.state) = (3, vec![0.0; 2]);
-        assert!(feed(&[0; 3], &network, &mut place, 1).is_err());
+        assert!(feed(Tokens::U8(&[0; 3]), &network, &mut place, 1).is_err());
     }
 }

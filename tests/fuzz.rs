@@ -14,7 +14,7 @@ use footfall::network::Fused;
 use footfall::random::Random;
 use footfall::segment::kmeans::model::Assigner;
 use footfall::segment::mixture::Membership;
-use footfall::sequence::{Dataset, Sequence, Vocabulary};
+use footfall::sequence::{Dataset, Sequence, Token, TokenList, Tokens, Vocabulary};
 use footfall::train::{Settings, Trainer};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
@@ -96,7 +96,10 @@ impl Corpus {
             (&[1, 3, 3], 2),
             (&[3, 3, 3, 3, 3, 3, 3], 7),
         ];
-        let sequences = histories.map(|(tokens, n_train)| Sequence { tokens, n_train });
+        let sequences = histories.map(|(tokens, n_train)| Sequence {
+            tokens: Tokens::U8(tokens),
+            n_train,
+        });
         let dataset = Dataset::pack(&vocabulary, sequences.to_vec()).unwrap();
         let empty = Dataset::pack(&vocabulary, Vec::new()).unwrap();
         let mut models = Vec::new();
@@ -122,12 +125,16 @@ impl Corpus {
             .unwrap()
             .prepare(&model.parameters)
             .unwrap();
+        let numbers = Vocabulary::of_ids([i64::MIN, -7, 0, i64::MAX]).unwrap();
+        let of_ids = Dataset::pack(&numbers, sequences.to_vec()).unwrap();
+        let many = Vocabulary::new((0..300).map(|number| format!("ä{number:03}"))).unwrap();
+        let of_many = Dataset::pack(&many, sequences.to_vec()).unwrap();
         let own_history = own_history::Predictor::new(model.own_history, &model.counts);
         let piece = evaluate::Piece::score(&read, &network, &own_history, &mut Place::default(), 1).unwrap();
         Self {
             models,
             piece: piece.to_bytes(),
-            datasets: vec![dataset, empty],
+            datasets: vec![dataset, empty, of_ids, of_many],
         }
     }
 }
@@ -157,7 +164,7 @@ fn case(random: &mut Random, corpus: &Corpus) -> Case {
     let is_model = std::ptr::eq(pool, &corpus.models);
     let mut bytes = pick(random, pool).clone();
     let mut refused = None;
-    let kind = match random.below(12) {
+    let kind = match random.below(13) {
         0 => {
             bytes.truncate(below(random, bytes.len()));
             refused = Some("");
@@ -234,25 +241,24 @@ fn case(random: &mut Random, corpus: &Corpus) -> Case {
             "foreign file"
         }
         10 => {
-            let version = *pick(random, &["3", "17", "4294967295"]);
+            let version = *pick(random, &["4", "17", "4294967295"]);
             let more = *pick(random, &["", ",\"vocabulary\":7", ",\"anything\":[{}]"]);
-            let own = if is_model {
-                "\"format_version\":2"
-            } else {
-                "\"format_version\":1"
-            };
             bytes = with_metadata(&bytes, |metadata| {
-                let (before, after) = metadata.split_once(own).unwrap();
-                // What a newer format holds beside its version is unknown.
-                let after = if more.is_empty() { after } else { "}" };
+                let (before, after) = metadata.split_once("\"format_version\":").unwrap();
+                // What a newer format holds beside its version, here one digit, is unknown.
+                let after = if more.is_empty() { &after[1..] } else { "}" };
                 format!("{before}\"format_version\":{version}{more}{after}")
             });
             refused = Some("update the extension");
             "newer version"
         }
-        _ => {
+        11 => {
             bytes = stuffed(random, &bytes);
             "stuffed header"
+        }
+        _ => {
+            refused = change_entries(random, &mut bytes);
+            "entries of the vocabulary"
         }
     };
     // Some damage comes twice.
@@ -260,6 +266,40 @@ fn case(random: &mut Random, corpus: &Corpus) -> Case {
         splice(random, &mut bytes);
     }
     Case { bytes, refused, kind }
+}
+
+/// Changes the tensors of a vocabulary, where it has any, so that they are none, or perhaps others; what the error must
+/// hold in the first case.
+fn change_entries(random: &mut Random, bytes: &mut [u8]) -> Option<&'static str> {
+    let [offsets, text, ids] =
+        ["vocabulary.offsets", "vocabulary.text", "vocabulary.ids"].map(|name| find_tensor(bytes, name));
+    if let Some(ids) = ids {
+        // Any of them but the first stands behind itself or a greater number then.
+        let place = ids.start + 8 * (1 + below(random, ids.len() / 8 - 1));
+        let low = *pick(random, &[i64::MIN, i64::MIN + 1]);
+        bytes[place..place + 8].copy_from_slice(&low.to_le_bytes());
+        return (low == i64::MIN).then_some("do not rise");
+    }
+    let (offsets, text) = (offsets?, text?);
+    match random.below(3) {
+        0 => {
+            let place = offsets.start + 4 * below(random, offsets.len() / 4);
+            let beyond = *pick(random, &[u32::MAX, 1 << 30, text.len() as u32 + 1]);
+            bytes[place..place + 4].copy_from_slice(&beyond.to_le_bytes());
+            Some("do not fit their text")
+        }
+        1 => {
+            // The second byte of a character of two.
+            let place = offsets.start + 4 * (1 + below(random, offsets.len() / 4 - 2));
+            bytes[place] = bytes[place].wrapping_add(1);
+            Some("do not fit their text")
+        }
+        _ => {
+            let place = text.start + below(random, text.len());
+            bytes[place] = *pick(random, b"\0\xff\x7f");
+            (bytes[place] == 0xff).then_some("is not UTF-8")
+        }
+    }
 }
 
 /// Takes bytes out, doubles them, overwrites them or puts others in.
@@ -322,6 +362,12 @@ fn tensor(bytes: &[u8], name: &str) -> std::ops::Range<usize> {
     let offsets = tree[name]["data_offsets"].as_array().unwrap();
     let place = |index: usize| 8 + header.len() + offsets[index].as_u64().unwrap() as usize;
     place(0)..place(1)
+}
+
+/// Where the bytes of a tensor are that not every value has.
+fn find_tensor(bytes: &[u8], name: &str) -> Option<std::ops::Range<usize>> {
+    let name_in_json = format!("\"{name}\":");
+    header(bytes).contains(&name_in_json).then(|| tensor(bytes, name))
 }
 
 const NUMBERS: &[&str] = &[
@@ -514,14 +560,19 @@ fn use_model(model: &Model, dataset: &Dataset) {
         .prepare(&model.parameters)
         .unwrap();
     let n_actions = model.vocabulary.len();
-    let last = (n_actions - 1) as u8;
-    let probabilities = prepared.predict(&[&[], &[0], &[last, 0, last]], 1).unwrap();
+    let last = Token((n_actions - 1) as u32);
+    let mut history = TokenList::new(n_actions);
+    [last, Token(0), last].into_iter().for_each(|token| history.push(token));
+    let history = history.tokens();
+    let probabilities = prepared
+        .predict(&[history.slice(..0), history.slice(1..2), history], 1)
+        .unwrap();
     assert_eq!(probabilities.len(), 3 * n_actions);
     let mut state = vec![0.0; model.architecture.n_state()];
     prepared.advance(&mut state, last, &mut vec![0.0; n_actions]).unwrap();
     for baseline in Baseline::ALL {
         let predictor = Predictor::new(baseline, &model.counts);
-        assert_eq!(predictor.probabilities(&[last, 0, last, last]).len(), n_actions);
+        assert_eq!(predictor.probabilities(history).len(), n_actions);
     }
     if dataset.vocabulary() == &model.vocabulary {
         let own_history = own_history::Predictor::new(model.own_history, &model.counts);

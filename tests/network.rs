@@ -5,6 +5,7 @@ use candle_core::Device;
 use footfall::error::Error;
 use footfall::network::{Architecture, Cell, Engine, Example, Fused, LossSum, Plain, Step};
 use footfall::random::Random;
+use footfall::sequence::{Token, TokenList, Tokens};
 use safetensors::SafeTensors;
 
 const CELLS: [(Cell, &str); 3] = [(Cell::Rnn, "rnn"), (Cell::Gru, "gru"), (Cell::Lstm, "lstm")];
@@ -90,7 +91,7 @@ fn examples(sequences: &[Vec<u8>]) -> Vec<Example<'_>> {
         .iter()
         .zip(0..)
         .map(|(tokens, key)| Example {
-            tokens,
+            tokens: Tokens::U8(tokens),
             first_target: 1,
             key,
         })
@@ -135,7 +136,7 @@ impl Recorded {
                 let (sequence, rest) = tokens.split_at(length as usize);
                 tokens = rest;
                 Example {
-                    tokens: sequence,
+                    tokens: Tokens::U8(sequence),
                     first_target: first_target as usize,
                     key: 0,
                 }
@@ -272,7 +273,7 @@ fn a_gradient_is_added_to() {
 #[test]
 fn advance_and_predict_equal_the_last_probabilities() {
     let sequences = random_sequences(20, 5, 40, 6);
-    let tokens: Vec<&[u8]> = sequences.iter().map(Vec::as_slice).collect();
+    let tokens: Vec<Tokens> = sequences.iter().map(|tokens| Tokens::U8(tokens)).collect();
     let last: Vec<Example> = tokens
         .iter()
         .map(|&tokens| Example {
@@ -290,7 +291,7 @@ fn advance_and_predict_equal_the_last_probabilities() {
             for (sequence, expected) in tokens.iter().zip(expected.chunks(5)) {
                 let mut state = vec![0.0; architecture.n_state()];
                 let mut probabilities = vec![0.0; 5];
-                for &token in *sequence {
+                for token in *sequence {
                     engine
                         .advance(&parameters, &mut state, token, &mut probabilities)
                         .unwrap();
@@ -305,7 +306,7 @@ fn advance_and_predict_equal_the_last_probabilities() {
 fn a_sequence_fed_in_pieces_gets_the_same_probabilities() {
     let sequence = &random_sequences(1, 5, 200, 6)[0][..];
     let example = Example {
-        tokens: sequence,
+        tokens: Tokens::U8(sequence),
         first_target: 3,
         key: 0,
     };
@@ -318,13 +319,22 @@ fn a_sequence_fed_in_pieces_gets_the_same_probabilities() {
             let mut rows = Vec::new();
             for (piece, tokens) in sequence.chunks(71).enumerate() {
                 let n_read = if piece == 0 { 2 } else { 0 };
-                rows.extend(engine.feed(&parameters, &mut state, tokens, n_read).unwrap());
+                rows.extend(
+                    engine
+                        .feed(&parameters, &mut state, Tokens::U8(tokens), n_read)
+                        .unwrap(),
+                );
             }
             assert_close(&format!("{engine_name} {name}"), &rows, &expected);
             // All but candle's compute a row alike, whatever else is computed with it.
             assert!(rows == expected || engine_name == "plain", "{engine_name} {name}");
-            assert!(engine.feed(&parameters, &mut state, &[], 0).unwrap().is_empty());
-            assert!(engine.feed(&parameters, &mut state[1..], &[0], 0).is_err());
+            assert!(
+                engine
+                    .feed(&parameters, &mut state, Tokens::U8(&[]), 0)
+                    .unwrap()
+                    .is_empty()
+            );
+            assert!(engine.feed(&parameters, &mut state[1..], Tokens::U8(&[0]), 0).is_err());
         }
     }
 }
@@ -334,17 +344,17 @@ fn nothing_to_count_is_zero() {
     let architecture = architecture(Cell::Lstm, 6, 2);
     let parameters = architecture.initial_parameters(1);
     let single = Example {
-        tokens: &[1],
+        tokens: Tokens::U8(&[1]),
         first_target: 1,
         key: 0,
     };
     let none = Example {
-        tokens: &[],
+        tokens: Tokens::U8(&[]),
         first_target: 1,
         key: 0,
     };
     let late = Example {
-        tokens: &[1, 2, 3],
+        tokens: Tokens::U8(&[1, 2, 3]),
         first_target: 3,
         key: 0,
     };
@@ -360,7 +370,7 @@ fn nothing_to_count_is_zero() {
         }
         // A sequence without targets changes nothing beside others.
         let counted = Example {
-            tokens: &[1, 2, 3],
+            tokens: Tokens::U8(&[1, 2, 3]),
             first_target: 1,
             key: 0,
         };
@@ -381,10 +391,20 @@ fn an_empty_history_is_answered_by_the_heads_bias() {
         .map(|x| x / exponentials.iter().sum::<f32>())
         .collect();
     for (name, engine) in engines(architecture) {
-        assert_close(name, &engine.predict(&parameters, &[&[]], 1).unwrap(), &expected);
-        let mixed = engine.predict(&parameters, &[&[1, 2], &[], &[3]], 1).unwrap();
+        assert_close(
+            name,
+            &engine.predict(&parameters, &[Tokens::U8(&[])], 1).unwrap(),
+            &expected,
+        );
+        let mixed = engine
+            .predict(&parameters, &[&[1, 2][..], &[], &[3]].map(Tokens::U8), 1)
+            .unwrap();
         assert_close(name, &mixed[5..10], &expected);
-        assert_close(name, &mixed[..5], &engine.predict(&parameters, &[&[1, 2]], 1).unwrap());
+        assert_close(
+            name,
+            &mixed[..5],
+            &engine.predict(&parameters, &[Tokens::U8(&[1, 2])], 1).unwrap(),
+        );
         assert!(engine.predict(&parameters, &[], 1).unwrap().is_empty());
     }
 }
@@ -394,7 +414,7 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
     let architecture = architecture(Cell::Lstm, 4, 1);
     let parameters = architecture.initial_parameters(1);
     let good = Example {
-        tokens: &[0, 4],
+        tokens: Tokens::U8(&[0, 4]),
         first_target: 1,
         key: 0,
     };
@@ -404,7 +424,7 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
         assert_eq!(
             message(
                 &[Example {
-                    tokens: &[0, 5],
+                    tokens: Tokens::U8(&[0, 5]),
                     ..good
                 }],
                 &EVALUATION
@@ -452,7 +472,10 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
             "argument 'class_weights' holds 1 values; allowed: 5"
         );
         assert_eq!(
-            engine.predict(&parameters[1..], &[&[0]], 1).unwrap_err().to_string(),
+            engine
+                .predict(&parameters[1..], &[Tokens::U8(&[0])], 1)
+                .unwrap_err()
+                .to_string(),
             format!(
                 "argument 'parameters' holds {} values; allowed: {}",
                 parameters.len() - 1,
@@ -461,7 +484,7 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
         );
         assert_eq!(
             engine
-                .advance(&parameters, &mut [0.0; 7], 0, &mut [0.0; 5])
+                .advance(&parameters, &mut [0.0; 7], Token(0), &mut [0.0; 5])
                 .unwrap_err()
                 .to_string(),
             "argument 'state' holds 7 values; allowed: 8"
@@ -488,13 +511,16 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
     );
     let refused = Plain::new(
         Architecture {
-            vocabulary: 257,
+            vocabulary: 65_537,
             ..architecture
         },
         Device::Cpu,
     )
     .unwrap_err();
-    assert_eq!(refused.to_string(), "argument 'vocabulary' is 257; allowed: 1 to 254");
+    assert_eq!(
+        refused.to_string(),
+        "argument 'vocabulary' is 65537; allowed: 1 to 65536"
+    );
 }
 
 #[test]
@@ -549,7 +575,7 @@ fn the_fused_engine_agrees_with_plain_candle() {
 fn the_number_of_threads_changes_no_byte() {
     let sequences = random_sequences(150, 5, 50, 21);
     let batch = examples(&sequences);
-    let tokens: Vec<&[u8]> = sequences.iter().map(Vec::as_slice).collect();
+    let tokens: Vec<Tokens> = sequences.iter().map(|tokens| Tokens::U8(tokens)).collect();
     for (cell, name) in CELLS {
         let architecture = Architecture {
             dropout: 0.2,
@@ -585,7 +611,7 @@ fn a_diverged_network_has_no_finite_loss() {
     let mut parameters = architecture.initial_parameters(1);
     parameters[30] = f32::NAN;
     let batch = [Example {
-        tokens: &[0, 1, 2, 3, 4, 0, 1],
+        tokens: Tokens::U8(&[0, 1, 2, 3, 4, 0, 1]),
         first_target: 1,
         key: 0,
     }];
@@ -611,7 +637,7 @@ fn sequences_that_begin_alike_count_like_strangers() {
         .iter()
         .zip(first_targets)
         .map(|(&tokens, first_target)| Example {
-            tokens,
+            tokens: Tokens::U8(tokens),
             first_target,
             key: 0,
         })
@@ -680,7 +706,7 @@ fn saturated_gates_agree() {
 fn the_largest_weights_of_a_model_predict_numbers() {
     let sequences = random_sequences(10, 5, 20, 32);
     let batch = examples(&sequences);
-    let histories: Vec<&[u8]> = batch.iter().map(|example| example.tokens).collect();
+    let histories: Vec<Tokens> = batch.iter().map(|example| example.tokens).collect();
     for (cell, name) in CELLS {
         let architecture = architecture(cell, 20, 2);
         let n_parameters = architecture.n_parameters();
@@ -699,11 +725,91 @@ fn the_largest_weights_of_a_model_predict_numbers() {
                 let prepared = engine.prepare(&parameters).unwrap();
                 assert_distributions(&context, &prepared.predict(&histories, 1).unwrap());
                 let (mut state, mut probabilities) = (vec![0.0; architecture.n_state()], vec![0.0; 5]);
-                for token in [0, 4, 2, 2] {
+                for token in [0, 4, 2, 2].map(Token) {
                     prepared.advance(&mut state, token, &mut probabilities).unwrap();
                     assert_distributions(&context, &probabilities);
                 }
             }
+        }
+    }
+}
+
+/// The same sequences with every token as wide as a vocabulary of so many entries needs.
+fn widened(sequences: &[Vec<u8>], n_entries: usize) -> Vec<TokenList> {
+    let widen = |tokens: &Vec<u8>| {
+        let mut list = TokenList::new(n_entries);
+        tokens.iter().for_each(|&token| list.push(token.into()));
+        list
+    };
+    sequences.iter().map(widen).collect()
+}
+
+/// To the bit: how a token is stored is no matter of the network.
+#[test]
+fn the_width_of_tokens_changes_no_byte() {
+    let sequences = random_sequences(60, 5, 30, 41);
+    let narrow = examples(&sequences);
+    for (cell, name) in CELLS {
+        let architecture = architecture(cell, 20, 2);
+        let parameters = architecture.initial_parameters(3);
+        let engine = Fused::new(architecture).unwrap();
+        let answers = |batch: &[Example]| {
+            let (sum, gradient) = train(&engine, &parameters, batch, &EVALUATION).unwrap();
+            let histories: Vec<Tokens> = batch.iter().map(|example| example.tokens).collect();
+            let rows = engine.predict(&parameters, &histories, 2).unwrap();
+            let numbers = gradient.iter().chain(&rows).map(|x| x.to_bits());
+            (sum.loss.to_bits(), numbers.collect::<Vec<_>>())
+        };
+        let expected = answers(&narrow);
+        for n_entries in [257, 65_537] {
+            let lists = widened(&sequences, n_entries);
+            let wide: Vec<Example> = lists
+                .iter()
+                .zip(&narrow)
+                .map(|(list, example)| Example {
+                    tokens: list.tokens(),
+                    ..*example
+                })
+                .collect();
+            assert!(answers(&wide) == expected, "{name} {n_entries}");
+        }
+    }
+}
+
+/// Candle against our kernels, where a token takes two bytes and the head is wider than any panel.
+#[test]
+fn engines_agree_on_a_thousand_tokens() {
+    let mut random = Random::new(42);
+    let mut sequence = |length: u64| {
+        let mut list = TokenList::new(1000);
+        (0..1 + random.below(length)).for_each(|_| list.push(Token(random.below(1000) as u32)));
+        list
+    };
+    let lists: Vec<TokenList> = (0..40).map(|_| sequence(20)).collect();
+    let batch: Vec<Example> = lists
+        .iter()
+        .map(|list| Example {
+            tokens: list.tokens(),
+            first_target: 1,
+            key: 0,
+        })
+        .collect();
+    for (cell, name) in CELLS {
+        let architecture = Architecture {
+            vocabulary: 1000,
+            ..architecture(cell, 12, 1)
+        };
+        let parameters = architecture.initial_parameters(4);
+        let plain = Plain::new(architecture, Device::Cpu).unwrap();
+        let (expected_sum, expected) = train(&plain, &parameters, &batch, &EVALUATION).unwrap();
+        let expected_rows = plain.probabilities(&parameters, &batch, true, 1).unwrap();
+        for engine in Fused::variants(architecture).unwrap() {
+            let context = format!("{} {name}", engine.instructions());
+            let (sum, gradient) = train(&engine, &parameters, &batch, &EVALUATION).unwrap();
+            assert_sums_close(&context, sum, expected_sum);
+            assert_close(&context, &gradient, &expected);
+            let rows = engine.probabilities(&parameters, &batch, true, 1).unwrap();
+            assert_close(&context, &rows, &expected_rows);
         }
     }
 }

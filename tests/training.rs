@@ -4,7 +4,7 @@ use footfall::baseline::own_history;
 use footfall::evaluate::{self, Place};
 use footfall::model::Model;
 use footfall::random::Random;
-use footfall::sequence::{Dataset, Sequence, Vocabulary};
+use footfall::sequence::{Dataset, Sequence, Tokens, Vocabulary};
 use footfall::train::{EpochReport, Settings, Trainer};
 use serde_json::json;
 use std::time::Instant;
@@ -24,7 +24,7 @@ fn dataset() -> Vec<u8> {
         .collect();
     let vocabulary = Vocabulary::new(["a", "b", "c"].map(str::to_owned)).unwrap();
     let sequences = histories.iter().enumerate().map(|(user, tokens)| Sequence {
-        tokens,
+        tokens: Tokens::U8(tokens),
         n_train: if user % 5 == 0 { 0 } else { tokens.len() },
     });
     Dataset::pack(&vocabulary, sequences.collect()).unwrap()
@@ -157,7 +157,7 @@ fn a_state_within_a_batch_is_refused_with_other_data() {
     let tokens = [0, 1, 2, 0, 1];
     let sequences = (0..40)
         .map(|_| Sequence {
-            tokens: &tokens,
+            tokens: Tokens::U8(&tokens),
             n_train: 5,
         })
         .collect();
@@ -203,7 +203,7 @@ fn learn(device: &str) -> (f64, Vec<f32>) {
     );
     assert_eq!(Some(report.log_loss), last.validation_loss);
     assert_eq!(Some(report.log_loss), model.training.validation_loss);
-    let prefixes: Vec<&[u8]> = (1..12).map(|n| &dataset.sequence(0).tokens[..n]).collect();
+    let prefixes: Vec<Tokens> = (1..12).map(|n| dataset.sequence(0).tokens.slice(..n)).collect();
     (
         last.validation_loss.unwrap(),
         engine.predict(&model.parameters, &prefixes, 1).unwrap(),
@@ -260,7 +260,7 @@ fn nothing_to_train_on_is_an_error() {
     let bytes = Dataset::pack(
         &vocabulary,
         vec![Sequence {
-            tokens: &[0, 0, 0],
+            tokens: Tokens::U8(&[0, 0, 0]),
             n_train: 0,
         }],
     )

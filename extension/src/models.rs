@@ -13,6 +13,7 @@ use footfall::evaluate::Place;
 use footfall::model::Model;
 use footfall::network::{Example, Fused, Prepared};
 use footfall::predict::{self, Histories};
+use footfall::sequence::{Token, Tokens};
 use siphasher::sip::SipHasher24;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -37,7 +38,7 @@ impl Decoded {
         let model = Model::from_bytes(bytes)?;
         let prepared = Fused::new(model.architecture)?.prepare(&model.parameters)?;
         let frequencies = Predictor::new(Baseline::Majority, &model.counts)
-            .probabilities(&[])
+            .probabilities(Tokens::U8(&[]))
             .to_vec();
         let fingerprint = SipHasher24::new().hash(bytes);
         Ok(Self {
@@ -66,7 +67,7 @@ impl Decoded {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn predict(&self, histories: &[&[u8]]) -> Result<Vec<f32>, Error> {
+    pub fn predict(&self, histories: &[Tokens]) -> Result<Vec<f32>, Error> {
         // DuckDB runs chunks on all its threads already.
         let mut probabilities = self.prepared.predict(histories, 1)?;
         self.answer_empty(&mut probabilities, histories.iter().copied());
@@ -88,7 +89,7 @@ impl Decoded {
     }
 
     /// Gives the rows of empty histories the training frequencies.
-    fn answer_empty<'a>(&self, probabilities: &mut [f32], histories: impl Iterator<Item = &'a [u8]>) {
+    fn answer_empty<'a>(&self, probabilities: &mut [f32], histories: impl Iterator<Item = Tokens<'a>>) {
         for (row, history) in probabilities.chunks_exact_mut(self.frequencies.len()).zip(histories) {
             if history.is_empty() {
                 row.copy_from_slice(&self.frequencies);
@@ -102,7 +103,7 @@ impl Decoded {
     ///
     /// # Errors
     /// [`Error::Argument`] when the state is not one of this model.
-    pub fn advance(&self, state: &[u8], token: u8, probabilities: &mut [f32]) -> Result<Vec<u8>, Error> {
+    pub fn advance(&self, state: &[u8], token: Token, probabilities: &mut [f32]) -> Result<Vec<u8>, Error> {
         let mut floats = self.read_state(state)?;
         self.prepared.advance(&mut floats, token, probabilities)?;
         let mut state = Vec::with_capacity(8 + 4 * floats.len());
@@ -146,7 +147,7 @@ impl Decoded {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn loss(&self, history: &[u8], n_train: usize) -> Result<(f64, usize), Error> {
+    pub fn loss(&self, history: Tokens, n_train: usize) -> Result<(f64, usize), Error> {
         let first_target = n_train.max(1);
         if history.len() <= first_target {
             return Ok((0.0, 0));
@@ -157,9 +158,9 @@ impl Decoded {
             key: 0,
         };
         let probabilities = self.prepared.probabilities(&[example], false, 1)?;
-        let targets = &history[first_target..];
+        let targets = history.slice(first_target..);
         let rows = probabilities.chunks_exact(self.frequencies.len()).zip(targets);
-        let loss = rows.map(|(row, &target)| -footfall::metrics::log_probability(row[usize::from(target)]));
+        let loss = rows.map(|(row, target)| -footfall::metrics::log_probability(row[target.index()]));
         Ok((loss.sum(), targets.len()))
     }
 }

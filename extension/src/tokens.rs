@@ -2,7 +2,7 @@
 
 use crate::vector::{Chunk, Column};
 use footfall::error::Error;
-use footfall::sequence::Vocabulary;
+use footfall::sequence::{Token, TokenList, Vocabulary};
 use std::ops::Range;
 
 /// What becomes of an action that the vocabulary does not hold.
@@ -40,7 +40,7 @@ impl Unknown {
 pub struct Encoder<'a> {
     vocabulary: &'a Vocabulary,
     /// [`Column::slot`] of the last name, and its token if it is known.
-    last: Option<(u128, Option<u8>)>,
+    last: Option<(u128, Option<Token>)>,
 }
 
 impl<'a> Encoder<'a> {
@@ -58,7 +58,7 @@ impl<'a> Encoder<'a> {
         names: &Column,
         entry: Range<usize>,
         unknown: Unknown,
-        tokens: &mut Vec<u8>,
+        tokens: &mut TokenList,
     ) -> Result<usize, Error> {
         let mut n_unknown = 0;
         for element in entry {

@@ -1,6 +1,8 @@
 //! Frequencies after the last actions.
 
-use super::counts::{Counts, MAX_ORDER};
+use super::counts::Counts;
+use super::gram::{Gram, MAX_ORDER};
+use crate::sequence::{Token, TokenList, Tokens};
 use std::collections::HashMap;
 
 /// Ends of histories that a predictor keeps a table of.
@@ -46,8 +48,8 @@ impl Baseline {
 pub struct Predictor {
     n_actions: usize,
     order: usize,
-    /// Where the distribution after each context that was seen stands, by packed context.
-    places: HashMap<u32, usize>,
+    /// Where the distribution after each context that was seen stands.
+    places: HashMap<Gram, usize>,
     /// The same for every possible end of a history, by its digits; empty when there are too many.
     direct: Vec<usize>,
     /// The distributions, one after the other.
@@ -68,7 +70,7 @@ impl Predictor {
             repeat_last(counts, &mut rows);
         }
         // In an order of their own, since scores are added up row by row.
-        let mut rows: Vec<(u32, Vec<f64>)> = rows.into_iter().collect();
+        let mut rows: Vec<(Gram, Vec<f64>)> = rows.into_iter().collect();
         rows.sort_unstable_by_key(|&(context, _)| context);
         let mut predictor = Self {
             n_actions,
@@ -79,43 +81,51 @@ impl Predictor {
         };
         let n_ends = (n_actions + 1).saturating_pow(order as u32);
         if n_ends <= MAX_ENDS {
-            predictor.direct = (0..n_ends).map(|end| predictor.place_of(&predictor.end(end))).collect();
+            predictor.direct = (0..n_ends)
+                .map(|end| predictor.place_of(predictor.end(end).tokens()))
+                .collect();
         }
         predictor
     }
 
     /// The distribution over the action that follows `history`.
-    pub fn probabilities(&self, history: &[u8]) -> &[f32] {
-        self.row(self.place(history))
+    pub fn probabilities(&self, history: Tokens) -> &[f32] {
+        self.row(self.place_before(history, history.len()))
     }
 
-    /// The number, from 0, of the distribution after `history`.
-    pub fn place(&self, history: &[u8]) -> usize {
-        let end = &history[history.len().saturating_sub(self.order)..];
+    /// The number, from 0, of the distribution before the token at a position, which may be the one behind the last.
+    #[inline]
+    pub fn place_before(&self, tokens: Tokens, position: usize) -> usize {
         if self.direct.is_empty() {
-            return self.place_of(end);
+            return self.place_of(tokens.slice(..position));
         }
-        let digits = end.iter().map(|&token| usize::from(token) + 1);
-        self.direct[digits.fold(0, |number, digit| number * (self.n_actions + 1) + digit)]
+        let base = self.n_actions + 1;
+        let number = tokens.fold_before(position, self.order, 0, |number, token| {
+            number * base + token.index() + 1
+        });
+        self.direct[number]
     }
 
     /// The tokens whose digits, each a token and 1, make up `number`.
-    fn end(&self, mut number: usize) -> Vec<u8> {
+    fn end(&self, mut number: usize) -> TokenList {
         let mut tokens = Vec::new();
         while number > 0 {
             // A zero stands before the first token only; with one elsewhere it is nobody's end.
-            tokens.push((number % (self.n_actions + 1)).saturating_sub(1) as u8);
+            tokens.push(Token((number % (self.n_actions + 1)).saturating_sub(1) as u32));
             number /= self.n_actions + 1;
         }
-        tokens.reverse();
-        tokens
+        let mut end = TokenList::new(self.n_actions);
+        tokens.into_iter().rev().for_each(|token| end.push(token));
+        end
     }
 
-    /// [`Predictor::place`] without the table.
-    fn place_of(&self, history: &[u8]) -> usize {
-        (0..=self.order.min(history.len()))
+    /// [`Predictor::place_before`] the end, without the table.
+    fn place_of(&self, history: Tokens) -> usize {
+        let n = self.order.min(history.len());
+        let end = Gram::of(history.slice(history.len() - n..));
+        (0..=n)
             .rev()
-            .find_map(|order| self.places.get(&pack(&history[history.len() - order..])).copied())
+            .find_map(|order| self.places.get(&end.last(order)).copied())
             .expect("the empty context always has a row")
     }
 
@@ -135,35 +145,28 @@ impl Predictor {
     }
 }
 
-fn pack(tokens: &[u8]) -> u32 {
-    tokens
-        .iter()
-        .fold(0, |packed, &token| packed << 8 | (u32::from(token) + 1))
-}
-
 /// Smoothed distributions after every seen context of up to `order` actions.
-fn markov(counts: &Counts, order: usize) -> HashMap<u32, Vec<f64>> {
+fn markov(counts: &Counts, order: usize) -> HashMap<Gram, Vec<f64>> {
     let n_actions = counts.n_actions;
-    let mut rows: HashMap<u32, Vec<f64>> = HashMap::new();
+    let mut rows: HashMap<Gram, Vec<f64>> = HashMap::new();
     for length in 0..=order {
-        let mut seen: HashMap<u32, Vec<u64>> = HashMap::new();
+        let mut seen: HashMap<Gram, Vec<u64>> = HashMap::new();
         if length == 0 {
-            seen.insert(0, vec![0; n_actions]);
+            seen.insert(Gram::default(), vec![0; n_actions]);
         }
-        for &(gram, count) in counts.grams() {
-            let bytes = gram.to_be_bytes();
-            // A zero byte within the context: the sequence was too short.
-            if bytes[MAX_ORDER - length..].contains(&0) {
+        for (gram, count) in counts.grams() {
+            let context = gram.context().last(length);
+            // Without a token in each slot the sequence was too short.
+            let (Some(target), true) = (gram.target(), gram.context().holds(length)) else {
                 continue;
-            }
-            let context = (u64::from(gram >> 8) & ((1u64 << (8 * length)) - 1)) as u32;
-            seen.entry(context).or_insert_with(|| vec![0; n_actions])[usize::from(bytes[MAX_ORDER]) - 1] += count;
+            };
+            seen.entry(context).or_insert_with(|| vec![0; n_actions])[target.index()] += count;
         }
         for (context, counts) in seen {
             let prior = match length {
                 0 => vec![1.0 / n_actions as f64; n_actions],
                 // The context without its oldest action was seen with it.
-                _ => rows[&(context & ((1u32 << (8 * (length - 1))) - 1))].clone(),
+                _ => rows[&context.last(length - 1)].clone(),
             };
             let weight = n_actions as f64;
             let total = counts.iter().sum::<u64>() as f64 + weight;
@@ -180,19 +183,18 @@ fn markov(counts: &Counts, order: usize) -> HashMap<u32, Vec<f64>> {
 
 /// Replaces the rows after one action: that action again with the smoothed
 /// share of repeats, the others in proportion to their frequencies.
-fn repeat_last(counts: &Counts, rows: &mut HashMap<u32, Vec<f64>>) {
+fn repeat_last(counts: &Counts, rows: &mut HashMap<Gram, Vec<f64>>) {
     let n_actions = counts.n_actions;
     if n_actions == 1 {
         return;
     }
     let repeats: u64 = counts
         .grams()
-        .iter()
-        .filter(|(gram, _)| gram & 0xff == gram >> 8 & 0xff)
-        .map(|&(_, count)| count)
+        .filter(|(gram, _)| gram.target() == gram.context().target())
+        .map(|(_, count)| count)
         .sum();
     let share = (repeats as f64 + 1.0) / (counts.n_targets() as f64 + 2.0);
-    let majority = rows[&0].clone();
+    let majority = rows[&Gram::default()].clone();
     for last in 0..n_actions {
         let others = 1.0 - majority[last];
         let row = majority.iter().enumerate().map(|(action, &p)| {
@@ -202,7 +204,7 @@ fn repeat_last(counts: &Counts, rows: &mut HashMap<u32, Vec<f64>>) {
                 (1.0 - share) * p / others
             }
         });
-        rows.insert(pack(&[last as u8]), row.collect());
+        rows.insert(Gram::of_one(last), row.collect());
     }
 }
 
@@ -217,15 +219,15 @@ mod tests {
         let vocabulary = Vocabulary::new(["a".to_owned(), "b".to_owned()]).unwrap();
         let sequences = vec![
             Sequence {
-                tokens: &[0, 1, 0, 0, 1],
+                tokens: Tokens::U8(&[0, 1, 0, 0, 1]),
                 n_train: 5,
             },
             Sequence {
-                tokens: &[1, 0],
+                tokens: Tokens::U8(&[1, 0]),
                 n_train: 2,
             },
             Sequence {
-                tokens: &[1, 1, 1],
+                tokens: Tokens::U8(&[1, 1, 1]),
                 n_train: 0,
             },
         ];
@@ -241,7 +243,12 @@ mod tests {
             for length in 0..6 {
                 for history in 0..1u8 << length {
                     let history: Vec<u8> = (0..length).map(|place| history >> place & 1).collect();
-                    assert_eq!(predictor.place(&history), predictor.place_of(&history), "{history:?}");
+                    let history = Tokens::U8(&history);
+                    assert_eq!(
+                        predictor.place_before(history, history.len()),
+                        predictor.place_of(history),
+                        "{history:?}"
+                    );
                 }
             }
         }
@@ -265,7 +272,7 @@ mod tests {
     fn majority_is_the_smoothed_frequency() {
         // (3 + 2 · 1/2) / (5 + 2)
         close(
-            Predictor::new(Baseline::Majority, &counts()).probabilities(&[0, 1]),
+            Predictor::new(Baseline::Majority, &counts()).probabilities(Tokens::U8(&[0, 1])),
             [4.0 / 7.0, 3.0 / 7.0],
         );
     }
@@ -275,15 +282,15 @@ mod tests {
         let predictor = Predictor::new(Baseline::Markov1, &counts());
         // After a: b, a, b, so (1 + 2 · 4/7) / 5.
         close(
-            predictor.probabilities(&[1, 0]),
+            predictor.probabilities(Tokens::U8(&[1, 0])),
             [(1.0 + 8.0 / 7.0) / 5.0, (2.0 + 6.0 / 7.0) / 5.0],
         );
         // After b: a, a.
         close(
-            predictor.probabilities(&[1]),
+            predictor.probabilities(Tokens::U8(&[1])),
             [(2.0 + 8.0 / 7.0) / 4.0, (6.0 / 7.0) / 4.0],
         );
-        close(predictor.probabilities(&[]), [4.0 / 7.0, 3.0 / 7.0]);
+        close(predictor.probabilities(Tokens::U8(&[])), [4.0 / 7.0, 3.0 / 7.0]);
     }
 
     #[test]
@@ -291,12 +298,15 @@ mod tests {
         let markov_3 = Predictor::new(Baseline::Markov3, &counts());
         let markov_1 = Predictor::new(Baseline::Markov1, &counts());
         // "bbb" and "bb" were never followed in training; "b" was.
-        assert_eq!(markov_3.probabilities(&[1, 1, 1]), markov_1.probabilities(&[1]));
+        assert_eq!(
+            markov_3.probabilities(Tokens::U8(&[1, 1, 1])),
+            markov_1.probabilities(Tokens::U8(&[1]))
+        );
         // "aba" was followed by a once, "ba" by a once, "a" as above.
         let p1 = [(1.0 + 8.0 / 7.0) / 5.0, (2.0 + 6.0 / 7.0) / 5.0];
         let p2 = [(1.0 + 2.0 * p1[0]) / 3.0, 2.0 * p1[1] / 3.0];
         close(
-            markov_3.probabilities(&[0, 1, 0]),
+            markov_3.probabilities(Tokens::U8(&[0, 1, 0])),
             [(1.0 + 2.0 * p2[0]) / 3.0, 2.0 * p2[1] / 3.0],
         );
     }
@@ -305,17 +315,23 @@ mod tests {
     fn repeat_last_repeats_as_often_as_training_does() {
         // One of five targets repeats (the second a of "aa"): (1 + 1) / (5 + 2).
         let predictor = Predictor::new(Baseline::RepeatLast, &counts());
-        close(predictor.probabilities(&[1]), [5.0 / 7.0, 2.0 / 7.0]);
-        close(predictor.probabilities(&[0]), [2.0 / 7.0, 5.0 / 7.0]);
+        close(predictor.probabilities(Tokens::U8(&[1])), [5.0 / 7.0, 2.0 / 7.0]);
+        close(predictor.probabilities(Tokens::U8(&[0])), [2.0 / 7.0, 5.0 / 7.0]);
     }
 
     #[test]
     fn a_damaged_table_is_refused() {
-        let grams = counts().grams().to_vec();
-        assert_eq!(Counts::from_grams(2, grams.clone()).unwrap(), counts());
-        assert!(Counts::from_grams(1, grams.clone()).is_err());
-        assert!(Counts::from_grams(2, grams.into_iter().rev().collect()).is_err());
-        assert!(Counts::from_grams(2, vec![(0x0100, 1)]).is_err());
-        assert!(Counts::from_grams(2, vec![(1, u64::MAX), (2, 1)]).is_err());
+        let rebuilt = |n_actions, grams: &[(u32, u64)]| {
+            let (grams, counts): (Vec<_>, Vec<_>) = grams.iter().copied().unzip();
+            Counts::from_packed(n_actions, grams.into_iter(), counts.into_iter())
+        };
+        let mut grams: Vec<_> = counts().packed().collect();
+        assert_eq!(rebuilt(2, &grams).unwrap(), counts());
+        assert!(rebuilt(1, &grams).is_err());
+        grams.reverse();
+        assert!(rebuilt(2, &grams).is_err());
+        assert!(rebuilt(2, &[(0x0100, 1)]).is_err());
+        assert!(rebuilt(2, &[(0x0100_0101, 1)]).is_err());
+        assert!(rebuilt(2, &[(1, u64::MAX), (2, 1)]).is_err());
     }
 }

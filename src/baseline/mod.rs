@@ -3,6 +3,7 @@
 //! All of them are read from one table of n-gram counts over the training
 //! targets, which travels in the model.
 
+mod gram;
 mod counts;
 mod markov;
 pub mod own_history;

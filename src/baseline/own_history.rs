@@ -8,7 +8,7 @@
 use super::{Baseline, Counts, Predictor as Markov};
 use crate::error::Error;
 use crate::metrics::log_probability;
-use crate::sequence::{Dataset, Sequence};
+use crate::sequence::{Dataset, Sequence, Token, Tokens};
 use serde::{Deserialize, Serialize};
 
 /// The name in reports.
@@ -74,7 +74,7 @@ impl Weights {
             let scored = histories.iter().enumerate().step_by(stride);
             for (_, &history) in scored.filter(|(index, _)| index % 2 == half) {
                 let history = first_targets(history, SCORED_TARGETS_OF_ONE.min(left));
-                add_losses(&history.tokens[..history.n_train], &markov_3, &mut losses);
+                add_losses(history.tokens.slice(..history.n_train), &markov_3, &mut losses);
                 left -= history.n_train_targets();
             }
         }
@@ -109,15 +109,15 @@ fn first_targets(history: Sequence, n: usize) -> Sequence {
 /// which some tokens have been `seen`.
 fn visit(
     decay: f64,
-    (seen, tokens): (&mut Seen, &[u8]),
+    (seen, tokens): (&mut Seen, Tokens),
     first_target: usize,
     markov_3: &Markov,
     mut found: impl FnMut(usize, &Seen, &[f32]),
 ) {
     for position in seen.n_tokens + 1..tokens.len() {
-        seen.push(tokens[position - 1], decay);
+        seen.push(tokens.at(position - 1), decay);
         if position >= first_target {
-            found(position, seen, markov_3.row(markov_3.place(&tokens[..position])));
+            found(position, seen, markov_3.row(markov_3.place_before(tokens, position)));
         }
     }
 }
@@ -139,7 +139,7 @@ impl Predictor {
 
     /// Appends a row to `rows` for each target of a history from `first_target`, which is 1 or more, on: the
     /// distribution before it. `seen` goes from where it stands in the history to the last token but one.
-    pub fn probabilities(&self, seen: &mut Seen, tokens: &[u8], first_target: usize, rows: &mut Vec<f32>) {
+    pub fn probabilities(&self, seen: &mut Seen, tokens: Tokens, first_target: usize, rows: &mut Vec<f32>) {
         let Weights { decay, pseudo_counts } = self.weights;
         visit(decay, (seen, tokens), first_target, &self.markov_3, |_, seen, row| {
             let probability = seen.probabilities(pseudo_counts);
@@ -159,7 +159,7 @@ impl Predictor {
                 sequence.first_held_out(),
                 &self.markov_3,
                 |position, seen, row| {
-                    let target = usize::from(tokens[position]);
+                    let target = tokens.at(position).index();
                     loss -= log_probability(seen.probabilities(pseudo_counts)(target, row[target]));
                 },
             );
@@ -208,7 +208,7 @@ impl Seen {
         [&[self.weight, self.total], &self.counts[..]].concat()
     }
 
-    fn push(&mut self, token: u8, decay: f64) {
+    fn push(&mut self, token: Token, decay: f64) {
         self.n_tokens += 1;
         self.weight /= decay;
         if self.weight > LARGEST_WEIGHT {
@@ -216,7 +216,7 @@ impl Seen {
             self.total /= self.weight;
             self.weight = 1.0;
         }
-        self.counts[usize::from(token)] += self.weight;
+        self.counts[token.index()] += self.weight;
         self.total += self.weight;
     }
 
@@ -232,11 +232,11 @@ impl Seen {
 type Losses = [[f64; PSEUDO_COUNTS.len()]; DECAYS.len()];
 
 /// Adds the loss of every choice on the targets of a history.
-fn add_losses(tokens: &[u8], markov_3: &Markov, losses: &mut Losses) {
+fn add_losses(tokens: Tokens, markov_3: &Markov, losses: &mut Losses) {
     for (decay, losses) in DECAYS.into_iter().zip(losses) {
         let mut seen = Seen::new(markov_3.n_actions());
         visit(decay, (&mut seen, tokens), 1, markov_3, |position, seen, row| {
-            let target = usize::from(tokens[position]);
+            let target = tokens.at(position).index();
             for (pseudo_counts, loss) in PSEUDO_COUNTS.into_iter().zip(losses.iter_mut()) {
                 *loss -= log_probability(seen.probabilities(pseudo_counts)(target, row[target]));
             }
@@ -263,7 +263,7 @@ mod tests {
     fn dataset(histories: &[(Vec<u8>, usize)]) -> Vec<u8> {
         let vocabulary = Vocabulary::new(["a", "b"].map(str::to_owned)).unwrap();
         let sequences = histories.iter().map(|(tokens, n_train)| Sequence {
-            tokens,
+            tokens: Tokens::U8(tokens),
             n_train: *n_train,
         });
         Dataset::pack(&vocabulary, sequences.collect()).unwrap()
@@ -289,12 +289,12 @@ mod tests {
     /// Nothing was counted, so that `markov_3` gives both actions one half.
     fn predictor(decay: f64, pseudo_counts: f64) -> Predictor {
         let weights = Weights { decay, pseudo_counts };
-        Predictor::new(weights, &Counts::from_grams(2, Vec::new()).unwrap())
+        Predictor::new(weights, &Counts::of(2, std::iter::empty()))
     }
 
     fn rows(predictor: &Predictor, tokens: &[u8], first_target: usize) -> Vec<f32> {
         let mut rows = Vec::new();
-        predictor.probabilities(&mut Seen::new(2), tokens, first_target, &mut rows);
+        predictor.probabilities(&mut Seen::new(2), Tokens::U8(tokens), first_target, &mut rows);
         rows
     }
 
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn it_backs_off_to_markov_3() {
         // After a: once a, once b, so (1 + 2 · 1/2) / 4 of both; then 1 own a against 3 made-up events.
-        let counts = Counts::from_grams(2, vec![(0x0101, 1), (0x0102, 1)]).unwrap();
+        let counts = Counts::from_packed(2, [0x0101, 0x0102].into_iter(), [1, 1].into_iter()).unwrap();
         let weights = Weights {
             decay: 1.0,
             pseudo_counts: 3.0,
@@ -371,9 +371,9 @@ mod tests {
 
     /// The choice as it is defined, every distribution on its own.
     fn choice_by_definition(dataset: &Dataset) -> Weights {
-        let training: Vec<&[u8]> = dataset
+        let training: Vec<Tokens> = dataset
             .sequences()
-            .map(|sequence| &sequence.tokens[..sequence.n_train])
+            .map(|sequence| sequence.tokens.slice(..sequence.n_train))
             .collect();
         let half = |of: usize| training.iter().skip(of).step_by(2);
         let mut choices = Vec::new();
@@ -381,17 +381,17 @@ mod tests {
             for pseudo_counts in PSEUDO_COUNTS {
                 let mut loss = 0.0;
                 for of in 0..2 {
-                    let others = half(1 - of).map(|tokens| Sequence {
+                    let others = half(1 - of).map(|&tokens| Sequence {
                         tokens,
                         n_train: tokens.len(),
                     });
                     let counts = Counts::of(2, others);
                     let predictor = Predictor::new(Weights { decay, pseudo_counts }, &counts);
                     for tokens in half(of) {
-                        let rows = rows(&predictor, tokens, 1);
-                        let targets = rows.chunks_exact(2).zip(&tokens[1..]);
+                        let rows = rows(&predictor, tokens.bytes(), 1);
+                        let targets = rows.chunks_exact(2).zip(tokens.slice(1..));
                         loss -= targets
-                            .map(|(row, &target)| log_probability(row[usize::from(target)]))
+                            .map(|(row, target)| log_probability(row[target.index()]))
                             .sum::<f64>();
                     }
                 }

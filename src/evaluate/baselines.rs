@@ -5,12 +5,12 @@ use super::sample::{SAMPLE_SEED, Sample, held_out, is_kept};
 use super::validation::Tally;
 use crate::baseline::{Baseline, Counts, Predictor};
 use crate::metrics::{self, Area, Counted, log_probability};
-use crate::sequence::{Dataset, Sequence};
+use crate::sequence::{Dataset, Sequence, Token};
 
 /// The number of the distribution that a baseline gives before each held-back target of a history, and the target.
-fn places<'a>(predictor: &'a Predictor, sequence: Sequence<'a>) -> impl Iterator<Item = (usize, u8)> + Clone + 'a {
+fn places<'a>(predictor: &'a Predictor, sequence: Sequence<'a>) -> impl Iterator<Item = (usize, Token)> + Clone + 'a {
     let tokens = sequence.tokens;
-    let place = |position| (predictor.place(&tokens[..position]), tokens[position]);
+    let place = move |position| (predictor.place_before(tokens, position), tokens.at(position));
     (sequence.first_held_out()..tokens.len()).map(place)
 }
 
@@ -29,8 +29,8 @@ pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Optio
         let places = places(&predictor, sequence);
         let mut loss = 0.0;
         for (place, target) in places.clone() {
-            targets[place * n_actions + usize::from(target)] += 1;
-            loss += costs[place * n_actions + usize::from(target)];
+            targets[place * n_actions + target.index()] += 1;
+            loss += costs[place * n_actions + target.index()];
         }
         losses.push(loss);
         if let Some(stride) = sample.stride(index as u64) {
@@ -47,7 +47,7 @@ pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Optio
     let rows = predictor.rows().chunks_exact(n_actions);
     for (row, targets) in rows.zip(targets.chunks_exact(n_actions)) {
         for (target, &n) in (0..).zip(targets) {
-            tally.add(row, target, n);
+            tally.add(row, Token(target), n);
         }
     }
     let expansion = losses.len() as f64 / lengths.len() as f64;

@@ -1,7 +1,7 @@
 //! What tells datasets apart.
 
 use super::sample::held_out;
-use crate::sequence::Dataset;
+use crate::sequence::{Dataset, Tokens};
 
 /// Words that are mixed side by side, because each step waits for the one before.
 const LANES: usize = 4;
@@ -19,8 +19,8 @@ pub fn identity(dataset: &Dataset) -> u64 {
 }
 
 /// A hash of one history.
-pub fn of_tokens(tokens: &[u8]) -> u64 {
-    let (words, rest) = tokens.as_chunks();
+pub fn of_tokens(tokens: Tokens) -> u64 {
+    let (words, rest) = tokens.bytes().as_chunks();
     let (rows, few) = words.as_chunks::<LANES>();
     let mut lanes = [tokens.len() as u64; LANES];
     for row in rows {
@@ -47,23 +47,29 @@ mod tests {
     #[test]
     fn every_change_of_one_action_of_a_history_gives_another_hash() {
         for length in [2, 8, 31, 32, 33, 100] {
-            let mut hashes = HashSet::from([of_tokens(&vec![0; length])]);
+            let mut hashes = HashSet::from([of_tokens(Tokens::U8(&vec![0; length]))]);
             for position in 0..length {
                 for token in 1..=255 {
                     let mut tokens = vec![0; length];
                     tokens[position] = token;
-                    assert!(hashes.insert(of_tokens(&tokens)), "{token} at {position} of {length}");
+                    assert!(
+                        hashes.insert(of_tokens(Tokens::U8(&tokens))),
+                        "{token} at {position} of {length}"
+                    );
                 }
             }
         }
-        assert_ne!(of_tokens(&[0; 40]), of_tokens(&[0; 41]));
+        assert_ne!(of_tokens(Tokens::U8(&[0; 40])), of_tokens(Tokens::U8(&[0; 41])));
     }
 
     #[test]
     fn a_dataset_is_its_held_back_histories() {
         let vocabulary = Vocabulary::new(["a".to_owned(), "b".to_owned()]).unwrap();
         let of = |histories: &[(&[u8], usize)]| {
-            let sequences = histories.iter().map(|&(tokens, n_train)| Sequence { tokens, n_train });
+            let sequences = histories.iter().map(|&(tokens, n_train)| Sequence {
+                tokens: Tokens::U8(tokens),
+                n_train,
+            });
             let bytes = Dataset::pack(&vocabulary, sequences.collect()).unwrap();
             identity(&Dataset::from_bytes(&bytes).unwrap())
         };

@@ -27,10 +27,8 @@ impl Losses {
             work += block.n_steps * (network.architecture().n_parameters() + SCORE_WORK * n_actions);
             let mut rows = block.probabilities.chunks_exact(n_actions);
             for example in &block.examples {
-                let targets = example.tokens[example.first_target..].iter().zip(&mut rows);
-                let loss = targets.fold(0.0, |sum, (&target, row)| {
-                    sum - log_probability(row[usize::from(target)])
-                });
+                let targets = example.tokens.slice(example.first_target..).iter().zip(&mut rows);
+                let loss = targets.fold(0.0, |sum, (target, row)| sum - log_probability(row[target.index()]));
                 losses.add(example.key, loss);
             }
         }

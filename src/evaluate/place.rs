@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::network::{Architecture, Engine, Example, Prepared};
-use crate::sequence::Dataset;
+use crate::sequence::{Dataset, Tokens};
 use serde::{Deserialize, Serialize};
 
 /// Sequences that go through a network at once: enough to fill it, few enough
@@ -36,7 +36,7 @@ pub trait Network: Sync {
     ///
     /// # Errors
     /// When the device fails.
-    fn feed(&self, state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error>;
+    fn feed(&self, state: &mut [f32], tokens: Tokens, n_read: usize) -> Result<Vec<f32>, Error>;
 }
 
 impl Network for Prepared {
@@ -48,7 +48,7 @@ impl Network for Prepared {
         self.probabilities(batch, false, threads)
     }
 
-    fn feed(&self, state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error> {
+    fn feed(&self, state: &mut [f32], tokens: Tokens, n_read: usize) -> Result<Vec<f32>, Error> {
         self.feed(state, tokens, n_read)
     }
 }
@@ -68,7 +68,7 @@ impl Network for Unprepared<'_> {
         self.engine.probabilities(self.parameters, batch, false, threads)
     }
 
-    fn feed(&self, state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error> {
+    fn feed(&self, state: &mut [f32], tokens: Tokens, n_read: usize) -> Result<Vec<f32>, Error> {
         self.engine.feed(self.parameters, state, tokens, n_read)
     }
 }
@@ -203,9 +203,9 @@ impl Place {
         // After step t the target is at t + 1.
         let first_target = example.first_target.clamp(from + 1, to + 1);
         let n_read = first_target - 1 - from;
-        block.probabilities = network.feed(&mut self.state, &example.tokens[from..to], n_read)?;
+        block.probabilities = network.feed(&mut self.state, example.tokens.slice(from..to), n_read)?;
         block.examples.push(Example {
-            tokens: &example.tokens[..=to],
+            tokens: example.tokens.slice(..=to),
             first_target,
             ..example
         });

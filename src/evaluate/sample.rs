@@ -2,7 +2,7 @@
 
 use crate::network::Example;
 use crate::random;
-use crate::sequence::{Dataset, Sequence};
+use crate::sequence::{Dataset, Sequence, Token};
 
 /// Probabilities that are kept for the AUC, about, when there are more.
 pub const KEPT_PROBABILITIES: usize = 4 << 20;
@@ -62,12 +62,12 @@ impl Sample {
 
     /// Calls `found(row of probabilities, target, whether it is kept)` for the targets of some
     /// histories, in order.
-    pub fn visit(&self, examples: &[Example], probabilities: &[f32], mut found: impl FnMut(&[f32], u8, bool)) {
+    pub fn visit(&self, examples: &[Example], probabilities: &[f32], mut found: impl FnMut(&[f32], Token, bool)) {
         let mut rows = probabilities.chunks_exact(self.n_actions);
         for example in examples {
             let stride = self.stride(example.key);
             for (position, row) in (example.first_target..example.tokens.len()).zip(&mut rows) {
-                found(row, example.tokens[position], is_kept(stride, position));
+                found(row, example.tokens.at(position), is_kept(stride, position));
             }
         }
     }

@@ -111,7 +111,7 @@ impl Scores {
             let stride = sample.stride(example.key);
             let mut loss = 0.0;
             for (position, row) in (example.first_target..example.tokens.len()).zip(&mut rows) {
-                loss += self.tally.add(row, example.tokens[position], 1);
+                loss += self.tally.add(row, example.tokens.at(position), 1);
                 if is_kept(stride, position) {
                     self.probabilities.extend_from_slice(row);
                 }
@@ -159,7 +159,7 @@ impl Scores {
             let stride = sample.stride(index as u64);
             let kept = (sequence.first_held_out()..sequence.tokens.len()).filter(|&position| is_kept(stride, position));
             let n_before = targets.len();
-            targets.extend(kept.map(|position| sequence.tokens[position]));
+            targets.extend(kept.map(|position| sequence.tokens.at(position)));
             lengths.extend(stride.map(|_| targets.len() - n_before));
         }
         let n_actions = sample.n_actions;

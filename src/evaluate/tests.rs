@@ -6,7 +6,7 @@ use crate::network::{Architecture, Cell, Fused};
 use crate::network::{Engine, Example};
 use crate::random;
 use crate::sequence::Vocabulary;
-use crate::sequence::{Dataset, Sequence};
+use crate::sequence::{Dataset, Sequence, Tokens};
 use std::time::Instant;
 
 /// `n` histories of `length` random actions of two kinds, all held back.
@@ -16,7 +16,10 @@ fn packed(n: usize, length: usize) -> Vec<u8> {
         .map(|_| (0..length).map(|_| random.below(2) as u8).collect())
         .collect();
     let vocabulary = Vocabulary::new(["a", "b"].map(str::to_owned)).unwrap();
-    let sequences = histories.iter().map(|tokens| Sequence { tokens, n_train: 0 });
+    let sequences = histories.iter().map(|tokens| Sequence {
+        tokens: Tokens::U8(tokens),
+        n_train: 0,
+    });
     Dataset::pack(&vocabulary, sequences.collect()).unwrap()
 }
 
@@ -52,7 +55,7 @@ fn own_history() -> own_history::Predictor {
         decay: 0.5,
         pseudo_counts: 2.0,
     };
-    own_history::Predictor::new(weights, &Counts::from_grams(2, Vec::new()).unwrap())
+    own_history::Predictor::new(weights, &Counts::of(2, std::iter::empty()))
 }
 
 /// The evaluations of the network and of the baseline on the pieces of a dataset.
@@ -80,10 +83,8 @@ fn losses_one_by_one(dataset: &Dataset, engine: &Fused, parameters: &[f32]) -> V
             key: 0,
         };
         let rows = engine.probabilities(parameters, &[example], false, 1).unwrap();
-        let targets = rows.chunks_exact(2).zip(&sequence.tokens[example.first_target..]);
-        targets.fold(0.0, |sum, (row, &target)| {
-            sum - log_probability(row[usize::from(target)])
-        })
+        let targets = rows.chunks_exact(2).zip(sequence.tokens.slice(example.first_target..));
+        targets.fold(0.0, |sum, (row, target)| sum - log_probability(row[target.index()]))
     };
     dataset.sequences().map(loss).collect()
 }
@@ -119,9 +120,10 @@ fn packed_long() -> Vec<u8> {
     .map(|(length, n_train)| ((0..length).map(|_| random.below(2) as u8).collect(), n_train))
     .into();
     let vocabulary = Vocabulary::new(["a", "b"].map(str::to_owned)).unwrap();
-    let sequences = histories
-        .iter()
-        .map(|&(ref tokens, n_train)| Sequence { tokens, n_train });
+    let sequences = histories.iter().map(|&(ref tokens, n_train)| Sequence {
+        tokens: Tokens::U8(tokens),
+        n_train,
+    });
     Dataset::pack(&vocabulary, sequences.collect()).unwrap()
 }
 
@@ -162,7 +164,10 @@ fn a_piece_may_end_within_a_history() {
         .map(|position| (position.count_ones() % 2) as u8)
         .collect();
     let vocabulary = Vocabulary::new(["a", "b"].map(str::to_owned)).unwrap();
-    let sequences = [(&tokens[..], 0), (&[1, 1, 1][..], 0)].map(|(tokens, n_train)| Sequence { tokens, n_train });
+    let sequences = [(&tokens[..], 0), (&[1, 1, 1][..], 0)].map(|(tokens, n_train)| Sequence {
+        tokens: Tokens::U8(tokens),
+        n_train,
+    });
     let bytes = Dataset::pack(&vocabulary, sequences.to_vec()).unwrap();
     let dataset = Dataset::from_bytes(&bytes).unwrap();
     // 66 thousand weights times 65 thousand steps, each counted four times, are a piece.
@@ -185,7 +190,10 @@ fn a_piece_may_end_within_a_history() {
 fn a_comparison_is_that_of_a_ratio() {
     let vocabulary = Vocabulary::new(["a".to_owned()]).unwrap();
     let histories = [&[0u8; 2][..], &[0; 3], &[0; 4]];
-    let sequences = histories.map(|tokens| Sequence { tokens, n_train: 0 });
+    let sequences = histories.map(|tokens| Sequence {
+        tokens: Tokens::U8(tokens),
+        n_train: 0,
+    });
     let bytes = Dataset::pack(&vocabulary, sequences.to_vec()).unwrap();
     let dataset = Dataset::from_bytes(&bytes).unwrap();
     let losses = |of: [f64; 3]| Losses((0..).zip(of).collect()).to_bytes();
@@ -209,7 +217,10 @@ fn a_comparison_is_that_of_a_ratio() {
     assert!(compare((&dataset, [&a[..16]]), (&dataset, [&b[..]])).is_err());
     assert!(compare((&dataset, [&a[..17]]), (&dataset, [&b[..]])).is_err());
     assert!(compare((&dataset, [&b[16..], &b[..16]]), (&dataset, [&b[..]])).is_err());
-    let sequences = [&[0u8; 2][..], &[0; 3], &[0; 5]].map(|tokens| Sequence { tokens, n_train: 0 });
+    let sequences = [&[0u8; 2][..], &[0; 3], &[0; 5]].map(|tokens| Sequence {
+        tokens: Tokens::U8(tokens),
+        n_train: 0,
+    });
     let longer = Dataset::pack(&vocabulary, sequences.to_vec()).unwrap();
     let longer = Dataset::from_bytes(&longer).unwrap();
     assert!(compare((&dataset, [&a[..]]), (&longer, [&b[..]])).is_err());
@@ -242,15 +253,13 @@ fn a_place_of_other_histories_is_refused() {
 #[test]
 fn each_user_counts_once_in_the_mean_user_loss() {
     let vocabulary = Vocabulary::new(["a".to_owned()]).unwrap();
-    let sequences = [&[0u8; 2][..], &[0; 101]].map(|tokens| Sequence { tokens, n_train: 0 });
+    let sequences = [&[0u8; 2][..], &[0; 101]].map(|tokens| Sequence {
+        tokens: Tokens::U8(tokens),
+        n_train: 0,
+    });
     let bytes = Dataset::pack(&vocabulary, sequences.to_vec()).unwrap();
     let dataset = Dataset::from_bytes(&bytes).unwrap();
-    let mut evaluation = baseline(
-        &dataset,
-        &Counts::from_grams(1, Vec::new()).unwrap(),
-        Baseline::Majority,
-    )
-    .unwrap();
+    let mut evaluation = baseline(&dataset, &Counts::of(1, std::iter::empty()), Baseline::Majority).unwrap();
     evaluation.losses = vec![2.0, 300.0];
     assert_eq!(evaluation.mean_user_loss(&dataset), 2.5);
 }
@@ -269,7 +278,7 @@ fn a_sample_holds_at_least_a_part_of_a_history() {
         );
         let parameters = engine().architecture().initial_parameters(1);
         let ([network, own], _) = evaluated(&dataset, &engine(), &parameters);
-        let counts = Counts::from_grams(2, Vec::new()).unwrap();
+        let counts = Counts::of(2, std::iter::empty());
         let markov = baseline(&dataset, &counts, Baseline::Markov1).unwrap();
         for report in [network, own, markov].map(|evaluation| evaluation.report) {
             assert!(
@@ -304,7 +313,7 @@ fn the_auc_of_many_targets_is_that_of_a_sample() {
         targets.extend(
             examples
                 .iter()
-                .flat_map(|example| &example.tokens[example.first_target..]),
+                .flat_map(|example| example.tokens.slice(example.first_target..)),
         );
     }
     let all = mean_auc(&probabilities, &targets, 2).unwrap();

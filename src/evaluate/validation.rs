@@ -4,7 +4,7 @@ use super::place::{Block, Network, Place};
 use super::sample::Sample;
 use crate::error::Error;
 use crate::metrics::{highest, log_probability, mean_auc};
-use crate::sequence::Dataset;
+use crate::sequence::{Dataset, Token};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -18,10 +18,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, row: &[f32], target: u8) {
+    pub(super) fn add(&mut self, row: &[f32], target: Token) {
         self.n += 1;
-        self.loss -= log_probability(row[usize::from(target)]);
-        self.n_correct += u64::from(highest(row) == usize::from(target));
+        self.loss -= log_probability(row[target.index()]);
+        self.n_correct += u64::from(highest(row) == target.index());
     }
 
     /// Mean of -ln p(target) in nats; `None` without targets.
@@ -52,7 +52,7 @@ pub struct Validation {
     pub probabilities: Vec<f32>,
     /// One for each row of probabilities.
     #[serde(skip)]
-    pub targets: Vec<u8>,
+    pub targets: Vec<Token>,
 }
 
 impl Validation {

@@ -1,6 +1,7 @@
 //! Log loss, hits and calibration of predicted distributions, added up target by target.
 
 use super::roc::{Area, mean};
+use crate::sequence::Token;
 
 /// Bins of the reliability table, of equal width over the confidence.
 pub const N_BINS: usize = 10;
@@ -122,8 +123,8 @@ impl Tally {
 
     /// Adds `n` equal targets and the distribution that was predicted before each of them; returns the loss of one,
     /// -ln p(target) in nats.
-    pub fn add(&mut self, row: &[f32], target: u8, n: u64) -> f64 {
-        let target = usize::from(target);
+    pub fn add(&mut self, row: &[f32], target: Token, n: u64) -> f64 {
+        let target = target.index();
         let loss = -log_probability(row[target]);
         self.log_loss += n as f64 * loss;
         let predicted = highest(row);

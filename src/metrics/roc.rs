@@ -1,8 +1,10 @@
 //! Areas under ROC curves, and their errors.
 
+use crate::sequence::Token;
+
 /// Mean over the actions of the area under the ROC curve, one against the rest;
 /// `None` when no action has one. Arguments as for [`auc`].
-pub fn mean_auc(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Option<f64> {
+pub fn mean_auc(probabilities: &[f32], targets: &[Token], n_actions: usize) -> Option<f64> {
     mean((0..n_actions).filter_map(|action| auc(probabilities, targets, n_actions, action)))
 }
 
@@ -13,12 +15,12 @@ pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 /// The area under the ROC curve of one action over a list with a row of `n_actions`
 /// probabilities per target; `None` unless both kinds of targets occur.
-pub fn auc(probabilities: &[f32], targets: &[u8], n_actions: usize, action: usize) -> Option<f64> {
+pub fn auc(probabilities: &[f32], targets: &[Token], n_actions: usize, action: usize) -> Option<f64> {
     // The lowest bit says whether the target is of this action.
     let mut scored: Vec<u64> = probabilities
         .chunks_exact(n_actions)
         .zip(targets)
-        .map(|(row, &target)| u64::from(rank(row[action])) << 1 | u64::from(usize::from(target) == action))
+        .map(|(row, &target)| u64::from(rank(row[action])) << 1 | u64::from(target.index() == action))
         .collect();
     scored.sort_unstable();
     let positives = |items: &[u64]| items.iter().filter(|&&item| item & 1 == 1).count() as u64;
@@ -42,7 +44,7 @@ pub struct Area {
 /// [`auc`] with its standard error, of targets that belong to histories of `lengths` targets, one after the other.
 pub fn clustered_area(
     probabilities: &[f32],
-    targets: &[u8],
+    targets: &[Token],
     lengths: &[usize],
     n_actions: usize,
     action: usize,
@@ -56,7 +58,7 @@ pub fn clustered_area(
     let mut scored: Vec<u64> = rows
         .zip(histories)
         .map(|((row, &target), history)| {
-            u64::from(rank(row[action])) << 33 | u64::from(usize::from(target) == action) << 32 | history
+            u64::from(rank(row[action])) << 33 | u64::from(target.index() == action) << 32 | history
         })
         .collect();
     scored.sort_unstable();
@@ -147,10 +149,10 @@ pub struct AreaOfCounts {
 
 impl AreaOfCounts {
     /// Adds a history for the standard error: the number of the distribution before each of its targets, and the target.
-    pub fn add(&mut self, history: &[(usize, u8)]) {
+    pub fn add(&mut self, history: &[(usize, Token)]) {
         let mut cluster = Cluster::default();
         for &(place, target) in history {
-            cluster.add(usize::from(target) == self.action, self.wins[place]);
+            cluster.add(target.index() == self.action, self.wins[place]);
         }
         self.variance.add(&cluster);
     }

@@ -1,10 +1,15 @@
 use super::*;
+use crate::sequence::Token;
+
+fn tokens(targets: &[u8]) -> Vec<Token> {
+    targets.iter().map(|&target| target.into()).collect()
+}
 
 /// The report on a list of predictions, its tally taken in two parts of which one went through bytes.
 fn score(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Option<Report> {
     let mut parts = [Tally::new(n_actions), Tally::new(n_actions)];
     for (index, (row, &target)) in probabilities.chunks_exact(n_actions).zip(targets).enumerate() {
-        parts[index % 2].add(row, target, 1);
+        parts[index % 2].add(row, target.into(), 1);
     }
     let [mut tally, other] = parts;
     let bytes = [other.to_bytes(), vec![7]].concat();
@@ -15,7 +20,7 @@ fn score(probabilities: &[f32], targets: &[u8], n_actions: usize) -> Option<Repo
     // Every target is a history.
     let lengths = vec![1; targets.len()];
     let areas: Vec<_> = (0..n_actions)
-        .map(|action| clustered_area(probabilities, targets, &lengths, n_actions, action))
+        .map(|action| clustered_area(probabilities, &tokens(targets), &lengths, n_actions, action))
         .collect();
     tally.report(&areas)
 }
@@ -105,8 +110,8 @@ fn the_area_of_counts_is_that_of_the_list() {
     for (cell, &n) in counts.iter().enumerate() {
         for _ in 0..n {
             probabilities.extend_from_slice(&rows[cell / 3 * 3..][..3]);
-            targets.push((cell % 3) as u8);
-            places.push((cell / 3, (cell % 3) as u8));
+            targets.push(Token(cell as u32 % 3));
+            places.push((cell / 3, Token(cell as u32 % 3)));
         }
     }
     let lengths = [3, 1, 5, 2, 2];
@@ -136,7 +141,7 @@ fn the_area_of_counts_is_that_of_the_list() {
 fn the_error_of_an_area_is_that_of_clusters() {
     let scores = [0.5f32, 0.2, 0.5, 0.7, 0.1, 0.5, 0.4];
     let probabilities: Vec<f32> = scores.iter().flat_map(|p| [1.0 - p, *p]).collect();
-    let targets = [1, 0, 0, 1, 0, 1, 0];
+    let targets = [1, 0, 0, 1, 0, 1, 0].map(Token);
     let area = |lengths: &[usize]| clustered_area(&probabilities, &targets, lengths, 2, 1).unwrap();
     let found = area(&[3, 2, 2]);
     assert!((found.auc - 0.9166666666666666).abs() < 1e-12, "{found:?}");

@@ -1,14 +1,15 @@
 //! What an engine is given and what it answers.
 
+use crate::sequence::Tokens;
 use serde::{Deserialize, Serialize};
 
 /// One sequence of a batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Example<'a> {
     /// Vocabulary indices, each below V.
-    pub tokens: &'a [u8],
+    pub tokens: Tokens<'a>,
     /// The first position that counts as a target, at least 1. Position p is
-    /// predicted from `tokens[..p]`; a sequence with `first_target >= tokens.len()`
+    /// predicted from those before it; a sequence with `first_target >= tokens.len()`
     /// counts nothing.
     pub first_target: usize,
     /// Identifies the sequence for its dropout masks.

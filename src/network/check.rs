@@ -4,7 +4,8 @@
 use super::batch::{Example, Step};
 use super::{Architecture, Cell};
 use crate::error::Error;
-use crate::limits::{MAX_ACTIONS, MAX_LAYERS, MAX_WIDTH};
+use crate::limits::{MAX_LAYERS, MAX_OUTPUTS, MAX_WIDTH};
+use crate::sequence::{Token, Tokens};
 
 fn setting<T: ToString>(holds: bool, name: &'static str, value: T, allowed: impl Into<String>) -> Result<(), Error> {
     if holds {
@@ -20,12 +21,19 @@ fn length(name: &'static str, len: usize, expected: usize) -> Result<(), Error> 
     Err(Error::Length { name, len, expected })
 }
 
-fn tokens(architecture: &Architecture, tokens: &[u8]) -> Result<(), Error> {
+fn token(architecture: &Architecture, token: Token) -> Result<(), Error> {
     let vocabulary = architecture.vocabulary;
-    match tokens.iter().find(|&&token| usize::from(token) >= vocabulary) {
-        Some(&token) => Err(Error::Token { token, vocabulary }),
-        None => Ok(()),
+    if token.index() < vocabulary {
+        return Ok(());
     }
+    Err(Error::Token {
+        token: token.0,
+        vocabulary,
+    })
+}
+
+fn tokens(architecture: &Architecture, tokens: Tokens) -> Result<(), Error> {
+    tokens.highest().map_or(Ok(()), |highest| token(architecture, highest))
 }
 
 pub(super) fn architecture(architecture: &Architecture) -> Result<(), Error> {
@@ -38,7 +46,7 @@ pub(super) fn architecture(architecture: &Architecture) -> Result<(), Error> {
         dropout,
     } = *architecture;
     let within = |name, value, most| setting((1..=most).contains(&value), name, value, format!("1 to {most}"));
-    within("vocabulary", vocabulary, MAX_ACTIONS)?;
+    within("vocabulary", vocabulary, MAX_OUTPUTS)?;
     within("embedding", embedding, MAX_WIDTH)?;
     within("hidden", hidden, MAX_WIDTH)?;
     within("layers", layers, MAX_LAYERS)?;
@@ -78,8 +86,10 @@ pub(super) fn threads(threads: usize) -> Result<(), Error> {
     setting(threads >= 1, "threads", threads, "1 or more")
 }
 
-pub(super) fn sequences(architecture: &Architecture, sequences: &[&[u8]]) -> Result<(), Error> {
-    sequences.iter().try_for_each(|sequence| tokens(architecture, sequence))
+pub(super) fn sequences(architecture: &Architecture, sequences: &[Tokens]) -> Result<(), Error> {
+    sequences
+        .iter()
+        .try_for_each(|&sequence| tokens(architecture, sequence))
 }
 
 pub(super) fn state(architecture: &Architecture, state: &[f32]) -> Result<(), Error> {
@@ -89,10 +99,10 @@ pub(super) fn state(architecture: &Architecture, state: &[f32]) -> Result<(), Er
 pub(super) fn advance(
     architecture: &Architecture,
     state: &[f32],
-    token: u8,
+    token: Token,
     probabilities: &[f32],
 ) -> Result<(), Error> {
     self::state(architecture, state)?;
     length("probabilities", probabilities.len(), architecture.vocabulary)?;
-    tokens(architecture, &[token])
+    self::token(architecture, token)
 }

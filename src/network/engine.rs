@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::batch::{Example, LossSum, Step, Unfinished};
 use super::{Architecture, check};
 use crate::error::Error;
+use crate::sequence::{Token, TokenList, Tokens};
 
 /// A network of one architecture on one device. Parameters are given with every call
 /// in the order of [`Architecture::slots`].
@@ -50,14 +51,14 @@ pub trait Engine: Send + Sync {
 
     /// Distribution over the token after each whole sequence: (n_sequences, V). After
     /// an empty sequence it is the softmax of the head's bias, the state being zero.
-    fn predict(&self, parameters: &[f32], sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, Error>;
+    fn predict(&self, parameters: &[f32], sequences: &[Tokens], threads: usize) -> Result<Vec<f32>, Error>;
 
     /// Feeds tokens to the state of a sequence in turn: updates `state` (length
     /// [`Architecture::n_state`], zero before the first token) and gives the
     /// distributions over the token that follows each of them but the first `n_read`:
     /// (rows, V). A sequence fed in pieces gets the distributions of
     /// [`Engine::probabilities`].
-    fn feed(&self, parameters: &[f32], state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error>;
+    fn feed(&self, parameters: &[f32], state: &mut [f32], tokens: Tokens, n_read: usize) -> Result<Vec<f32>, Error>;
 
     /// One more token in constant time: [`Engine::feed`], the distribution (length V)
     /// written to `probabilities`.
@@ -65,11 +66,13 @@ pub trait Engine: Send + Sync {
         &self,
         parameters: &[f32],
         state: &mut [f32],
-        token: u8,
+        token: Token,
         probabilities: &mut [f32],
     ) -> Result<(), Error> {
         check::advance(self.architecture(), state, token, probabilities)?;
-        probabilities.copy_from_slice(&self.feed(parameters, state, &[token], 0)?);
+        let mut tokens = TokenList::new(self.architecture().vocabulary);
+        tokens.push(token);
+        probabilities.copy_from_slice(&self.feed(parameters, state, tokens.tokens(), 0)?);
         Ok(())
     }
 }

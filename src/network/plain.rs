@@ -15,6 +15,7 @@ use super::dropout::Dropout;
 use super::engine::Engine;
 use super::{Cell, check};
 use crate::error::Error;
+use crate::sequence::Tokens;
 
 type Result<T, E = candle_core::Error> = std::result::Result<T, E>;
 
@@ -67,13 +68,13 @@ impl Plain {
 
     /// Distributions over the token at the positions `first..=tokens.len()` of each
     /// (tokens, first), 1 <= first, or at `first..tokens.len()` without `include_last`.
-    fn distributions(&self, parameters: &[f32], sequences: &[(&[u8], usize)], include_last: bool) -> Result<Vec<f32>> {
+    fn distributions(&self, parameters: &[f32], sequences: &[(Tokens, usize)], include_last: bool) -> Result<Vec<f32>> {
         let vocabulary = self.architecture.vocabulary;
         let network = Network::new(&self.architecture, self.tensors(parameters)?);
         let mut rows = Vec::new();
         for part in sequences.chunks(PREDICTED_TOGETHER) {
-            let n_steps = |&(tokens, _): &(&[u8], usize)| (tokens.len() + usize::from(include_last)).saturating_sub(1);
-            let n_rows = |sequence: &(&[u8], usize)| (n_steps(sequence) + 1).saturating_sub(sequence.1);
+            let n_steps = |&(tokens, _): &(Tokens, usize)| (tokens.len() + usize::from(include_last)).saturating_sub(1);
+            let n_rows = |sequence: &(Tokens, usize)| (n_steps(sequence) + 1).saturating_sub(sequence.1);
             let starts: Vec<usize> = part
                 .iter()
                 .scan(rows.len(), |end, sequence| {
@@ -155,10 +156,7 @@ impl Engine for Plain {
             if counted.is_empty() {
                 continue;
             }
-            let targets: Vec<u32> = counted
-                .iter()
-                .map(|&(t, row)| batch[row].tokens[t + 1].into())
-                .collect();
+            let targets: Vec<u32> = counted.iter().map(|&(t, row)| batch[row].tokens.at(t + 1).0).collect();
             let weights: Vec<f32> = match step.class_weights {
                 Some(weights) => targets.iter().map(|&target| weights[target as usize]).collect(),
                 None => vec![1.0; targets.len()],
@@ -206,7 +204,7 @@ impl Engine for Plain {
         Ok(self.distributions(parameters, &sequences, include_last)?)
     }
 
-    fn predict(&self, parameters: &[f32], sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, Error> {
+    fn predict(&self, parameters: &[f32], sequences: &[Tokens], threads: usize) -> Result<Vec<f32>, Error> {
         check::parameters(&self.architecture, parameters)?;
         check::sequences(&self.architecture, sequences)?;
         check::threads(threads)?;
@@ -234,7 +232,7 @@ impl Engine for Plain {
             .collect())
     }
 
-    fn feed(&self, parameters: &[f32], state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error> {
+    fn feed(&self, parameters: &[f32], state: &mut [f32], tokens: Tokens, n_read: usize) -> Result<Vec<f32>, Error> {
         check::parameters(&self.architecture, parameters)?;
         check::state(&self.architecture, state)?;
         check::sequences(&self.architecture, &[tokens])?;
@@ -271,12 +269,12 @@ struct Padded {
 }
 
 impl Padded {
-    fn new<'a>(sequences: impl ExactSizeIterator<Item = &'a [u8]>, n_steps: Option<usize>) -> Self {
+    fn new<'a>(sequences: impl ExactSizeIterator<Item = Tokens<'a>>, n_steps: Option<usize>) -> Self {
         let (n_rows, n_steps) = (sequences.len(), n_steps.unwrap_or(0));
         let mut tokens = vec![0; n_rows * n_steps];
         for (row, sequence) in sequences.enumerate() {
-            for (t, &token) in sequence.iter().take(n_steps).enumerate() {
-                tokens[t * n_rows + row] = token.into();
+            for (t, token) in sequence.iter().take(n_steps).enumerate() {
+                tokens[t * n_rows + row] = token.0;
             }
         }
         Padded {

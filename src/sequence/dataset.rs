@@ -1,11 +1,13 @@
 //! All sequences of a training set as one value.
 //!
-//! The bytes are a `.safetensors` file with the tensors `tokens` (U8, one per
-//! action, all sequences one after the other), `lengths` and `n_train` (U32,
-//! one per sequence) and the vocabulary in the metadata. Decoding borrows the
-//! tokens; only the offsets are built.
+//! The bytes are a `.safetensors` file with the tensors `tokens` (U8, U16 or U32 by
+//! the size of the vocabulary, one per action, all sequences one after the other),
+//! `lengths` and `n_train` (U32, one per sequence) and the vocabulary: few names in the
+//! metadata, all else as tensors. Decoding borrows the tokens; only the offsets and a
+//! large vocabulary are built.
 
-use super::Vocabulary;
+use super::token::Tokens;
+use super::vocabulary::Vocabulary;
 use crate::error::Error;
 use crate::format::Format;
 use safetensors::tensor::{Dtype, TensorView};
@@ -17,14 +19,16 @@ use std::hash::Hasher;
 const FORMAT: Format = Format {
     argument: "dataset",
     key: "footfall_dataset",
-    version: 1,
+    version: FORMAT_VERSION,
 };
+/// Version 2 has the vocabulary in tensors; version 1, which any vocabulary that it can hold is written in, has not.
+const FORMAT_VERSION: u32 = 2;
 
 /// One user's actions and how many of them belong to training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sequence<'a> {
     /// Tokens in time order, at least two.
-    pub tokens: &'a [u8],
+    pub tokens: Tokens<'a>,
     /// Actions before this position train the model; targets from it on are
     /// held back. 0 for a held-back user, the length for a training user,
     /// between them when the split is by time.
@@ -56,13 +60,14 @@ impl Sequence<'_> {
 #[derive(Serialize, Deserialize)]
 struct Metadata {
     format_version: u32,
-    vocabulary: Vocabulary,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vocabulary: Option<Vec<String>>,
 }
 
 /// Sequences with their vocabulary; the order of the sequences is canonical.
 pub struct Dataset<'a> {
     vocabulary: Vocabulary,
-    tokens: &'a [u8],
+    tokens: Tokens<'a>,
     /// Start of each sequence, and the end of the last.
     offsets: Vec<usize>,
     n_train: Vec<u32>,
@@ -80,7 +85,9 @@ impl<'a> Dataset<'a> {
     pub fn pack(vocabulary: &Vocabulary, mut sequences: Vec<Sequence>) -> Result<Vec<u8>, Error> {
         sequences.retain(|sequence| sequence.tokens.len() >= 2);
         sequences.sort_unstable();
-        let mut tokens = Vec::with_capacity(sequences.iter().map(|sequence| sequence.tokens.len()).sum());
+        let width = vocabulary.width();
+        let n_tokens: usize = sequences.iter().map(|sequence| sequence.tokens.len()).sum();
+        let mut tokens = Vec::with_capacity(width.bytes() * n_tokens);
         let mut lengths = Vec::with_capacity(4 * sequences.len());
         let mut n_train = Vec::with_capacity(4 * sequences.len());
         for sequence in &sequences {
@@ -91,21 +98,28 @@ impl<'a> Dataset<'a> {
                     "at most 4294967295",
                 )
             })?;
-            tokens.extend_from_slice(sequence.tokens);
+            width.extend(sequence.tokens, &mut tokens);
             lengths.extend_from_slice(&length.to_le_bytes());
             n_train.extend_from_slice(&(sequence.n_train.min(sequence.tokens.len()) as u32).to_le_bytes());
         }
-        let view =
-            |dtype, size, bytes| TensorView::new(dtype, vec![size], bytes).map_err(|error| FORMAT.damaged(error));
         let n = sequences.len();
-        let tensors = [
-            ("lengths", view(Dtype::U32, n, &lengths)?),
-            ("n_train", view(Dtype::U32, n, &n_train)?),
-            ("tokens", view(Dtype::U8, tokens.len(), &tokens)?),
+        let in_vocabulary = vocabulary.tensors();
+        let own = [
+            ("lengths", Dtype::U32, n, &lengths[..]),
+            ("n_train", Dtype::U32, n, &n_train),
+            ("tokens", width.dtype(), n_tokens, &tokens),
         ];
+        let tensors = in_vocabulary
+            .iter()
+            .map(|(name, dtype, size, bytes)| (*name, *dtype, *size, &**bytes))
+            .chain(own)
+            .map(|(name, dtype, size, bytes)| Ok((name, TensorView::new(dtype, vec![size], bytes)?)))
+            .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
+            .map_err(|error| FORMAT.damaged(error))?;
+        let in_json = vocabulary.in_json();
         let metadata = Metadata {
-            format_version: FORMAT.version,
-            vocabulary: vocabulary.clone(),
+            format_version: if in_json.is_some() { 1 } else { FORMAT_VERSION },
+            vocabulary: in_json,
         };
         let metadata = serde_json::to_string(&metadata).map_err(|error| FORMAT.damaged(error))?;
         safetensors::serialize(tensors, Some(HashMap::from([(FORMAT.key.to_owned(), metadata)])))
@@ -120,7 +134,10 @@ impl<'a> Dataset<'a> {
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
         let (metadata, file): (Metadata, _) = FORMAT.open(bytes)?;
         let tensor = |name: &str, dtype| FORMAT.tensor(&file, name, dtype).map(|view| view.data());
-        let tokens = tensor("tokens", Dtype::U8)?;
+        let vocabulary = Vocabulary::read(&FORMAT, &file, metadata.vocabulary)?;
+        let width = vocabulary.width();
+        let tokens = Tokens::from_bytes(width, tensor("tokens", width.dtype())?)
+            .ok_or_else(|| FORMAT.damaged("tokens that are not whole"))?;
         let lengths = integers(tensor("lengths", Dtype::U32)?);
         let n_train: Vec<u32> = integers(tensor("n_train", Dtype::U32)?).collect();
         let mut offsets = Vec::with_capacity(n_train.len() + 1);
@@ -135,13 +152,11 @@ impl<'a> Dataset<'a> {
         if offsets.last() != Some(&tokens.len()) || offsets.len() != n_train.len() + 1 {
             return Err(FORMAT.damaged("lengths that do not fit the tokens"));
         }
-        // A maximum is many times as fast as a search that could end early.
-        let highest = tokens.iter().copied().max();
-        if highest.is_some_and(|token| usize::from(token) >= metadata.vocabulary.len()) {
+        if tokens.highest().is_some_and(|token| token.index() >= vocabulary.len()) {
             return Err(FORMAT.damaged("a token outside the vocabulary"));
         }
         Ok(Self {
-            vocabulary: metadata.vocabulary,
+            vocabulary,
             tokens,
             offsets,
             n_train,
@@ -169,7 +184,7 @@ impl<'a> Dataset<'a> {
     /// When there are not that many.
     pub fn sequence(&self, index: usize) -> Sequence<'a> {
         Sequence {
-            tokens: &self.tokens[self.offsets[index]..self.offsets[index + 1]],
+            tokens: self.tokens.slice(self.offsets[index]..self.offsets[index + 1]),
             n_train: self.n_train[index] as usize,
         }
     }
@@ -188,7 +203,7 @@ impl<'a> Dataset<'a> {
             n += 1;
             hasher.write(&(sequence.tokens.len() as u64).to_le_bytes());
             hasher.write(&(sequence.first_held_out() as u64).to_le_bytes());
-            hasher.write(sequence.tokens);
+            hasher.write(sequence.tokens.bytes());
         }
         (n, hasher.finish())
     }
@@ -208,6 +223,7 @@ fn integers(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sequence::{Token, TokenList};
 
     fn vocabulary() -> Vocabulary {
         Vocabulary::new(["buy".to_owned(), "pv".to_owned()]).unwrap()
@@ -216,15 +232,15 @@ mod tests {
     fn packed() -> Vec<u8> {
         let sequences = vec![
             Sequence {
-                tokens: &[1, 1, 0],
+                tokens: Tokens::U8(&[1, 1, 0]),
                 n_train: 3,
             },
             Sequence {
-                tokens: &[1],
+                tokens: Tokens::U8(&[1]),
                 n_train: 1,
             },
             Sequence {
-                tokens: &[0, 1],
+                tokens: Tokens::U8(&[0, 1]),
                 n_train: 0,
             },
         ];
@@ -239,14 +255,14 @@ mod tests {
         assert_eq!(
             sequences[0],
             Sequence {
-                tokens: &[0, 1],
+                tokens: Tokens::U8(&[0, 1]),
                 n_train: 0
             }
         );
         assert_eq!(
             sequences[1],
             Sequence {
-                tokens: &[1, 1, 0],
+                tokens: Tokens::U8(&[1, 1, 0]),
                 n_train: 3
             }
         );
@@ -259,7 +275,7 @@ mod tests {
         let rows = |order: [usize; 3]| {
             let rows: [(&[u8], usize); 3] = [(&[1, 0], 2), (&[0, 0, 1], 0), (&[1, 0], 0)];
             let sequences = order.map(|row| Sequence {
-                tokens: rows[row].0,
+                tokens: Tokens::U8(rows[row].0),
                 n_train: rows[row].1,
             });
             Dataset::pack(&vocabulary(), sequences.to_vec()).unwrap()
@@ -272,10 +288,10 @@ mod tests {
     fn the_fingerprint_is_that_of_the_held_back_targets() {
         let of = |n_train: [usize; 2]| {
             let tokens: [&[u8]; 2] = [&[1, 1, 0], &[0, 1]];
-            let sequences = tokens
-                .iter()
-                .zip(n_train)
-                .map(|(tokens, n_train)| Sequence { tokens, n_train });
+            let sequences = tokens.iter().zip(n_train).map(|(tokens, n_train)| Sequence {
+                tokens: Tokens::U8(tokens),
+                n_train,
+            });
             let bytes = Dataset::pack(&vocabulary(), sequences.collect()).unwrap();
             Dataset::from_bytes(&bytes).unwrap().fingerprint()
         };
@@ -288,7 +304,7 @@ mod tests {
     #[test]
     fn targets_of_a_split_by_time_are_counted_once() {
         let sequence = Sequence {
-            tokens: &[0, 1, 0, 1, 1],
+            tokens: Tokens::U8(&[0, 1, 0, 1, 1]),
             n_train: 3,
         };
         assert_eq!(
@@ -301,6 +317,39 @@ mod tests {
         );
         let held_back = Sequence { n_train: 0, ..sequence };
         assert_eq!((held_back.n_train_targets(), held_back.n_held_out_targets()), (0, 4));
+    }
+
+    /// The width of a token, and the version of the format, by the number of entries.
+    #[test]
+    fn a_large_vocabulary_widens_the_tokens() {
+        for (n, width, version) in [(254, 1, 1), (256, 1, 2), (257, 2, 2), (70_000, 4, 2)] {
+            let vocabulary = Vocabulary::new((0..n).map(|number| format!("{number:06}"))).unwrap();
+            let mut long = TokenList::new(n);
+            [9, n - 1, 0]
+                .into_iter()
+                .for_each(|token| long.push(Token(token as u32)));
+            let rows = [(long.tokens(), 2), (Tokens::U8(&[7, 7]), 0)];
+            let sequences = rows.map(|(tokens, n_train)| Sequence { tokens, n_train });
+            let bytes = Dataset::pack(&vocabulary, sequences.to_vec()).unwrap();
+            assert!(String::from_utf8_lossy(&bytes).contains(&format!("\\\"format_version\\\":{version}")));
+            let dataset = Dataset::from_bytes(&bytes).unwrap();
+            assert_eq!(dataset.vocabulary(), &vocabulary);
+            assert_eq!(dataset.sequences().collect::<Vec<_>>(), [sequences[1], sequences[0]]);
+            assert_eq!(dataset.sequence(1).tokens.width().bytes(), width);
+        }
+    }
+
+    #[test]
+    fn numbers_stand_in_a_tensor() {
+        let vocabulary = Vocabulary::of_ids([i64::MAX, -1, i64::MIN]).unwrap();
+        let sequences = vec![Sequence {
+            tokens: Tokens::U8(&[2, 0]),
+            n_train: 2,
+        }];
+        let bytes = Dataset::pack(&vocabulary, sequences).unwrap();
+        let dataset = Dataset::from_bytes(&bytes).unwrap();
+        assert_eq!(dataset.vocabulary().find_id(i64::MAX), Some(Token(2)));
+        assert_eq!(dataset.vocabulary(), &vocabulary);
     }
 
     #[test]

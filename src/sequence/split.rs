@@ -25,10 +25,9 @@ pub fn held_out(key: &[u8], share: f64, seed: u64) -> bool {
 /// the number behind them.
 pub fn split_by_history(vocabulary: &Vocabulary, sequences: &mut [Sequence], share: f64, seed: u64) {
     sequences.sort_unstable();
-    let actions = vocabulary.actions();
     for equal in sequences.chunk_by_mut(|a, b| a.tokens == b.tokens) {
         let tokens = equal[0].tokens;
-        let names: Vec<&str> = tokens.iter().map(|&token| &*actions[usize::from(token)]).collect();
+        let names: Vec<_> = tokens.iter().map(|token| vocabulary.name(token.index())).collect();
         let mut key = names.join("\u{1f}").into_bytes();
         let length = key.len();
         for (number, sequence) in (1..).zip(equal) {
@@ -44,6 +43,7 @@ pub fn split_by_history(vocabulary: &Vocabulary, sequences: &mut [Sequence], sha
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sequence::Tokens;
 
     #[test]
     fn the_share_is_met_and_shares_are_nested() {
@@ -72,7 +72,7 @@ mod tests {
         let vocabulary = &Vocabulary::new(["buy", "pv"].map(str::to_owned)).unwrap();
         let mut sequences = vec![
             Sequence {
-                tokens: &[1, 1],
+                tokens: Tokens::U8(&[1, 1]),
                 n_train: 0
             };
             10_000

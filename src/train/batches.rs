@@ -31,14 +31,14 @@ pub fn batches(dataset: &Dataset, batch_size: usize, seed: u64, epoch: u32) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sequence::{Sequence, Vocabulary};
+    use crate::sequence::{Sequence, Tokens, Vocabulary};
 
     #[test]
     fn each_epoch_covers_every_training_sequence_once_in_another_order() {
         let vocabulary = Vocabulary::new(["a".to_owned()]).unwrap();
         let tokens = [0u8; 300];
         let sequences = (2..=300).map(|length| Sequence {
-            tokens: &tokens[..length],
+            tokens: Tokens::U8(&tokens[..length]),
             n_train: if length % 10 == 0 { 0 } else { length },
         });
         let bytes = Dataset::pack(&vocabulary, sequences.collect()).unwrap();

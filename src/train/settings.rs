@@ -183,8 +183,9 @@ impl Settings {
     /// The architecture of a new model.
     ///
     /// # Errors
-    /// None after [`Settings::from_json`].
+    /// As [`Vocabulary::check_actions`].
     pub fn new_architecture(&self, vocabulary: &Vocabulary) -> Result<Architecture, Error> {
+        vocabulary.check_actions()?;
         Ok(Architecture {
             cell: self.cell()?.unwrap_or(Cell::Lstm),
             vocabulary: vocabulary.len(),
@@ -247,10 +248,10 @@ impl Settings {
                         Error::argument(
                             "class_weights",
                             format!("a weight for '{action}', which does not occur"),
-                            vocabulary.actions().join(", "),
+                            vocabulary.listed(),
                         )
                     })?;
-                    weights[usize::from(token)] = weight as f32;
+                    weights[token.index()] = weight as f32;
                 }
                 Ok(Some(weights))
             }

@@ -117,10 +117,7 @@ impl Trainer {
         if counts.n_targets() == 0 {
             let known = match &init {
                 None => String::new(),
-                Some(init) => format!(
-                    ", of the actions that 'init' knows: {}",
-                    init.vocabulary.actions().join(", ")
-                ),
+                Some(init) => format!(", of the actions that 'init' knows: {}", init.vocabulary.listed()),
             };
             return Err(Error::NoData(format!(
                 "argument 'actions' holds no training sequence of two or more actions; at least one is needed{known}"
@@ -136,8 +133,8 @@ impl Trainer {
             Some(init) if init.vocabulary != vocabulary => {
                 return Err(Error::argument(
                     "init",
-                    format!("a model of the actions {}", init.vocabulary.actions().join(", ")),
-                    format!("one of the actions of the dataset, {}", vocabulary.actions().join(", ")),
+                    format!("a model of the actions {}", init.vocabulary.listed()),
+                    format!("one of the actions of the dataset, {}", vocabulary.listed()),
                 ));
             }
             Some(init) => {
@@ -243,7 +240,7 @@ impl Trainer {
                 .map(|&index| {
                     let sequence = dataset.sequence(index as usize);
                     Example {
-                        tokens: &sequence.tokens[..sequence.n_train],
+                        tokens: sequence.tokens.slice(..sequence.n_train),
                         first_target: 1,
                         key: u64::from(index),
                     }

@@ -4,12 +4,13 @@ use crate::models::ModelRows;
 use crate::value::Type;
 use duckdb::core::{Inserter, StructVector};
 use footfall::metrics::highest;
+use footfall::sequence::Vocabulary;
 use std::error::Error;
 
 /// A distribution over the actions of a model.
 #[derive(Clone, Copy)]
 pub struct Prediction<'a> {
-    pub names: &'a [String],
+    pub vocabulary: &'a Vocabulary,
     pub probabilities: &'a [f32],
     /// Actions before it that the model does not know.
     pub n_unknown: usize,
@@ -34,10 +35,10 @@ pub fn by_row<'a>(
 ) -> Vec<Option<Prediction<'a>>> {
     let mut predictions = vec![None; n_unknown.len()];
     for (ModelRows { decoded, rows }, probabilities) in groups.iter().zip(probabilities) {
-        let names = decoded.model.vocabulary.actions();
-        for (&row, probabilities) in rows.iter().zip(probabilities.chunks_exact(names.len())) {
+        let vocabulary = &decoded.model.vocabulary;
+        for (&row, probabilities) in rows.iter().zip(probabilities.chunks_exact(vocabulary.len())) {
             predictions[row] = Some(Prediction {
-                names,
+                vocabulary,
                 probabilities,
                 n_unknown: n_unknown[row],
             });
@@ -72,7 +73,7 @@ pub fn write(
     let mut element = 0;
     for (row, prediction) in predictions.iter().enumerate() {
         let &Some(Prediction {
-            names,
+            vocabulary,
             probabilities,
             n_unknown,
         }) = prediction
@@ -86,10 +87,10 @@ pub fn write(
             continue;
         };
         let best = highest(probabilities);
-        action.insert(row, names[best].as_str());
+        action.insert(row, &*vocabulary.name(best));
         map.set_entry(row, element, probabilities.len());
-        for (name, &value) in names.iter().zip(probabilities) {
-            keys.insert(element, name.as_str());
+        for (name, &value) in vocabulary.names().zip(probabilities) {
+            keys.insert(element, &*name);
             // SAFETY: the child is FLOAT, as `fields` registers it, and
             // `element` stays below the reserved `total`.
             unsafe { values.as_mut_ptr::<f32>().add(element).write(value) };

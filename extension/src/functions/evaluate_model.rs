@@ -88,8 +88,8 @@ pub fn check(decoded: &Decoded, dataset: &Dataset) -> Result<(), Failure> {
     if dataset.vocabulary() == vocabulary {
         return Ok(());
     }
-    let received = format!("a set of the actions {}", dataset.vocabulary().actions().join(", "));
-    let allowed = format!("one of the model's actions, {}", vocabulary.actions().join(", "));
+    let received = format!("a set of the actions {}", dataset.vocabulary().listed());
+    let allowed = format!("one of the model's actions, {}", vocabulary.listed());
     Err(Failure::argument("dataset", received, allowed))
 }
 
@@ -158,10 +158,11 @@ fn value(
     difference: &Difference,
     as_in_training: Option<bool>,
 ) -> Value {
-    let (report, names) = (&evaluation.report, dataset.vocabulary().actions());
+    let report = &evaluation.report;
+    let names: Vec<_> = dataset.vocabulary().names().collect();
     let actions = names.iter().zip(&report.actions).map(|(name, action)| {
         Value::Struct(vec![
-            name.as_str().into(),
+            name.to_string().into(),
             action.precision.into(),
             action.recall.into(),
             action.f1.into(),
@@ -172,14 +173,14 @@ fn value(
     });
     let confusion = report.confusion.iter().enumerate().map(|(cell, &n)| {
         Value::Struct(vec![
-            names[cell / names.len()].as_str().into(),
-            names[cell % names.len()].as_str().into(),
+            names[cell / names.len()].to_string().into(),
+            names[cell % names.len()].to_string().into(),
             (n as i64).into(),
         ])
     });
     let by_action = names
         .iter()
-        .map(String::as_str)
+        .map(|name| &**name)
         .map(Some)
         .zip(&report.action_reliability);
     let reliability = std::iter::once((None, &report.reliability))

@@ -7,6 +7,7 @@ use crate::tokens::{Encoder, Unknown};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::error::Error as Failure;
+use footfall::sequence::TokenList;
 use std::error::Error;
 
 pub struct HistoryLoss;
@@ -28,8 +29,8 @@ impl Scalar for HistoryLoss {
         let histories = input.column(1);
         let actions = histories.child();
         let mut values = vec![Value::Null; input.len()];
-        let mut tokens = Vec::new();
         for ModelRows { decoded, rows } in models::of_rows(input, 0)? {
+            let mut tokens = TokenList::new(decoded.model.vocabulary.len());
             let mut encoder = Encoder::new(&decoded.model.vocabulary);
             for row in rows {
                 tokens.clear();
@@ -41,7 +42,7 @@ impl Scalar for HistoryLoss {
                 };
                 let n_train =
                     usize::try_from(n_train).map_err(|_| Failure::argument("n_train", n_train, "0 or more"))?;
-                let (loss, n) = decoded.loss(&tokens, n_train)?;
+                let (loss, n) = decoded.loss(tokens.tokens(), n_train)?;
                 values[row] = LOSS.value(&Loss { loss, n, n_unknown });
             }
         }

@@ -112,13 +112,13 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The vocabulary in a list of names; NULL names are left out.
+/// The actions in a list of names; NULL names are left out.
 fn vocabulary(names: &Column, entry: Range<usize>) -> Result<Vocabulary, Box<dyn Error>> {
     let known = entry.filter(|&element| !names.is_null(element));
     let names = known
         .map(|element| names.text(element).map(str::to_owned))
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Vocabulary::new(names)?)
+    Ok(Vocabulary::of_actions(names)?)
 }
 
 /// The error of a row under the name of the macro that works through the function, where argument `index`

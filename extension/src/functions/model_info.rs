@@ -8,6 +8,7 @@ use crate::vector::Chunk;
 use footfall::baseline::own_history::Weights;
 use footfall::error::Error as Failure;
 use footfall::model::{Model, Split, SplitBy, Training};
+use std::borrow::Cow;
 use std::error::Error;
 
 pub struct ModelInfo;
@@ -82,7 +83,7 @@ const INFO: Fields<Model> = Fields(&[
     (
         "vocabulary",
         || Type::list(Type::Varchar),
-        |model| Value::list(model.vocabulary.actions().iter().map(String::as_str)),
+        |model| Value::list(model.vocabulary.names().map(Cow::into_owned)),
     ),
     (
         "n_parameters",

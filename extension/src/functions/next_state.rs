@@ -55,11 +55,10 @@ impl Scalar for NextState {
         }
         let mut predictions = vec![None; input.len()];
         for ModelRows { decoded, rows } in &groups {
-            let names = decoded.model.vocabulary.actions();
             for &row in rows {
                 let probabilities = &distributions[row];
                 predictions[row] = Some(Prediction {
-                    names,
+                    vocabulary: &decoded.model.vocabulary,
                     probabilities,
                     n_unknown: n_unknown[row],
                 });

@@ -5,7 +5,7 @@ use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
 use footfall::error::Error as Failure;
-use footfall::sequence::{Dataset, Sequence, split_by_history};
+use footfall::sequence::{Dataset, Sequence, Tokens, split_by_history};
 use std::error::Error;
 
 pub struct PackSequences;
@@ -48,11 +48,12 @@ fn pack(input: &Chunk, row: usize) -> Result<Vec<u8>, Box<dyn Error>> {
         if elements.is_null(element) || tokens.is_null(element) {
             continue;
         }
-        let tokens = tokens.bytes(element);
-        if tokens.iter().any(|&token| usize::from(token) >= vocabulary.len()) {
+        let is_known = |tokens: &Tokens| tokens.highest().is_none_or(|token| token.index() < vocabulary.len());
+        let tokens = Tokens::from_bytes(vocabulary.width(), tokens.bytes(element)).filter(is_known);
+        let tokens = tokens.ok_or_else(|| {
             let allowed = "the value of encode_actions with the same vocabulary";
-            return Err(Failure::argument("sequences", "a BLOB with other bytes", allowed).into());
-        }
+            Failure::argument("sequences", "a BLOB with other bytes", allowed)
+        })?;
         if n_train.is_null(element) {
             unsplit.push(Sequence { tokens, n_train: 0 });
             continue;

@@ -6,6 +6,7 @@ use crate::scalar::{Scalar, Signature};
 use crate::tokens::{Encoder, Unknown};
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
+use footfall::sequence::{TokenList, Tokens};
 use std::error::Error;
 
 pub struct PredictNext;
@@ -31,7 +32,7 @@ impl Scalar for PredictNext {
         let mut results = Vec::with_capacity(groups.len());
         let mut n_unknown = vec![0; input.len()];
         for ModelRows { decoded, rows } in &groups {
-            let mut tokens = Vec::new();
+            let mut tokens = TokenList::new(decoded.model.vocabulary.len());
             let mut ends = Vec::with_capacity(rows.len());
             let mut encoder = Encoder::new(&decoded.model.vocabulary);
             for &row in rows {
@@ -40,7 +41,11 @@ impl Scalar for PredictNext {
                 ends.push(tokens.len());
             }
             let starts = std::iter::once(0).chain(ends.iter().copied());
-            let sequences: Vec<&[u8]> = starts.zip(&ends).map(|(start, &end)| &tokens[start..end]).collect();
+            let tokens = tokens.tokens();
+            let sequences: Vec<Tokens> = starts
+                .zip(&ends)
+                .map(|(start, &end)| tokens.slice(start..end))
+                .collect();
             results.push(decoded.predict(&sequences)?);
         }
         let predictions = distribution::by_row(&groups, &results, &n_unknown);

@@ -32,7 +32,7 @@ impl Scalar for PredictPiece {
 
 fn predict(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
     let decoded = crate::models::decode(input.column(0).bytes(row))?;
-    let histories = Histories::from_bytes(input.column(1).bytes(row))?;
+    let histories = Histories::from_bytes(input.column(1).bytes(row), decoded.model.vocabulary.width())?;
     // A state is of the history that it is within.
     let origin = |next| {
         let history = (next < histories.len()).then(|| of_tokens(histories.tokens(next)));

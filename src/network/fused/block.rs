@@ -14,6 +14,7 @@ use crate::network::fused::kernels::{Backward, Forward, Inputs, Kernels, Matrix,
 use crate::network::fused::tree::{Member, Sequence, Tree};
 use crate::network::fused::weights::{BackwardWeights, Weights};
 use crate::network::{Architecture, Cell, LossSum};
+use crate::sequence::Tokens;
 
 /// Steps of a window in prediction, where nothing is kept: few, so that the buffers stay
 /// small, yet enough for one product of the inputs of upper layers.
@@ -323,7 +324,7 @@ impl Workspace {
                     tokens, first_target, ..
                 } = sequences[member.sequence];
                 if position >= first_target {
-                    let target = usize::from(tokens[position]);
+                    let target = tokens.at(position).index();
                     let weight = training.class_weights.map_or(1.0, |weights| weights[target]);
                     self.target_weights[member.row * width + target] += weight;
                     sum += f64::from(weight);
@@ -572,7 +573,7 @@ impl Workspace {
         kernels: &Kernels,
         weights: &Weights,
         state: &mut [f32],
-        tokens: &[u8],
+        tokens: Tokens,
         (n_read, distributions): (usize, &mut [f32]),
     ) {
         let Weights {

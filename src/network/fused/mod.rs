@@ -114,6 +114,7 @@ use crate::compute::product::padded;
 
 use super::batch::Part;
 use super::{Architecture, Engine, Example, LossSum, Step, Unfinished, check};
+use crate::sequence::{Token, TokenList, Tokens};
 
 /// Gradients are summed in at most this many parts, so at most this many threads help. The
 /// parts are a power of two, so that as many threads have equal shares.
@@ -506,11 +507,11 @@ impl Engine for Fused {
         self.prepare(parameters)?.probabilities(batch, include_last, threads)
     }
 
-    fn predict(&self, parameters: &[f32], sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, Error> {
+    fn predict(&self, parameters: &[f32], sequences: &[Tokens], threads: usize) -> Result<Vec<f32>, Error> {
         self.prepare(parameters)?.predict(sequences, threads)
     }
 
-    fn feed(&self, parameters: &[f32], state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error> {
+    fn feed(&self, parameters: &[f32], state: &mut [f32], tokens: Tokens, n_read: usize) -> Result<Vec<f32>, Error> {
         self.prepare(parameters)?.feed(state, tokens, n_read)
     }
 }
@@ -551,7 +552,7 @@ impl Prepared {
     }
 
     /// [`Engine::predict`].
-    pub fn predict(&self, sequences: &[&[u8]], threads: usize) -> Result<Vec<f32>, Error> {
+    pub fn predict(&self, sequences: &[Tokens], threads: usize) -> Result<Vec<f32>, Error> {
         check::sequences(self.architecture(), sequences)?;
         check::threads(threads)?;
         let sequences = sequences.iter().map(|&tokens| {
@@ -604,14 +605,16 @@ impl Prepared {
     }
 
     /// [`Engine::advance`].
-    pub fn advance(&self, state: &mut [f32], token: u8, probabilities: &mut [f32]) -> Result<(), Error> {
+    pub fn advance(&self, state: &mut [f32], token: Token, probabilities: &mut [f32]) -> Result<(), Error> {
         check::advance(self.architecture(), state, token, probabilities)?;
-        probabilities.copy_from_slice(&self.feed(state, &[token], 0)?);
+        let mut tokens = TokenList::new(self.architecture().vocabulary);
+        tokens.push(token);
+        probabilities.copy_from_slice(&self.feed(state, tokens.tokens(), 0)?);
         Ok(())
     }
 
     /// [`Engine::feed`].
-    pub fn feed(&self, state: &mut [f32], tokens: &[u8], n_read: usize) -> Result<Vec<f32>, Error> {
+    pub fn feed(&self, state: &mut [f32], tokens: Tokens, n_read: usize) -> Result<Vec<f32>, Error> {
         check::state(self.architecture(), state)?;
         check::sequences(self.architecture(), &[tokens])?;
         let n_rows = tokens.len().saturating_sub(n_read);
@@ -629,7 +632,7 @@ impl Prepared {
     /// # Errors
     /// When the state or the probabilities have another length.
     pub fn read_out(&self, state: &[f32], probabilities: &mut [f32]) -> Result<(), Error> {
-        check::advance(self.architecture(), state, 0, probabilities)?;
+        check::advance(self.architecture(), state, Token(0), probabilities)?;
         let mut workspace = self.workspaces.take().unwrap_or_default();
         probabilities.copy_from_slice(workspace.read_out(self.kernels, &self.weights, state));
         self.workspaces.put(workspace);
@@ -670,13 +673,13 @@ mod tests {
             .iter()
             .zip(0..)
             .map(|(tokens, key)| Example {
-                tokens,
+                tokens: Tokens::U8(tokens),
                 first_target: 1,
                 key,
             })
             .collect();
         batch.push(Example {
-            tokens: &[1],
+            tokens: Tokens::U8(&[1]),
             first_target: 1,
             key: 200,
         });

@@ -9,12 +9,13 @@
 //! sequences, and the rows that continue a row are neighbours. No row is padding: a
 //! sequence that has ended has none.
 
+use crate::sequence::Tokens;
 use std::ops::Range;
 
 /// One sequence of a block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sequence<'a> {
-    pub tokens: &'a [u8],
+    pub tokens: Tokens<'a>,
     /// How many of the tokens are fed.
     pub n_steps: usize,
     pub first_target: usize,
@@ -22,14 +23,14 @@ pub(super) struct Sequence<'a> {
 }
 
 impl<'a> Sequence<'a> {
-    pub(super) fn fed(&self) -> &'a [u8] {
-        &self.tokens[..self.n_steps]
+    pub(super) fn fed(&self) -> Tokens<'a> {
+        self.tokens.slice(..self.n_steps)
     }
 }
 
 /// How many steps two sequences share from the first on.
 pub(super) fn n_shared(a: &Sequence, b: &Sequence) -> usize {
-    a.fed().iter().zip(b.fed()).take_while(|(a, b)| a == b).count()
+    a.fed().n_shared(b.fed())
 }
 
 /// A sequence (its place in the block) that goes through a packed row.
@@ -114,7 +115,7 @@ impl Tree {
                         children.resize(first_child + row_of[sequence] + 1, n_rows as u32);
                     }
                     if is_placed {
-                        tokens.push(sequences[sequence].tokens[t].into());
+                        tokens.push(sequences[sequence].tokens.at(t).0);
                     }
                     n_rows += 1;
                 }
@@ -194,7 +195,7 @@ mod tests {
         tokens
             .iter()
             .map(|&tokens| Sequence {
-                tokens,
+                tokens: Tokens::U8(tokens),
                 n_steps: tokens.len(),
                 first_target: 1,
                 key: 0,
