@@ -3,7 +3,7 @@
 
 use candle_core::Device;
 use footfall::error::Error;
-use footfall::network::{Architecture, Cell, Engine, Example, Fused, LossSum, Plain, Step};
+use footfall::network::{Architecture, Cell, Engine, Example, Fused, LossSum, Plain, Reader, Step, Wanted};
 use footfall::random::Random;
 use footfall::sequence::{Token, TokenList, Tokens};
 use safetensors::SafeTensors;
@@ -52,8 +52,30 @@ fn train(
     step: &Step,
 ) -> Result<(LossSum, Vec<f32>), Error> {
     let mut gradient = vec![0.0; parameters.len()];
-    let sum = engine.loss_and_gradient(parameters, batch, step, &mut gradient)?;
+    let sum = add_gradient(engine, parameters, batch, step, &mut gradient)?;
     Ok((sum, gradient))
+}
+
+/// A step in one go.
+fn add_gradient(
+    engine: &dyn Engine,
+    parameters: &[f32],
+    batch: &[Example],
+    step: &Step,
+    gradient: &mut [f32],
+) -> Result<LossSum, Error> {
+    let sum = engine.gradient_until(None, parameters, batch, step, &mut None, gradient)?;
+    Ok(sum.expect("no time to stop at"))
+}
+
+/// The distribution after each sequence of one token or more.
+fn predict(engine: &dyn Engine, parameters: &[f32], sequences: &[Tokens]) -> Result<Vec<f32>, Error> {
+    let last = sequences.iter().map(|&tokens| Example {
+        tokens,
+        first_target: tokens.len(),
+        key: 0,
+    });
+    engine.probabilities(parameters, &last.collect::<Vec<_>>(), true, 2)
 }
 
 /// Within 1e-5, absolutely up to 1 and relatively above.
@@ -263,9 +285,7 @@ fn a_gradient_is_added_to() {
     for (name, engine) in engines(architecture) {
         let (_, once) = train(&*engine, &parameters, &batch, &EVALUATION).unwrap();
         let mut twice = once.clone();
-        engine
-            .loss_and_gradient(&parameters, &batch, &EVALUATION, &mut twice)
-            .unwrap();
+        add_gradient(&*engine, &parameters, &batch, &EVALUATION, &mut twice).unwrap();
         assert_close(name, &twice, &once.iter().map(|x| 2.0 * x).collect::<Vec<_>>());
     }
 }
@@ -287,16 +307,29 @@ fn advance_and_predict_equal_the_last_probabilities() {
         let parameters = architecture.initial_parameters(8);
         for (engine_name, engine) in engines(architecture) {
             let expected = engine.probabilities(&parameters, &last, true, 1).unwrap();
-            assert_close(name, &engine.predict(&parameters, &tokens, 2).unwrap(), &expected);
             for (sequence, expected) in tokens.iter().zip(expected.chunks(5)) {
                 let mut state = vec![0.0; architecture.n_state()];
-                let mut probabilities = vec![0.0; 5];
-                for token in *sequence {
-                    engine
-                        .advance(&parameters, &mut state, token, &mut probabilities)
-                        .unwrap();
+                let mut probabilities = Vec::new();
+                for position in 0..sequence.len() {
+                    let token = sequence.slice(position..=position);
+                    probabilities = engine.feed(&parameters, &mut state, token, 0).unwrap();
                 }
                 assert_close(&format!("{engine_name} {name}"), &probabilities, expected);
+            }
+        }
+        for engine in Fused::variants(architecture).unwrap() {
+            let expected = engine.probabilities(&parameters, &last, true, 1).unwrap();
+            let prepared = engine.prepare(&parameters).unwrap();
+            assert_eq!(prepared.predict(&tokens, 2).unwrap(), expected, "{name}");
+            for (sequence, expected) in tokens.iter().zip(expected.chunks(5)) {
+                let mut state = vec![0.0; architecture.n_state()];
+                let (mut probabilities, mut again) = (vec![0.0; 5], vec![0.0; 5]);
+                for token in *sequence {
+                    prepared.advance(&mut state, token, &mut probabilities).unwrap();
+                }
+                assert_eq!(probabilities, expected, "{name}");
+                prepared.read_out(&state, &mut again).unwrap();
+                assert_eq!(again, expected, "{name}");
             }
         }
     }
@@ -390,22 +423,13 @@ fn an_empty_history_is_answered_by_the_heads_bias() {
         .iter()
         .map(|x| x / exponentials.iter().sum::<f32>())
         .collect();
-    for (name, engine) in engines(architecture) {
-        assert_close(
-            name,
-            &engine.predict(&parameters, &[Tokens::U8(&[])], 1).unwrap(),
-            &expected,
-        );
-        let mixed = engine
-            .predict(&parameters, &[&[1, 2][..], &[], &[3]].map(Tokens::U8), 1)
-            .unwrap();
+    for engine in Fused::variants(architecture).unwrap() {
+        let (name, prepared) = (engine.instructions(), engine.prepare(&parameters).unwrap());
+        assert_close(name, &prepared.predict(&[Tokens::U8(&[])], 1).unwrap(), &expected);
+        let mixed = prepared.predict(&[&[1, 2][..], &[], &[3]].map(Tokens::U8), 1).unwrap();
         assert_close(name, &mixed[5..10], &expected);
-        assert_close(
-            name,
-            &mixed[..5],
-            &engine.predict(&parameters, &[Tokens::U8(&[1, 2])], 1).unwrap(),
-        );
-        assert!(engine.predict(&parameters, &[], 1).unwrap().is_empty());
+        assert_close(name, &mixed[..5], &prepared.predict(&[Tokens::U8(&[1, 2])], 1).unwrap());
+        assert!(prepared.predict(&[], 1).unwrap().is_empty());
     }
 }
 
@@ -472,8 +496,7 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
             "argument 'class_weights' holds 1 values; allowed: 5"
         );
         assert_eq!(
-            engine
-                .predict(&parameters[1..], &[Tokens::U8(&[0])], 1)
+            predict(&*engine, &parameters[1..], &[Tokens::U8(&[0])])
                 .unwrap_err()
                 .to_string(),
             format!(
@@ -484,14 +507,13 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
         );
         assert_eq!(
             engine
-                .advance(&parameters, &mut [0.0; 7], Token(0), &mut [0.0; 5])
+                .feed(&parameters, &mut [0.0; 7], Tokens::U8(&[0]), 0)
                 .unwrap_err()
                 .to_string(),
             "argument 'state' holds 7 values; allowed: 8"
         );
         assert_eq!(
-            engine
-                .loss_and_gradient(&parameters, &[good], &EVALUATION, &mut [0.0])
+            add_gradient(&*engine, &parameters, &[good], &EVALUATION, &mut [0.0])
                 .unwrap_err()
                 .to_string(),
             format!("argument 'gradient' holds 1 values; allowed: {}", parameters.len())
@@ -593,7 +615,7 @@ fn the_number_of_threads_changes_no_byte() {
             let bits: Vec<u32> = gradient
                 .iter()
                 .chain(&engine.probabilities(&parameters, &batch, true, threads).unwrap())
-                .chain(&engine.predict(&parameters, &tokens, threads).unwrap())
+                .chain(&engine.prepare(&parameters).unwrap().predict(&tokens, threads).unwrap())
                 .map(|x| x.to_bits())
                 .collect();
             (sum.loss.to_bits(), sum.weight.to_bits(), bits)
@@ -756,7 +778,7 @@ fn the_width_of_tokens_changes_no_byte() {
         let answers = |batch: &[Example]| {
             let (sum, gradient) = train(&engine, &parameters, batch, &EVALUATION).unwrap();
             let histories: Vec<Tokens> = batch.iter().map(|example| example.tokens).collect();
-            let rows = engine.predict(&parameters, &histories, 2).unwrap();
+            let rows = predict(&engine, &parameters, &histories).unwrap();
             let numbers = gradient.iter().chain(&rows).map(|x| x.to_bits());
             (sum.loss.to_bits(), numbers.collect::<Vec<_>>())
         };
@@ -812,6 +834,56 @@ fn engines_agree_on_a_thousand_tokens() {
             assert_close(&context, &rows, &expected_rows);
         }
     }
+}
+
+/// More rows than go through the head at once, in training and in scoring: as much as they give one by one.
+#[test]
+fn blocks_of_a_large_head_leave_no_trace() {
+    let mut random = Random::new(43);
+    let n_tokens = 60_000;
+    let mut list = TokenList::new(n_tokens);
+    (0..90).for_each(|_| list.push(Token(random.below(n_tokens as u64) as u32)));
+    let example = |from: usize| Example {
+        tokens: list.tokens().slice(from..from + 30),
+        first_target: 1,
+        key: 0,
+    };
+    let batch = [0, 30, 60].map(example);
+    let architecture = Architecture {
+        vocabulary: n_tokens,
+        ..architecture(Cell::Gru, 4, 1)
+    };
+    let parameters = architecture.initial_parameters(4);
+    let engine = Fused::new(architecture).unwrap();
+    let (sum, gradient) = train(&engine, &parameters, &batch, &EVALUATION).unwrap();
+    let (mut expected_sum, mut expected) = (LossSum::default(), vec![0.0; parameters.len()]);
+    let mut expected_rows = Vec::new();
+    for example in batch {
+        let one = add_gradient(&engine, &parameters, &[example], &EVALUATION, &mut expected).unwrap();
+        expected_sum.loss += one.loss;
+        expected_sum.weight += one.weight;
+        expected_rows.extend(engine.probabilities(&parameters, &[example], true, 1).unwrap());
+    }
+    assert_sums_close("a large head", sum, expected_sum);
+    assert_close("a large head", &gradient, &expected);
+    let rows = engine.probabilities(&parameters, &batch, true, 1).unwrap();
+    assert!(rows == expected_rows);
+    // Without a list of all rows.
+    struct Loss<'a>(Tokens<'a>, f64);
+    impl Reader for Loss<'_> {
+        fn read(&mut self, position: usize, distribution: &[f32]) {
+            self.1 -= f64::from(distribution[self.0.at(position).index()]).ln();
+        }
+    }
+    let mut readers = batch.map(|example| Loss(example.tokens, 0.0));
+    let wanted = batch.iter().zip(&mut readers).map(|(&example, reader)| Wanted {
+        example,
+        include_last: false,
+        reader,
+    });
+    engine.score(&parameters, wanted.collect(), 2).unwrap();
+    let loss: f64 = readers.iter().map(|reader| reader.1).sum();
+    assert!((loss / sum.loss - 1.0).abs() < 1e-5, "{loss} {sum:?}");
 }
 
 /// Rows of five probabilities.

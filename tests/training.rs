@@ -3,6 +3,7 @@
 use footfall::baseline::own_history;
 use footfall::evaluate::{self, Place};
 use footfall::model::Model;
+use footfall::network::Example;
 use footfall::random::Random;
 use footfall::sequence::{Dataset, Sequence, Tokens, Vocabulary};
 use footfall::train::{EpochReport, Settings, Trainer};
@@ -203,10 +204,14 @@ fn learn(device: &str) -> (f64, Vec<f32>) {
     );
     assert_eq!(Some(report.log_loss), last.validation_loss);
     assert_eq!(Some(report.log_loss), model.training.validation_loss);
-    let prefixes: Vec<Tokens> = (1..12).map(|n| dataset.sequence(0).tokens.slice(..n)).collect();
+    let prefixes = Example {
+        tokens: dataset.sequence(0).tokens.slice(..12),
+        first_target: 1,
+        key: 0,
+    };
     (
         last.validation_loss.unwrap(),
-        engine.predict(&model.parameters, &prefixes, 1).unwrap(),
+        engine.probabilities(&model.parameters, &[prefixes], false, 1).unwrap(),
     )
 }
 

@@ -23,6 +23,65 @@ impl Example<'_> {
     }
 }
 
+/// Reads the distributions of one example one after the other, in the order of their positions.
+pub trait Reader: Send {
+    /// The distribution (length V) over the token at `position`.
+    fn read(&mut self, position: usize, distribution: &[f32]);
+}
+
+/// Writes each distribution behind the one before.
+impl Reader for &mut [f32] {
+    fn read(&mut self, _position: usize, distribution: &[f32]) {
+        let (to, rest) = std::mem::take(self).split_at_mut(distribution.len());
+        to.copy_from_slice(distribution);
+        *self = rest;
+    }
+}
+
+/// An example whose distributions are wanted: over the token at each position `first_target..tokens.len()`, and at
+/// `tokens.len()` (the prediction after the whole sequence) with `include_last`.
+pub struct Wanted<'a> {
+    pub example: Example<'a>,
+    pub include_last: bool,
+    pub reader: &'a mut dyn Reader,
+}
+
+impl<'a> Wanted<'a> {
+    /// How many there are.
+    fn n_rows(example: &Example, include_last: bool) -> usize {
+        (example.tokens.len() + usize::from(include_last)).saturating_sub(example.first_target)
+    }
+
+    /// Calls `score` with readers for all examples, and gives what they read: (rows, `n_tokens`), in the order of the
+    /// examples.
+    pub(super) fn collect<E>(
+        batch: &[Example],
+        include_last: bool,
+        n_tokens: usize,
+        score: impl FnOnce(Vec<Wanted>) -> Result<(), E>,
+    ) -> Result<Vec<f32>, E> {
+        let lengths = batch
+            .iter()
+            .map(|example| Wanted::n_rows(example, include_last) * n_tokens);
+        let mut rows = vec![0.0; lengths.clone().sum()];
+        let mut readers = divided(&mut rows, lengths);
+        let wanted = batch.iter().zip(&mut readers).map(|(&example, reader)| Wanted {
+            example,
+            include_last,
+            reader,
+        });
+        score(wanted.collect())?;
+        Ok(rows)
+    }
+}
+
+/// Parts of these lengths, one after the other.
+pub(super) fn divided(mut rows: &mut [f32], lengths: impl Iterator<Item = usize>) -> Vec<&mut [f32]> {
+    lengths
+        .map(|length| rows.split_off_mut(..length).unwrap_or_default())
+        .collect()
+}
+
 /// How to run one training step.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {

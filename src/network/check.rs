@@ -58,16 +58,19 @@ pub(super) fn parameters(architecture: &Architecture, parameters: &[f32]) -> Res
 }
 
 pub(super) fn batch(architecture: &Architecture, batch: &[Example]) -> Result<(), Error> {
-    for example in batch {
-        setting(
-            example.first_target >= 1,
-            "first_target",
-            example.first_target,
-            "1 or more",
-        )?;
-        tokens(architecture, example.tokens)?;
-    }
-    Ok(())
+    batch
+        .iter()
+        .try_for_each(|example| self::example(architecture, example))
+}
+
+pub(super) fn example(architecture: &Architecture, example: &Example) -> Result<(), Error> {
+    setting(
+        example.first_target >= 1,
+        "first_target",
+        example.first_target,
+        "1 or more",
+    )?;
+    tokens(architecture, example.tokens)
 }
 
 pub(super) fn step(architecture: &Architecture, step: &Step) -> Result<(), Error> {

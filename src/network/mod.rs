@@ -24,7 +24,7 @@ pub mod fused;
 pub mod plain;
 
 pub use architecture::{Architecture, Cell, Slot};
-pub use batch::{Example, LossSum, Step, Unfinished};
+pub use batch::{Example, LossSum, Reader, Step, Unfinished, Wanted};
 pub use engine::Engine;
 pub use fused::{Fused, Prepared};
 pub use plain::Plain;

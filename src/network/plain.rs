@@ -10,7 +10,7 @@ use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::ops::{log_softmax, sigmoid, softmax};
 
 use super::architecture::Architecture;
-use super::batch::{Example, LossSum, Step, Unfinished};
+use super::batch::{Example, LossSum, Reader, Step, Unfinished, Wanted};
 use super::dropout::Dropout;
 use super::engine::Engine;
 use super::{Cell, check};
@@ -21,6 +21,9 @@ type Result<T, E = candle_core::Error> = std::result::Result<T, E>;
 
 /// Sequences per padded batch in prediction, to bound memory.
 const PREDICTED_TOGETHER: usize = 512;
+
+/// Scores that are computed together, about.
+const SCORES_TOGETHER: usize = 1 << 24;
 
 /// Steps whose outputs are kept at a time in prediction.
 const PREDICTED_STEPS: usize = 256;
@@ -66,46 +69,39 @@ impl Plain {
             .collect()
     }
 
-    /// Distributions over the token at the positions `first..=tokens.len()` of each
-    /// (tokens, first), 1 <= first, or at `first..tokens.len()` without `include_last`.
-    fn distributions(&self, parameters: &[f32], sequences: &[(Tokens, usize)], include_last: bool) -> Result<Vec<f32>> {
-        let vocabulary = self.architecture.vocabulary;
-        let network = Network::new(&self.architecture, self.tensors(parameters)?);
-        let mut rows = Vec::new();
-        for part in sequences.chunks(PREDICTED_TOGETHER) {
-            let n_steps = |&(tokens, _): &(Tokens, usize)| (tokens.len() + usize::from(include_last)).saturating_sub(1);
-            let n_rows = |sequence: &(Tokens, usize)| (n_steps(sequence) + 1).saturating_sub(sequence.1);
-            let starts: Vec<usize> = part
-                .iter()
-                .scan(rows.len(), |end, sequence| {
-                    *end += n_rows(sequence) * vocabulary;
-                    Some(*end - n_rows(sequence) * vocabulary)
-                })
+    /// Shows the readers their distributions, for some sequences at a time.
+    fn show(&self, network: &Network, part: &mut [Wanted]) -> Result<()> {
+        let n_steps = |wanted: &Wanted| {
+            let n_tokens = wanted.example.tokens.len() + usize::from(wanted.include_last);
+            n_tokens.saturating_sub(1)
+        };
+        let padded = Padded::new(
+            part.iter().map(|wanted| wanted.example.tokens),
+            part.iter().map(n_steps).max(),
+        );
+        let mut state = network.start(part.len(), &self.device)?;
+        for from in (0..padded.n_steps).step_by(PREDICTED_STEPS) {
+            let to = padded.n_steps.min(from + PREDICTED_STEPS);
+            let outputs = network.forward(&padded, from..to, &mut state, None)?;
+            // The output of step t is the distribution at position t + 1.
+            let rows: Vec<(usize, usize)> = (from..to)
+                .flat_map(|t| (0..part.len()).map(move |row| (t, row)))
+                .filter(|&(t, row)| t + 1 >= part[row].example.first_target && t < n_steps(&part[row]))
                 .collect();
-            rows.resize(rows.len() + part.iter().map(n_rows).sum::<usize>() * vocabulary, 0.0);
-
-            let padded = Padded::new(part.iter().map(|&(tokens, _)| tokens), part.iter().map(n_steps).max());
-            let mut state = network.start(part.len(), &self.device)?;
-            for from in (0..padded.n_steps).step_by(PREDICTED_STEPS) {
-                let to = padded.n_steps.min(from + PREDICTED_STEPS);
-                let outputs = network.forward(&padded, from..to, &mut state, None)?;
-                // The output of step t is the distribution at position t + 1.
-                let wanted: Vec<(usize, usize)> = (from..to)
-                    .flat_map(|t| (0..part.len()).map(move |row| (t, row)))
-                    .filter(|&(t, row)| t + 1 >= part[row].1 && t < n_steps(&part[row]))
-                    .collect();
-                if wanted.is_empty() {
-                    continue;
-                }
-                let picked = pick(&outputs, wanted.iter().map(|&(t, row)| (t - from) * part.len() + row))?;
-                let probabilities = softmax(&network.head(&picked)?, D::Minus1)?.to_vec2::<f32>()?;
-                for (&(t, row), distribution) in wanted.iter().zip(&probabilities) {
-                    let start = starts[row] + (t + 1 - part[row].1) * vocabulary;
-                    rows[start..start + vocabulary].copy_from_slice(distribution);
+            for rows in rows.chunks(self.rows_together()) {
+                let picked = pick(&outputs, rows.iter().map(|&(t, row)| (t - from) * part.len() + row))?;
+                let distributions = softmax(&network.head(&picked)?, D::Minus1)?.to_vec2::<f32>()?;
+                for (&(t, row), distribution) in rows.iter().zip(&distributions) {
+                    part[row].reader.read(t + 1, distribution);
                 }
             }
         }
-        Ok(rows)
+        Ok(())
+    }
+
+    /// Rows that go through the head together.
+    fn rows_together(&self) -> usize {
+        SCORES_TOGETHER.div_ceil(self.architecture.vocabulary)
     }
 }
 
@@ -187,52 +183,25 @@ impl Engine for Plain {
         Ok(Some(sum))
     }
 
-    fn probabilities(
+    fn score(&self, parameters: &[f32], mut wanted: Vec<Wanted>, threads: usize) -> Result<(), Error> {
+        check::parameters(&self.architecture, parameters)?;
+        wanted
+            .iter()
+            .try_for_each(|wanted| check::example(&self.architecture, &wanted.example))?;
+        check::threads(threads)?;
+        let network = Network::new(&self.architecture, self.tensors(parameters)?);
+        let mut parts = wanted.chunks_mut(PREDICTED_TOGETHER);
+        Ok(parts.try_for_each(|part| self.show(&network, part))?)
+    }
+
+    fn feed_to(
         &self,
         parameters: &[f32],
-        batch: &[Example],
-        include_last: bool,
-        threads: usize,
-    ) -> Result<Vec<f32>, Error> {
-        check::parameters(&self.architecture, parameters)?;
-        check::batch(&self.architecture, batch)?;
-        check::threads(threads)?;
-        let sequences: Vec<_> = batch
-            .iter()
-            .map(|example| (example.tokens, example.first_target))
-            .collect();
-        Ok(self.distributions(parameters, &sequences, include_last)?)
-    }
-
-    fn predict(&self, parameters: &[f32], sequences: &[Tokens], threads: usize) -> Result<Vec<f32>, Error> {
-        check::parameters(&self.architecture, parameters)?;
-        check::sequences(&self.architecture, sequences)?;
-        check::threads(threads)?;
-        let filled: Vec<_> = sequences
-            .iter()
-            .filter(|tokens| !tokens.is_empty())
-            .map(|&t| (t, t.len()))
-            .collect();
-        let rows = self.distributions(parameters, &filled, true)?;
-        // After no token the state is zero, and the head gives its bias.
-        let vocabulary = self.architecture.vocabulary;
-        let bias = &parameters[parameters.len() - vocabulary..];
-        let empty = softmax(&Tensor::from_slice(bias, vocabulary, &self.device)?, 0)?.to_vec1::<f32>()?;
-        let mut rows = rows.chunks_exact(vocabulary);
-        Ok(sequences
-            .iter()
-            .flat_map(|tokens| {
-                if tokens.is_empty() {
-                    &empty[..]
-                } else {
-                    rows.next().unwrap_or_default()
-                }
-            })
-            .copied()
-            .collect())
-    }
-
-    fn feed(&self, parameters: &[f32], state: &mut [f32], tokens: Tokens, n_read: usize) -> Result<Vec<f32>, Error> {
+        state: &mut [f32],
+        tokens: Tokens,
+        n_read: usize,
+        reader: &mut dyn Reader,
+    ) -> Result<(), Error> {
         check::parameters(&self.architecture, parameters)?;
         check::state(&self.architecture, state)?;
         check::sequences(&self.architecture, &[tokens])?;
@@ -242,21 +211,23 @@ impl Engine for Plain {
             .chunks_exact(hidden)
             .map(|part| Tensor::from_slice(part, (1, hidden), &self.device))
             .collect::<Result<Vec<_>>>()?;
-        let mut rows = Vec::new();
         let padded = Padded::new([tokens].into_iter(), Some(tokens.len()));
         for from in (0..tokens.len()).step_by(PREDICTED_STEPS) {
             let to = tokens.len().min(from + PREDICTED_STEPS);
             let outputs = network.forward(&padded, from..to, &mut layers, None)?;
-            if n_read < to {
-                let wanted = pick(&outputs, (n_read.max(from)..to).map(|step| step - from))?;
-                let probabilities = softmax(&network.head(&wanted)?, D::Minus1)?;
-                rows.extend(probabilities.flatten_all()?.to_vec1::<f32>()?);
+            let steps: Vec<usize> = (n_read.max(from)..to).collect();
+            for steps in steps.chunks(self.rows_together()) {
+                let picked = pick(&outputs, steps.iter().map(|step| step - from))?;
+                let distributions = softmax(&network.head(&picked)?, D::Minus1)?.to_vec2::<f32>()?;
+                for (step, distribution) in steps.iter().zip(&distributions) {
+                    reader.read(step + 1, distribution);
+                }
             }
         }
         for (part, layer) in state.chunks_exact_mut(hidden).zip(&layers) {
             part.copy_from_slice(&layer.flatten_all()?.to_vec1::<f32>()?);
         }
-        Ok(rows)
+        Ok(())
     }
 }
 

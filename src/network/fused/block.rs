@@ -10,10 +10,11 @@ use crate::compute::buffer::Buffer;
 use crate::compute::product::padded;
 use crate::network::dropout::Dropout;
 use crate::network::fused::gradients::{GradientPlaces, Gradients};
+use crate::network::fused::head::{HeadBuffers, HeadGradient, Target};
 use crate::network::fused::kernels::{Backward, Forward, Inputs, Kernels, Matrix, MatrixMut, Onto, saved_gates};
 use crate::network::fused::tree::{Member, Sequence, Tree};
 use crate::network::fused::weights::{BackwardWeights, Weights};
-use crate::network::{Architecture, Cell, LossSum};
+use crate::network::{Architecture, Cell, Example, LossSum, Reader, Wanted};
 use crate::sequence::Tokens;
 
 /// Steps of a window in prediction, where nothing is kept: few, so that the buffers stay
@@ -24,10 +25,31 @@ const PREDICTION_WINDOW: usize = 4;
 const FEEDING_WINDOW: usize = 64;
 
 /// A sequence whose distributions at positions `first_target..=n_steps` are wanted, and
-/// the place for them.
-pub(super) struct Wanted<'a> {
+/// who reads them.
+pub(super) struct Read<'a> {
     pub sequence: Sequence<'a>,
-    pub distributions: &'a mut [f32],
+    pub reader: &'a mut dyn Reader,
+}
+
+impl<'a> From<Wanted<'a>> for Read<'a> {
+    fn from(wanted: Wanted<'a>) -> Self {
+        let Example {
+            tokens,
+            first_target,
+            key,
+        } = wanted.example;
+        let n_steps = (tokens.len() + usize::from(wanted.include_last)).saturating_sub(1);
+        let sequence = Sequence {
+            tokens,
+            n_steps,
+            first_target,
+            key,
+        };
+        Self {
+            sequence,
+            reader: wanted.reader,
+        }
+    }
 }
 
 /// What a training step is made of beside its sequences.
@@ -83,12 +105,9 @@ struct LayerBuffers {
 pub(super) struct Workspace {
     tree: Tree,
     layers: Vec<LayerBuffers>,
-    /// For each row the class weights of the targets behind it, by token: (rows, V).
-    target_weights: Buffer,
-    /// (rows, V).
-    logits: Buffer,
-    /// Outputs whose distributions are wanted, (rows, H).
-    picked: Buffer,
+    /// What is behind the rows of a window, in their order.
+    targets: Vec<Target>,
+    head: HeadBuffers,
     /// Gradients of h and c of the rows of a step, and of the step before.
     h_gradient: [Buffer; 2],
     c_gradient: [Buffer; 2],
@@ -310,23 +329,24 @@ impl Workspace {
         Ok(true)
     }
 
-    /// Adds up the class weights of the targets behind each row and gives their sum.
+    /// Lists the targets behind the rows and gives the sum of their class weights.
     fn set_targets(&mut self, training: &Training, sequences: &[Sequence], first_step: usize) -> f64 {
-        let width = training.weights.vocabulary;
-        let n_rows = self.tree.n_rows();
-        self.target_weights.grow(n_rows * width);
-        self.target_weights[..n_rows * width].fill(0.0);
+        self.targets.clear();
         let mut sum = 0.0;
         for step in 0..self.tree.n_steps() {
             let position = first_step + step + 1;
-            for member in self.tree.members(step) {
+            for &Member { sequence, row } in self.tree.members(step) {
                 let Sequence {
                     tokens, first_target, ..
-                } = sequences[member.sequence];
+                } = sequences[sequence];
                 if position >= first_target {
-                    let target = tokens.at(position).index();
-                    let weight = training.class_weights.map_or(1.0, |weights| weights[target]);
-                    self.target_weights[member.row * width + target] += weight;
+                    let token = tokens.at(position);
+                    let weight = training.class_weights.map_or(1.0, |weights| weights[token.index()]);
+                    self.targets.push(Target {
+                        row: row as u32,
+                        token,
+                        weight,
+                    });
                     sum += f64::from(weight);
                 }
             }
@@ -344,46 +364,15 @@ impl Workspace {
             places,
             ..
         } = *training;
-        let Weights {
-            architecture:
-                Architecture {
-                    layers,
-                    vocabulary: n_tokens,
-                    ..
-                },
-            hidden,
-            vocabulary,
-            ..
-        } = *weights;
-        let n_rows = self.tree.n_rows();
-        let outputs = &mut self.layers[layers - 1].outputs;
-        self.logits.grow(n_rows * vocabulary);
-        let logits = &mut self.logits[..n_rows * vocabulary];
-        kernels.product(
-            (n_rows, vocabulary, hidden),
-            Matrix(outputs, hidden),
-            &weights.head,
-            Onto::Row(&weights.head_bias),
-            MatrixMut(logits, vocabulary),
-        );
-        let bias = &mut gradient.values[places.head_bias.clone()];
-        let loss = kernels.cross_entropy(logits, &self.target_weights, bias);
-        let logits = Matrix(logits, vocabulary);
-        kernels.outer_products(
-            (n_tokens, hidden, n_rows),
-            logits,
-            Matrix(outputs, hidden),
-            Onto::Result,
-            MatrixMut(&mut gradient.values[places.head.clone()], hidden),
-        );
-        kernels.product(
-            (n_rows, hidden, n_tokens),
-            logits,
-            &backward.head,
-            Onto::Zero,
-            MatrixMut(outputs, hidden),
-        );
-        loss
+        let outputs = &mut self.layers[weights.layers.len() - 1].outputs[..self.tree.n_rows() * weights.hidden];
+        let (to_weights, to_bias) =
+            gradient.values[places.head.start..places.head_bias.end].split_at_mut(places.head.len());
+        let gradient = HeadGradient {
+            weights: to_weights,
+            bias: to_bias,
+        };
+        let head = (&weights.head, &backward.head);
+        self.head.train(kernels, head, outputs, &self.targets, gradient)
     }
 
     /// Turns the saved gates of a layer into the gradients of their sums, back through
@@ -510,10 +499,9 @@ impl Workspace {
         );
     }
 
-    /// Writes the wanted distributions of sorted sequences, each with at least one step.
-    pub(super) fn distributions(&mut self, kernels: &Kernels, weights: &Weights, wanted: &mut [Wanted]) {
-        let sequences: Vec<Sequence> = wanted.iter().map(|wanted| wanted.sequence).collect();
-        let n_tokens = weights.architecture.vocabulary;
+    /// Shows the readers of sorted sequences, each with at least one step, their distributions.
+    pub(super) fn score(&mut self, kernels: &Kernels, weights: &Weights, reads: &mut [Read]) {
+        let sequences: Vec<Sequence> = reads.iter().map(|read| read.sequence).collect();
         let n_steps = sequences.iter().map(|sequence| sequence.n_steps).max().unwrap_or(0);
         let (mut rows, mut places) = (Vec::new(), Vec::new());
         self.tree.begin(&sequences, true);
@@ -524,68 +512,46 @@ impl Workspace {
             places.clear();
             for position in window.start + 1..=window.end {
                 for &Member { sequence, row } in self.tree.members(position - 1 - start) {
-                    if let Some(place) = position.checked_sub(sequences[sequence].first_target) {
+                    if position >= sequences[sequence].first_target {
                         if rows.last() != Some(&row) {
                             rows.push(row);
                         }
-                        places.push((rows.len() - 1, sequence, place * n_tokens));
+                        places.push((rows.len() - 1, sequence, position));
                     }
                 }
             }
-            self.softmax(kernels, weights, &rows);
-            for &(index, sequence, place) in &places {
-                let distribution = &self.logits[index * weights.vocabulary..][..n_tokens];
-                wanted[sequence].distributions[place..place + n_tokens].copy_from_slice(distribution);
-            }
+            let mut places = places.iter().copied().peekable();
+            self.distributions(kernels, weights, &rows, |number, distribution| {
+                while let Some((_, sequence, position)) = places.next_if(|place| place.0 == number) {
+                    reads[sequence].reader.read(position, distribution);
+                }
+            });
         }
     }
 
-    /// Sets `logits` to the distributions after the outputs of the given packed rows.
-    fn softmax(&mut self, kernels: &Kernels, weights: &Weights, rows: &[usize]) {
-        let hidden = weights.hidden;
+    /// Calls `found` with the number and the distribution of each of the given packed rows.
+    fn distributions(
+        &mut self,
+        kernels: &Kernels,
+        weights: &Weights,
+        rows: &[usize],
+        found: impl FnMut(usize, &[f32]),
+    ) {
         let outputs = &self.layers[weights.layers.len() - 1].outputs;
-        self.picked.grow(rows.len() * hidden);
-        for (&row, picked) in rows.iter().zip(self.picked.chunks_exact_mut(hidden)) {
-            picked.copy_from_slice(&outputs[row * hidden..][..hidden]);
-        }
-        self.distributions_after(kernels, weights, rows.len());
-    }
-
-    /// Sets `logits` to the distributions after the first `n_rows` of `picked`.
-    fn distributions_after(&mut self, kernels: &Kernels, weights: &Weights, n_rows: usize) {
-        let Weights { hidden, vocabulary, .. } = *weights;
-        self.logits.grow(n_rows * vocabulary);
-        let logits = &mut self.logits[..n_rows * vocabulary];
-        kernels.product(
-            (n_rows, vocabulary, hidden),
-            Matrix(&self.picked, hidden),
-            &weights.head,
-            Onto::Row(&weights.head_bias),
-            MatrixMut(logits, vocabulary),
-        );
-        kernels.softmax(logits, vocabulary);
+        self.head.distributions(kernels, &weights.head, outputs, rows, found);
     }
 
     /// Feeds tokens to the state of one sequence (layer by layer h, and for the LSTM then c,
-    /// without padding) and writes the distributions after each of them but the first `n_read`.
+    /// without padding) and shows the distributions after each of them but the first `n_read`.
     pub(super) fn feed(
         &mut self,
         kernels: &Kernels,
         weights: &Weights,
         state: &mut [f32],
         tokens: Tokens,
-        (n_read, distributions): (usize, &mut [f32]),
+        (n_read, reader): (usize, &mut dyn Reader),
     ) {
-        let Weights {
-            architecture:
-                Architecture {
-                    hidden: n_units,
-                    vocabulary: n_tokens,
-                    ..
-                },
-            hidden,
-            ..
-        } = *weights;
+        let (n_units, hidden) = (weights.architecture.hidden, weights.hidden);
         // Said to go on behind them, so that its state is carried out.
         let sequence = Sequence {
             tokens,
@@ -599,16 +565,13 @@ impl Workspace {
             padded[..n_units].copy_from_slice(state);
         }
         self.put_states(weights, &padded);
-        let mut distributions = distributions.chunks_exact_mut(n_tokens);
         for start in (0..tokens.len()).step_by(FEEDING_WINDOW) {
             let window = start..tokens.len().min(start + FEEDING_WINDOW);
             self.forward(kernels, weights, &[sequence], window.clone(), true, None);
             let rows: Vec<usize> = (n_read.max(start)..window.end).map(|step| step - start).collect();
-            self.softmax(kernels, weights, &rows);
-            let logits = self.logits.chunks_exact(weights.vocabulary).take(rows.len());
-            for (logits, distribution) in logits.zip(distributions.by_ref()) {
-                distribution.copy_from_slice(&logits[..n_tokens]);
-            }
+            self.distributions(kernels, weights, &rows, |number, distribution| {
+                reader.read(start + rows[number] + 1, distribution);
+            });
         }
         let padded = self.carried_states(weights);
         for (padded, state) in padded.chunks_exact(hidden).zip(state.chunks_exact_mut(n_units)) {
@@ -616,19 +579,19 @@ impl Workspace {
         }
     }
 
-    /// The distribution after a state as [`Workspace::feed`] leaves it.
-    pub(super) fn read_out(&mut self, kernels: &Kernels, weights: &Weights, state: &[f32]) -> &[f32] {
+    /// Writes the distribution after a state as [`Workspace::feed`] leaves it.
+    pub(super) fn read_out(&mut self, kernels: &Kernels, weights: &Weights, state: &[f32], to: &mut [f32]) {
         let Architecture {
             cell,
             layers,
             hidden: n_units,
-            vocabulary: n_tokens,
             ..
         } = weights.architecture;
-        self.picked.grow(weights.hidden);
-        self.picked[..weights.hidden].fill(0.0);
-        self.picked[..n_units].copy_from_slice(&state[(layers - 1) * cell.states() * n_units..][..n_units]);
-        self.distributions_after(kernels, weights, 1);
-        &self.logits[..n_tokens]
+        let mut hidden = Buffer::zeros(weights.hidden);
+        hidden[..n_units].copy_from_slice(&state[(layers - 1) * cell.states() * n_units..][..n_units]);
+        self.head
+            .distributions(kernels, &weights.head, &hidden, &[0], |_, distribution| {
+                to.copy_from_slice(distribution);
+            });
     }
 }

@@ -9,7 +9,8 @@ use crate::compute::parallel::do_all;
 use crate::compute::product::padded;
 use crate::network::architecture::{Architecture, Cell, Ranges};
 use crate::network::fused::kernels::{Kernels, Matrix, MatrixMut, Onto, saved_gates};
-use crate::network::fused::weights::{gate_order, gate_row, put_row, threads_for};
+use crate::network::fused::panels::put_row;
+use crate::network::fused::weights::{gate_order, gate_row, threads_for};
 
 /// The gradients of one shard.
 pub(super) struct Gradients {

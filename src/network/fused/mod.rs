@@ -32,7 +32,8 @@
 //!    layer one product of all inputs with W_ih, then for each step the recurrent product.
 //!    `cells.rs` holds the gates of the same units in one register tile, so activations are
 //!    computed where the product ends and only they are stored.
-//! 4. The head's product, softmax, loss and their gradients, over all rows at once.
+//! 4. `head.rs`: the head's product, softmax, loss and their gradients, a block of rows at a
+//!    time: for a few tokens that is all of them.
 //! 5. Back through time: the gates' gradients in place, a product with W_hh for each step,
 //!    the sum over the rows that share a parent. Then for each layer *one* product of all
 //!    steps for W_hh, one for W_ih, one for the layer below.
@@ -96,12 +97,14 @@ use std::time::Instant;
 mod softmax;
 mod cells;
 mod kernels;
+mod panels;
+mod head;
 mod weights;
 mod gradients;
 mod tree;
 mod block;
 
-use block::{Progress, Training, Wanted, Workspace};
+use block::{Progress, Read, Training, Workspace};
 use gradients::{GradientPlaces, Gradients, Unpacking};
 use kernels::Kernels;
 use tree::{Sequence, n_shared};
@@ -112,7 +115,7 @@ use crate::compute::parallel::do_all;
 use crate::compute::pool::Pool;
 use crate::compute::product::padded;
 
-use super::batch::Part;
+use super::batch::{Part, Reader, Wanted, divided};
 use super::{Architecture, Engine, Example, LossSum, Step, Unfinished, check};
 use crate::sequence::{Token, TokenList, Tokens};
 
@@ -497,22 +500,19 @@ impl Engine for Fused {
         Ok(Some(total.sum))
     }
 
-    fn probabilities(
+    fn score(&self, parameters: &[f32], wanted: Vec<Wanted>, threads: usize) -> Result<(), Error> {
+        self.prepare(parameters)?.score(wanted, threads)
+    }
+
+    fn feed_to(
         &self,
         parameters: &[f32],
-        batch: &[Example],
-        include_last: bool,
-        threads: usize,
-    ) -> Result<Vec<f32>, Error> {
-        self.prepare(parameters)?.probabilities(batch, include_last, threads)
-    }
-
-    fn predict(&self, parameters: &[f32], sequences: &[Tokens], threads: usize) -> Result<Vec<f32>, Error> {
-        self.prepare(parameters)?.predict(sequences, threads)
-    }
-
-    fn feed(&self, parameters: &[f32], state: &mut [f32], tokens: Tokens, n_read: usize) -> Result<Vec<f32>, Error> {
-        self.prepare(parameters)?.feed(state, tokens, n_read)
+        state: &mut [f32],
+        tokens: Tokens,
+        n_read: usize,
+        reader: &mut dyn Reader,
+    ) -> Result<(), Error> {
+        self.prepare(parameters)?.feed_to(state, tokens, n_read, reader)
     }
 }
 
@@ -529,101 +529,98 @@ impl Prepared {
         &self.weights.architecture
     }
 
-    /// [`Engine::probabilities`].
-    pub fn probabilities(&self, batch: &[Example], include_last: bool, threads: usize) -> Result<Vec<f32>, Error> {
-        check::batch(self.architecture(), batch)?;
+    /// [`Engine::score`].
+    pub fn score(&self, wanted: Vec<Wanted>, threads: usize) -> Result<(), Error> {
+        wanted
+            .iter()
+            .try_for_each(|wanted| check::example(self.architecture(), &wanted.example))?;
         check::threads(threads)?;
-        let sequences = batch.iter().map(
-            |&Example {
-                 tokens,
-                 first_target,
-                 key,
-             }| {
-                let n_steps = (tokens.len() + usize::from(include_last)).saturating_sub(1);
-                Sequence {
-                    tokens,
-                    n_steps,
-                    first_target,
-                    key,
-                }
-            },
-        );
-        Ok(self.distributions(sequences.collect(), threads))
+        let reads = wanted.into_iter().map(Read::from);
+        let reads = reads.filter(|read| read.sequence.n_steps >= read.sequence.first_target);
+        self.show(reads.collect(), threads);
+        Ok(())
     }
 
-    /// [`Engine::predict`].
+    /// [`Engine::probabilities`].
+    pub fn probabilities(&self, batch: &[Example], include_last: bool, threads: usize) -> Result<Vec<f32>, Error> {
+        Wanted::collect(batch, include_last, self.architecture().vocabulary, |wanted| {
+            self.score(wanted, threads)
+        })
+    }
+
+    /// Distribution over the token after each whole sequence: (n_sequences, V). After
+    /// an empty sequence it is the softmax of the head's bias, the state being zero.
     pub fn predict(&self, sequences: &[Tokens], threads: usize) -> Result<Vec<f32>, Error> {
         check::sequences(self.architecture(), sequences)?;
         check::threads(threads)?;
-        let sequences = sequences.iter().map(|&tokens| {
+        let n_tokens = self.architecture().vocabulary;
+        let mut rows = vec![0.0; sequences.len() * n_tokens];
+        let mut readers = divided(&mut rows, sequences.iter().map(|_| n_tokens));
+        let mut reads = Vec::with_capacity(sequences.len());
+        for (&tokens, reader) in sequences.iter().zip(&mut readers) {
             let n_steps = tokens.len();
-            Sequence {
+            let sequence = Sequence {
                 tokens,
                 n_steps,
                 first_target: n_steps,
                 key: 0,
-            }
-        });
-        Ok(self.distributions(sequences.collect(), threads))
-    }
-
-    /// The distributions at positions `first_target..=n_steps` of each sequence. At
-    /// position 0 the state is zero.
-    fn distributions(&self, sequences: Vec<Sequence>, threads: usize) -> Vec<f32> {
-        let n_tokens = self.architecture().vocabulary;
-        let n_rows = |sequence: &Sequence| (sequence.n_steps + 1).saturating_sub(sequence.first_target);
-        let mut rows = vec![0.0; sequences.iter().map(n_rows).sum::<usize>() * n_tokens];
-        let mut rest = &mut rows[..];
-        let mut wanted = Vec::with_capacity(sequences.len());
-        for sequence in sequences {
-            let (distributions, behind) = rest.split_at_mut(n_rows(&sequence) * n_tokens);
-            rest = behind;
-            if sequence.n_steps == 0 && !distributions.is_empty() {
-                let mut logits = Buffer::zeros(self.weights.vocabulary);
-                logits.copy_from_slice(&self.weights.head_bias);
-                self.kernels.softmax(&mut logits, self.weights.vocabulary);
-                distributions.copy_from_slice(&logits[..n_tokens]);
-            } else if !distributions.is_empty() {
-                wanted.push(Wanted {
-                    sequence,
-                    distributions,
-                });
+            };
+            if n_steps == 0 {
+                reader.read(0, &self.weights.head.before_the_first(self.kernels)[..n_tokens]);
+            } else {
+                reads.push(Read { sequence, reader });
             }
         }
-        wanted.sort_by_key(|wanted| wanted.sequence.fed());
-        let mut blocks = Vec::with_capacity(wanted.len().div_ceil(PREDICTION_BLOCK));
-        while !wanted.is_empty() {
-            let rest = wanted.split_off(wanted.len().min(PREDICTION_BLOCK));
-            blocks.push(std::mem::replace(&mut wanted, rest));
+        self.show(reads, threads);
+        Ok(rows)
+    }
+
+    /// Shows the readers the distributions at positions `first_target..=n_steps`, at least one and not before the first
+    /// token, of each sequence.
+    fn show(&self, mut reads: Vec<Read>, threads: usize) {
+        reads.sort_by_key(|read| read.sequence.fed());
+        let mut blocks = Vec::with_capacity(reads.len().div_ceil(PREDICTION_BLOCK));
+        while !reads.is_empty() {
+            let rest = reads.split_off(reads.len().min(PREDICTION_BLOCK));
+            blocks.push(std::mem::replace(&mut reads, rest));
         }
         do_all(threads, blocks, |mut block| {
             let mut workspace = self.workspaces.take().unwrap_or_default();
-            workspace.distributions(self.kernels, &self.weights, &mut block);
+            workspace.score(self.kernels, &self.weights, &mut block);
             self.workspaces.put(workspace);
         });
-        rows
     }
 
-    /// [`Engine::advance`].
+    /// [`Engine::feed_to`] with one more token, the distribution (length V) written to `probabilities`.
     pub fn advance(&self, state: &mut [f32], token: Token, probabilities: &mut [f32]) -> Result<(), Error> {
         check::advance(self.architecture(), state, token, probabilities)?;
         let mut tokens = TokenList::new(self.architecture().vocabulary);
         tokens.push(token);
-        probabilities.copy_from_slice(&self.feed(state, tokens.tokens(), 0)?);
+        self.feed_to(state, tokens.tokens(), 0, &mut &mut *probabilities)
+    }
+
+    /// [`Engine::feed_to`].
+    pub fn feed_to(
+        &self,
+        state: &mut [f32],
+        tokens: Tokens,
+        n_read: usize,
+        reader: &mut dyn Reader,
+    ) -> Result<(), Error> {
+        check::state(self.architecture(), state)?;
+        check::sequences(self.architecture(), &[tokens])?;
+        if !tokens.is_empty() {
+            let mut workspace = self.workspaces.take().unwrap_or_default();
+            workspace.feed(self.kernels, &self.weights, state, tokens, (n_read, reader));
+            self.workspaces.put(workspace);
+        }
         Ok(())
     }
 
     /// [`Engine::feed`].
     pub fn feed(&self, state: &mut [f32], tokens: Tokens, n_read: usize) -> Result<Vec<f32>, Error> {
-        check::state(self.architecture(), state)?;
-        check::sequences(self.architecture(), &[tokens])?;
-        let n_rows = tokens.len().saturating_sub(n_read);
-        let mut rows = vec![0.0; n_rows * self.architecture().vocabulary];
-        if !tokens.is_empty() {
-            let mut workspace = self.workspaces.take().unwrap_or_default();
-            workspace.feed(self.kernels, &self.weights, state, tokens, (n_read, &mut rows));
-            self.workspaces.put(workspace);
-        }
+        let mut rows = vec![0.0; tokens.len().saturating_sub(n_read) * self.architecture().vocabulary];
+        self.feed_to(state, tokens, n_read, &mut &mut rows[..])?;
         Ok(rows)
     }
 
@@ -634,7 +631,7 @@ impl Prepared {
     pub fn read_out(&self, state: &[f32], probabilities: &mut [f32]) -> Result<(), Error> {
         check::advance(self.architecture(), state, Token(0), probabilities)?;
         let mut workspace = self.workspaces.take().unwrap_or_default();
-        probabilities.copy_from_slice(workspace.read_out(self.kernels, &self.weights, state));
+        workspace.read_out(self.kernels, &self.weights, state, probabilities);
         self.workspaces.put(workspace);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Parameters in the shapes the kernels read.
 //!
-//! H and V stand for the padded widths of `hidden` and `vocabulary` here. The padding is
+//! H stands for the padded width of `hidden` here. The padding is
 //! zero from the start and never written: a padded unit has zero weights, so its state and
 //! its gradients stay zero.
 
@@ -8,8 +8,9 @@ use crate::compute::buffer::Buffer;
 use crate::compute::parallel::do_all;
 use crate::compute::product::padded;
 use crate::network::architecture::{Architecture, Cell, LayerRanges};
+use crate::network::fused::head::{BackwardHead, Head};
 use crate::network::fused::kernels::{Kernels, Matrix, MatrixMut, Onto};
-use crate::network::fused::softmax::NO_TOKEN;
+use crate::network::fused::panels::{column_place, put_row};
 
 /// Layers are packed on several threads from this many parameters on; below, starting a
 /// thread takes longer.
@@ -37,14 +38,11 @@ pub(super) fn threads_for(architecture: &Architecture, threads: usize) -> usize 
 pub(super) struct Weights {
     pub architecture: Architecture,
     pub hidden: usize,
-    pub vocabulary: usize,
     /// (tokens, gates · H): the input part of the first layer's gates for each token,
     /// W_ih · embedding + biases.
     pub table: Buffer,
     pub layers: Vec<Layer>,
-    /// Panels of (H, V).
-    pub head: Buffer,
-    pub head_bias: Buffer,
+    pub head: Head,
 }
 
 pub(super) struct Layer {
@@ -60,8 +58,7 @@ pub(super) struct Layer {
 /// What the backward pass reads besides.
 pub(super) struct BackwardWeights {
     pub layers: Vec<BackwardLayer>,
-    /// Panels of (tokens, H).
-    pub head: Buffer,
+    pub head: BackwardHead,
 }
 
 pub(super) struct BackwardLayer {
@@ -69,22 +66,6 @@ pub(super) struct BackwardLayer {
     pub recurrent: Buffer,
     /// Panels of (gates · H, H), for every layer but the first.
     pub input: Buffer,
-}
-
-/// Where column `column` of a (k, n) matrix begins in panels of at most `panel` columns,
-/// and how far its elements lie apart.
-fn column_place(panel: usize, (k, n): (usize, usize), column: usize) -> (usize, usize) {
-    let start = column / panel * panel;
-    (start * k + column - start, panel.min(n - start))
-}
-
-/// Packs `row` as row `index` of a (k, n) matrix in panels of at most `panel` columns.
-pub(super) fn put_row(packed: &mut [f32], panel: usize, (k, n): (usize, usize), index: usize, row: &[f32]) {
-    for (number, part) in row.chunks(panel).enumerate() {
-        let start = number * panel;
-        let to = start * k + index * panel.min(n - start);
-        packed[to..to + part.len()].copy_from_slice(part);
-    }
 }
 
 /// Row `unit` of gate `gate` of a parameter matrix with rows of `width`.
@@ -95,10 +76,8 @@ pub(super) fn gate_row(matrix: &[f32], hidden: usize, width: usize, gate: usize,
 impl Weights {
     /// Room for the parameters of an architecture.
     pub(super) fn new(architecture: Architecture) -> Self {
-        let (hidden, vocabulary) = (padded(architecture.hidden), padded(architecture.vocabulary));
+        let hidden = padded(architecture.hidden);
         let width = architecture.cell.gates() * hidden;
-        let mut head_bias = Buffer::zeros(vocabulary);
-        head_bias.fill(NO_TOKEN);
         let layer = |layer| Layer {
             input: Buffer::zeros(if layer == 0 { architecture.embedding } else { hidden } * width),
             input_bias: Buffer::zeros(width),
@@ -108,21 +87,16 @@ impl Weights {
         Weights {
             architecture,
             hidden,
-            vocabulary,
             table: Buffer::zeros(architecture.vocabulary * width),
             layers: (0..architecture.layers).map(layer).collect(),
-            head: Buffer::zeros(hidden * vocabulary),
-            head_bias,
+            head: Head::new(&architecture),
         }
     }
 
     /// Replaces the parameters.
     pub(super) fn pack(&mut self, kernels: &Kernels, parameters: &[f32], threads: usize) {
         let Weights {
-            architecture,
-            hidden,
-            vocabulary,
-            ..
+            architecture, hidden, ..
         } = *self;
         let ranges = architecture.ranges();
         let layers = self.layers.iter_mut().zip(&ranges.layers).enumerate().collect();
@@ -137,19 +111,12 @@ impl Weights {
         let width = architecture.cell.gates() * hidden;
         kernels.product(
             (architecture.vocabulary, width, architecture.embedding),
-            Matrix(&parameters[ranges.embedding], architecture.embedding),
+            Matrix(&parameters[ranges.embedding.clone()], architecture.embedding),
             &self.layers[0].input,
             Onto::Row(&self.layers[0].input_bias),
             MatrixMut(&mut self.table, width),
         );
-        let head = Matrix(&parameters[ranges.head_weight], architecture.hidden);
-        for token in (0..architecture.vocabulary).step_by(kernels.lanes()) {
-            let n_rows = kernels.lanes().min(architecture.vocabulary - token);
-            let (offset, stride) = column_place(kernels.panel(), (hidden, vocabulary), token);
-            let shape = (n_rows, architecture.hidden);
-            kernels.put_columns(shape, head.skip_rows(token), &mut self.head[offset..], stride);
-        }
-        self.head_bias[..architecture.vocabulary].copy_from_slice(&parameters[ranges.head_bias]);
+        self.head.pack(kernels, architecture.hidden, parameters, &ranges);
     }
 }
 
@@ -213,17 +180,14 @@ impl BackwardWeights {
         };
         BackwardWeights {
             layers: (0..architecture.layers).map(layer).collect(),
-            head: Buffer::zeros(architecture.vocabulary * hidden),
+            head: BackwardHead::new(&architecture),
         }
     }
 
     /// Replaces the parameters.
     pub(super) fn pack(&mut self, kernels: &Kernels, architecture: &Architecture, parameters: &[f32], threads: usize) {
         let Architecture {
-            cell,
-            vocabulary: n_tokens,
-            hidden: n_units,
-            ..
+            cell, hidden: n_units, ..
         } = *architecture;
         let hidden = padded(n_units);
         let ranges = architecture.ranges();
@@ -255,8 +219,6 @@ impl BackwardWeights {
                 }
             },
         );
-        for (token, row) in parameters[ranges.head_weight].chunks_exact(n_units).enumerate() {
-            put_row(&mut self.head, kernels.panel(), (n_tokens, hidden), token, row);
-        }
+        self.head.pack(kernels, architecture, parameters, &ranges);
     }
 }
