@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct GammaGamma {
+    /// The shape of the values of one customer.
     pub p: f64,
+    /// The shape of the customers' scales; up to 1 there is no mean.
     pub q: f64,
     /// In the unit of the values.
     pub v: f64,
@@ -162,11 +164,15 @@ impl Values {
 /// What a fit found.
 #[derive(Clone, Debug)]
 pub struct GammaGammaFit {
+    /// The parameters.
     pub values: GammaGamma,
     /// Standard errors of p, q and v; NaN where one is at a limit or the data do not tell.
     pub errors: [f64; 3],
+    /// At the parameters, in nats.
     pub log_likelihood: f64,
+    /// Customers with a value.
     pub n: f64,
+    /// Whether the search ended where nothing is gained any more.
     pub converged: bool,
 }
 

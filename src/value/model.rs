@@ -16,6 +16,7 @@ const MOST_BYTES: usize = 4096;
 pub struct ClvModel {
     kind: String,
     format: u32,
+    /// When they buy, and when they stop.
     pub purchases: Purchases,
     /// Without amounts there is none.
     pub values: Option<GammaGamma>,
@@ -33,6 +34,7 @@ struct Header {
 }
 
 impl ClvModel {
+    /// A model of the present format.
     pub fn new(purchases: Purchases, values: Option<GammaGamma>, days_per_unit: f64, as_of_day: i64) -> Self {
         Self {
             kind: KIND.into(),
@@ -44,6 +46,7 @@ impl ClvModel {
         }
     }
 
+    /// The model as JSON.
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("numbers and names are JSON")
     }

@@ -19,7 +19,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
+    /// After a repeat purchase only (Fader, Hardie and Lee, 2005).
     BgNbd,
+    /// After the first one too (Batislam, Denizel and Filiztekin, 2007).
     MbgNbd,
 }
 
@@ -50,6 +52,7 @@ impl Family {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Purchases {
+    /// When they may stop.
     pub family: Family,
     /// The mean rate of purchases while alive, per unit of time: r / alpha. 0 where nobody bought again.
     pub rate: f64,
@@ -289,6 +292,7 @@ pub struct Likelihood<'a> {
 }
 
 impl<'a> Likelihood<'a> {
+    /// Of some customers; equal ones are counted once, with their number.
     pub fn new(family: Family, customers: &'a Customers) -> Self {
         let customers = customers.distinct();
         let mut times: Vec<f64> = customers.iter().flat_map(|(one, _)| [one.t_x, one.age]).collect();
