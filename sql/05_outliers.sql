@@ -1,5 +1,33 @@
 -- Outliers: customers that belong to no segment.
 
+CREATE MACRO footfall.internal.outliers_piece(job, points, options) AS system.main.outliers_piece(job, points, options);
+
+COMMENT ON MACRO footfall.internal.outliers_piece IS $$Looks for the neighbours of packed points for about half a second: the step under `footfall.outliers`.
+
+A STRUCT as that of `kmeans_piece`; `result` is a BLOB for `read_outlier`.
+
+Parameters:
+- job, points: as for `kmeans_piece`.
+- options: STRUCT of `neighbours`, `standardise`, `log` and `threads`; the option `called_as` is the macro that an error names.
+
+Example:
+SELECT p.finished
+FROM (SELECT outliers_piece(0, pack_points([[1], [2], [9]]), {'neighbours': 1, 'standardise': true, 'log': false, 'threads': 1}) AS p);$$;
+
+CREATE MACRO footfall.internal.read_outlier(outliers, place) AS system.main.read_outlier(outliers, place);
+
+COMMENT ON MACRO footfall.internal.read_outlier IS $$What `outliers_piece` found of one point.
+
+A STRUCT of `distance`, `feature`, `share` and `nearest`, as in `footfall.outliers`; NULL for a point that has no other.
+
+Parameters:
+- outliers: BLOB, `result` of `outliers_piece`.
+- place: BIGINT, of the point in the list that was packed, from 0.
+
+Example:
+SELECT read_outlier(p.result, 2).feature AS feature
+FROM (SELECT outliers_piece(0, pack_points([[1], [2], [9]]), {'neighbours': 1, 'standardise': true, 'log': false, 'threads': 1}) AS p);$$;
+
 CREATE MACRO footfall.main.outliers(tbl, id, features, neighbours := 10, standardise := true, log := false) AS TABLE
 WITH RECURSIVE
 ff_customers AS NOT MATERIALIZED (

@@ -149,13 +149,15 @@ WITH learned AS (SELECT gmm([[1], [2], [3], [2], [10], [30]], 2) AS mixture)
 SELECT x, a.segment, round(a.probability, 3) AS probability
 FROM (SELECT x, gmm_assign(mixture, [x]) AS a FROM learned, (VALUES (2), (5), (20)) v(x));$$;
 
-CREATE MACRO footfall.internal.pack_points(points, called_as := 'pack_points') AS system.main.pack_points(points, called_as);
+CREATE MACRO footfall.internal.pack_points(points, called_as := 'pack_points', progress := false) AS
+system.main.pack_points(points, called_as, progress);
 
 COMMENT ON MACRO footfall.internal.pack_points IS $$Points as one value, without those that are NULL or hold a NULL; NULL where none is left.
 
 Parameters:
 - points: DOUBLE[][].
 - called_as: the macro that an error names.
+- progress: BOOLEAN, whether to show that it goes on.
 
 Example:
 SELECT octet_length(pack_points([[1, 2], [3, NULL]])) AS n_bytes;$$;

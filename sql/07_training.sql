@@ -336,6 +336,24 @@ Example:
 WITH packed AS (SELECT pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy', 'pv']), n_train: 3}], ['buy', 'pv']) AS dataset)
 SELECT train_epoch(train_start(dataset, {hidden: 4}).state, dataset, 1).epoch AS epoch FROM packed;$$;
 
+CREATE MACRO footfall.internal.train_piece(ticket, state, dataset, threads, progress := false, called_as := 'train_piece') AS
+system.main.train_piece(ticket, state, dataset, threads, progress, called_as);
+
+COMMENT ON MACRO footfall.internal.train_piece IS $$Trains on to the end of the epoch, or for about a second, with the run kept in the process: the step under `footfall.train`.
+
+A STRUCT: `ticket`, the number to go on with; `state`, that of the next epoch where this one is complete, NULL before and after the
+last; and `report`, the result of `train_epoch` without its state. A run that nobody asks for is gone after three seconds; a ticket that the process does
+not know begins the epoch anew, with the same result.
+
+Parameters:
+- ticket: BIGINT, 0 to begin, or `ticket` of the call before.
+- state: BLOB, that from which the epoch began.
+- dataset, threads, progress, called_as: as for `train_epoch`.
+
+Example:
+WITH packed AS (SELECT pack_sequences([{tokens: encode_actions(['buy', 'pv'], ['pv', 'buy', 'pv']), n_train: 3}], ['buy', 'pv']) AS dataset)
+SELECT train_piece(0, train_start(dataset, {hidden: 4, epochs: 1}).state, dataset, 1, false, 'train').report.epoch AS epoch FROM packed;$$;
+
 CREATE MACRO footfall.internal.history_rows(tbl, actions, user_id, times, called_as) AS TABLE
 SELECT
     footfall.internal.action_list(called_as, 'actions', actions) AS ff_actions,

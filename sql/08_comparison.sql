@@ -19,8 +19,8 @@ WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'p
      packed AS (FROM footfall.internal.training_set(histories, actions, validation := 1))
 SELECT l.next, octet_length(l.losses) > 0 AS is_scored FROM (SELECT history_losses(model, dataset, 0, 1, 'losses', ''::BLOB) AS l FROM run, packed);$$;
 
-CREATE MACRO footfall.internal.compare_losses(dataset, losses_a, losses_b, called_as := 'compare_losses') AS
-system.main.compare_losses(dataset, losses_a, losses_b, called_as);
+CREATE MACRO footfall.internal.compare_losses(dataset_a, losses_a, dataset_b, losses_b, called_as := 'compare_losses') AS
+system.main.compare_losses(dataset_a, losses_a, dataset_b, losses_b, called_as);
 
 COMMENT ON MACRO footfall.internal.compare_losses IS $$Compares two models on the same targets: the scalar under `footfall.compare_models`.
 
@@ -28,7 +28,7 @@ A STRUCT of `log_loss_a`, `log_loss_b`, `difference`, `standard_error`, `n_users
 nothing was held back.
 
 Parameters:
-- dataset: BLOB, of `training_set`.
+- dataset_a, dataset_b: BLOB, of `training_set`; the same where both models know the same actions.
 - losses_a, losses_b: BLOB[], the `losses` of all calls of `history_losses` for each model, in order.
 - called_as: the macro that an error names.
 
@@ -37,7 +37,7 @@ WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'p
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0)),
      packed AS (FROM footfall.internal.training_set(histories, actions, validation := 1)),
      scored AS (SELECT dataset, [history_losses(model, dataset, 0, 1, 'losses', ''::BLOB).losses] AS losses FROM run, packed)
-SELECT compare_losses(dataset, losses, losses, 'compare_models').difference AS difference FROM scored;$$;
+SELECT compare_losses(dataset, losses, dataset, losses, 'compare_models').difference AS difference FROM scored;$$;
 
 CREATE MACRO footfall.internal.losses(model, dataset, called_as) AS TABLE
 WITH RECURSIVE

@@ -181,6 +181,53 @@ WITH days(buyer, order_day, has_purchase, day_total, day_gross) AS (VALUES
     (1, DATE '2010-12-01', true, 20.0::DOUBLE, 20.0::DOUBLE), (1, DATE '2010-12-05', true, 5.0, 5.0))
 FROM footfall.internal.clv_customers('clv', days, DATE '2010-12-09');$$;
 
+CREATE MACRO footfall.internal.clv_model(purchases, money, days_per_unit, as_of_day) AS
+system.main.clv_model(purchases, money, days_per_unit, as_of_day);
+
+COMMENT ON MACRO footfall.internal.clv_model IS $$What `bgnbd` and `gamma_gamma` gave, as one value: the model of `footfall.fit_clv`.
+
+Parameters:
+- purchases: STRUCT, of `bgnbd`.
+- money: STRUCT, of `gamma_gamma`; NULL where there are no amounts.
+- days_per_unit: DOUBLE, the unit of time of the rates.
+- as_of_day: BIGINT, the end of the observation in days since 1970-01-01.
+
+Example:
+SELECT octet_length(clv_model(bgnbd([{x: 2, t_x: 3, age: 9}, {x: 0, t_x: 0, age: 8}]), NULL, 7, 17500)) > 0 AS is_a_model;$$;
+
+CREATE MACRO footfall.internal.clv_model_info(model, called_as := 'clv_model_info') AS system.main.clv_model_info(model, called_as);
+
+COMMENT ON MACRO footfall.internal.clv_model_info IS $$What the macros need of a model of customer value.
+
+A STRUCT of `as_of_day`, `days_per_unit` and `has_values`.
+
+Parameters:
+- model: BLOB, of `clv_model`.
+- called_as: the macro that an error names.
+
+Example:
+SELECT clv_model_info(clv_model(bgnbd([{x: 2, t_x: 3, age: 9}, {x: 0, t_x: 0, age: 8}]), NULL, 7, 17500), 'clv').days_per_unit AS days;$$;
+
+CREATE MACRO footfall.internal.clv_forecast(model, x, t_x, age, n_known, horizon, coverage) AS
+system.main.clv_forecast(model, x, t_x, age, n_known, horizon, coverage);
+
+COMMENT ON MACRO footfall.internal.clv_forecast IS $$What customers of one history will bring: the scalar under `footfall.clv`.
+
+A STRUCT of the columns `probability_alive` to `value_high` of `footfall.clv`, and `prior_value`; the values are multiples of it and of the
+sum of the known values.
+
+Parameters:
+- model: BLOB, of `clv_model`.
+- x: DOUBLE, repeat purchases.
+- t_x: DOUBLE, days from the first purchase to the last.
+- age: DOUBLE, days from the first purchase to the end.
+- n_known: DOUBLE, of how many purchases the value is known.
+- horizon: DOUBLE, days ahead.
+- coverage: DOUBLE, of the intervals; 0 asks for none.
+
+Example:
+SELECT clv_forecast(clv_model(bgnbd([{x: 2, t_x: 3, age: 9}, {x: 0, t_x: 0, age: 8}]), NULL, 7, 17500), 1, 7, 30, 0, 30, 0).expected_purchases > 0 AS is_expected;$$;
+
 CREATE MACRO footfall.internal.clv_fitted(function_name, customers, end_day, time_unit, family) AS TABLE
 WITH ff_customers AS NOT MATERIALIZED (
     SELECT n_repeat, last_days, age_days, repeat_value FROM query_table(customers)

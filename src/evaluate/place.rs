@@ -24,6 +24,7 @@ pub(super) const SCORE_WORK: usize = 1 << 10;
 
 /// A network with its weights.
 pub trait Network: Sync {
+    /// Its sizes.
     fn architecture(&self) -> &Architecture;
 
     /// [`Engine::probabilities`], without the prediction after the whole sequence.
@@ -55,7 +56,9 @@ impl Network for Prepared {
 
 /// Weights that change, which an engine packs for every block.
 pub struct Unprepared<'a> {
+    /// What computes.
     pub engine: &'a dyn Engine,
+    /// The weights, in the order of the architecture.
     pub parameters: &'a [f32],
 }
 

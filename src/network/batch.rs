@@ -41,8 +41,11 @@ impl Reader for &mut [f32] {
 /// An example whose distributions are wanted: over the token at each position `first_target..tokens.len()`, and at
 /// `tokens.len()` (the prediction after the whole sequence) with `include_last`.
 pub struct Wanted<'a> {
+    /// The example.
     pub example: Example<'a>,
+    /// Whether the prediction after the whole sequence is wanted too.
     pub include_last: bool,
+    /// Who reads them.
     pub reader: &'a mut dyn Reader,
 }
 

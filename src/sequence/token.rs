@@ -70,6 +70,7 @@ impl Width {
     }
 
     /// Appends a token, little-endian; of one that does not fit the lower bytes.
+    /// Writes a token behind some bytes.
     #[inline]
     pub fn push(self, token: Token, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&token.0.to_le_bytes()[..self.bytes()]);
@@ -89,9 +90,12 @@ impl Width {
 /// Borrowed tokens. Lists of different widths are equal when they hold the same tokens.
 #[derive(Clone, Copy, Debug)]
 pub enum Tokens<'a> {
+    /// A byte each.
     U8(&'a [u8]),
     /// Little-endian, as all that follows.
+    /// Two, little-endian.
     U16(&'a [[u8; 2]]),
+    /// Four, little-endian.
     U32(&'a [[u8; 4]]),
 }
 
@@ -134,6 +138,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    /// Bytes of a token.
     #[inline]
     pub fn width(self) -> Width {
         match self {
@@ -153,6 +158,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    /// Whether there is none.
     #[inline]
     pub fn is_empty(self) -> bool {
         self.len() == 0
@@ -297,8 +303,11 @@ impl<'a> IntoIterator for Tokens<'a> {
 /// The tokens of a list, one after the other.
 #[derive(Clone, Debug)]
 pub enum Iter<'a> {
+    /// A byte each.
     U8(std::slice::Iter<'a, u8>),
+    /// Two.
     U16(std::slice::Iter<'a, [u8; 2]>),
+    /// Four.
     U32(std::slice::Iter<'a, [u8; 4]>),
 }
 
@@ -352,11 +361,13 @@ impl TokenList {
         }
     }
 
+    /// Adds one at the end.
     #[inline]
     pub fn push(&mut self, token: Token) {
         self.width.push(token, &mut self.bytes);
     }
 
+    /// Takes all away.
     #[inline]
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -368,6 +379,7 @@ impl TokenList {
         self.bytes.len() / self.width.bytes()
     }
 
+    /// Whether there is none.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()

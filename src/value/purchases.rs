@@ -409,18 +409,24 @@ fn add(total: &mut Evaluation<4>, n: f64, rates: &Pair, dropout: &Pair, cross: &
 /// What a fit found.
 #[derive(Clone, Debug)]
 pub struct PurchasesFit {
+    /// The parameters.
     pub purchases: Purchases,
     /// Standard errors of r, alpha, a and b; NaN where one is at a limit or the data do not tell.
     pub errors: [f64; 4],
+    /// At the parameters, in nats.
     pub log_likelihood: f64,
+    /// Customers.
     pub n: f64,
+    /// Those with a repeat purchase.
     pub n_repeat: f64,
+    /// Whether the search ended where nothing is gained any more.
     pub converged: bool,
 }
 
 /// Which family is fitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
+    /// This one.
     Only(Family),
     /// BG/NBD; where its maximum is on a boundary MBG/NBD, if that is more likely.
     Auto,

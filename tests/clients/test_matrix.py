@@ -80,6 +80,7 @@ MODEL = "getvariable('model')"
 DATASET = "getvariable('dataset')"
 LOSSES = f"history_losses({MODEL}, {DATASET}, 0, 1, 'compare_models', ''::BLOB).losses"
 HISTORIES = "pack_histories([{place: 0, tokens: '\\x00\\x01'::BLOB}], 'predictions')"
+OUTLIERS = "{'neighbours': 1, 'standardise': true, 'log': false, 'threads': 1, 'called_as': 'outliers'}"
 POINTS = "pack_points([[1, 2], [3, 4], [9, 9]]::DOUBLE[][])"
 BOUNDS = {"valid_from": "DATE '2017-11-25'", "valid_until": "DATE '2017-12-04'", "actions": "['pv', 'cart']"}
 CLEANING = {**BOUNDS, "duplicates": "'drop'", "absent": "'error'", "time_zone": "NULL"}
@@ -132,7 +133,10 @@ CALLS = {
         ["shop", "user_id", "left(CAST(user_id AS VARCHAR), 1)", "price > 9"],
         {"kind": "'rate'", "control": "NULL", "missing": "'leave_out'", "confidence": "0.9", "looks": "2"},
     ),
-    "compare_losses": ([DATASET, f"[{LOSSES}]", f"[{LOSSES}]"], {"called_as": "'compare_models'"}),
+    "clv_model": (["bgnbd([{x: 2, t_x: 3, age: 9}, {x: 0, t_x: 0, age: 8}])", "NULL", "7", "17500"], {}),
+    "clv_model_info": (["getvariable('clv')"], {"called_as": "'clv'"}),
+    "clv_forecast": (["getvariable('clv')", "1", "7", "30", "0", "30", "0.9"], {}),
+    "compare_losses": ([DATASET, f"[{LOSSES}]", DATASET, f"[{LOSSES}]"], {"called_as": "'compare_models'"}),
     "compare_models": (["histories", "actions", MODEL, MODEL], SPLIT),
     "confusion": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "conversion": (
@@ -196,11 +200,13 @@ CALLS = {
     ),
     "orders": (["shop", "user_id", "item_id", "ts"], {"amount": "price"}),
     "pack_histories": (["[{place: 0, tokens: '\\x00\\x01'::BLOB}]"], {"called_as": "'predictions'"}),
-    "pack_points": (["[[1, 2], [3, 4], [9, 9]]::DOUBLE[][]"], {"called_as": "'segment'"}),
+    "pack_points": (["[[1, 2], [3, 4], [9, 9]]::DOUBLE[][]"], {"called_as": "'segment'", "progress": "false"}),
     "pack_sequences": (
         ["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"],
         {"share": "0.5", "seed": "42", "called_as": "'train'"},
     ),
+    "outliers_piece": (["0", POINTS, OUTLIERS], {}),
+    "read_outlier": ([f"outliers_piece(0, {POINTS}, {OUTLIERS}).result", "1"], {}),
     "outliers": (
         ["shop", "user_id", "[item_id, price]"],
         {"neighbours": "2", "standardise": "true", "log": "false"},
@@ -252,6 +258,7 @@ CALLS = {
         },
     ),
     "train_epoch": (["getvariable('state')", DATASET, "1"], {"progress": "false", "called_as": "'train'"}),
+    "train_piece": (["0", "getvariable('state')", DATASET, "1"], {"progress": "false", "called_as": "'train'"}),
     "train_start": ([DATASET, "{hidden: 2, embedding: 2, epochs: 1}"], {"init": MODEL}),
     "transitions": (
         ["shop", "user_id", "action", "ts"],
