@@ -167,7 +167,7 @@ fn one_far_away_leaves_the_others_as_they_are() {
 
 #[test]
 fn a_coordinate_of_noise_parts_nobody() {
-    let noisy = |i: usize| [i as f64, if i % 2 == 0 { 0.3 } else { 0.1 + 0.2 }];
+    let noisy = |i: usize| [i as f64, if i.is_multiple_of(2) { 0.3 } else { 0.1 + 0.2 }];
     let flat = |i: usize| [i as f64, 0.3];
     let with: Vec<f64> = (0..50).flat_map(noisy).collect();
     let without: Vec<f64> = (0..50).flat_map(flat).collect();

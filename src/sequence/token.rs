@@ -70,7 +70,6 @@ impl Width {
     }
 
     /// Appends a token, little-endian; of one that does not fit the lower bytes.
-    /// Writes a token behind some bytes.
     #[inline]
     pub fn push(self, token: Token, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&token.0.to_le_bytes()[..self.bytes()]);

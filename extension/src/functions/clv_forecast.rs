@@ -51,7 +51,7 @@ impl Scalar for ClvForecast {
                 Some((_, model)) => model,
                 None => ClvModel::from_bytes(input.column(0).bytes(row))?,
             };
-            let forecast = forecast(&model, std::array::from_fn(|index| numbers[index][row]))?;
+            let forecast = forecast(&model, numbers.each_ref().map(|column| column[row]))?;
             for (field, value) in fields.iter_mut().zip(forecast) {
                 match value {
                     // SAFETY: the fields are DOUBLE, as registered, and have a slot for every row of the chunk.
