@@ -11,10 +11,10 @@
 // Derivatives of two to four coordinates are written as they are on paper, by their indices.
 #![allow(clippy::needless_range_loop)]
 
+mod special;
+mod optimum;
 pub mod customers;
-pub mod forecast;
+pub mod purchases;
 pub mod gamma_gamma;
 pub mod model;
-mod optimum;
-pub mod purchases;
-mod special;
+pub mod forecast;
