@@ -100,7 +100,9 @@ WITH ff_orders AS NOT MATERIALIZED (
         CAST(footfall.internal.local_time(function_name, 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS DATE) AS order_day,
         CAST(footfall.internal.local_time(function_name, 'ts', last_moment, time_zone := time_zone, default_zone := 'UTC') AS DATE) AS last_row_day,
         is_purchase,
-        total,
+        whole,
+        unit,
+        rest,
         gross
     FROM footfall.internal.order_rows(
         function_name, tbl, 'customer_id', customer_id, order_id, ts, amount, until_day := until_day, time_zone := time_zone
@@ -110,7 +112,7 @@ SELECT
     buyer,
     order_day,
     coalesce(bool_or(is_purchase), false) AS has_purchase,
-    footfall.internal.exact_sum(total) AS day_total,
+    footfall.internal.exact_total(sum(whole), flatten(list(rest) FILTER (rest IS NOT NULL)), max(unit)) AS day_total,
     sum(gross) AS day_gross,
     max(last_row_day) AS last_row_day
 FROM ff_orders
@@ -144,7 +146,7 @@ ff_buyers AS MATERIALIZED (
     WHERE buyer IS NOT NULL
     GROUP BY buyer
     -- An amount that is no number is no purchase either, so the total is looked at first.
-    HAVING CASE WHEN isfinite(footfall.internal.finite_total(function_name, buyer, fsum(day_total))) IS NOT false THEN n_days > 0 END
+    HAVING CASE WHEN isfinite(footfall.internal.finite_total(function_name, buyer, sum(day_gross), fsum(day_total))) IS NOT false THEN n_days > 0 END
 ),
 ff_repeats AS (
     SELECT ff_days.buyer, footfall.internal.exact_sum(day_total) AS repeat_total, sum(day_gross) AS repeat_gross

@@ -66,7 +66,7 @@ pub fn baseline(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Optio
     tally.report(&areas).map(|report| Evaluation { report, losses })
 }
 
-/// Loss and hits of a baseline, without the memory that the rest of a [`Report`] takes.
+/// Loss and hits of a baseline, without the memory that the rest of a [`Report`](crate::metrics::Report) takes.
 pub fn tally(dataset: &Dataset, counts: &Counts, baseline: Baseline) -> Tally {
     let predictor = Predictor::new(baseline, counts);
     let mut tally = Tally::default();

@@ -12,10 +12,10 @@ use crate::sequence::Dataset;
 pub struct Losses(pub(super) Vec<(u64, f64)>);
 
 impl Losses {
-    /// Those of a network on as many histories as a [`Piece`] holds.
+    /// Those of a network on as many histories as a [`Piece`](super::Piece) holds.
     ///
     /// # Errors
-    /// As [`Piece::score`].
+    /// As [`Piece::score`](super::Piece::score).
     pub fn of(dataset: &Dataset, network: &dyn Network, place: &mut Place, threads: usize) -> Result<Self, Error> {
         let n_actions = dataset.vocabulary().len();
         let (mut losses, mut work) = (Self::default(), 0);

@@ -13,7 +13,7 @@ pub(super) const BLOCK: usize = 1024;
 /// time between two blocks stays short when histories are long.
 pub(super) const BLOCK_STEPS: usize = 1 << 17;
 
-/// Steps times parameters after which a block or a [`Piece`] ends: about a third of a second of two processors.
+/// Steps times parameters after which a block or a [`Piece`](super::Piece) ends: about a third of a second of two processors.
 pub(crate) const WORK: usize = 1 << 34;
 
 /// A step of a sequence alone counts as so many: the weights are read for one row, and by one processor.
@@ -83,7 +83,7 @@ pub struct Place {
     pub next: usize,
     /// and how many of its tokens were fed, when it is a long one;
     pub n_fed: usize,
-    /// then the state after them, and what [`Piece`] keeps of them for the baseline. A long list is no matter for JSON.
+    /// then the state after them, and what [`Piece`](super::Piece) keeps of them for the baseline. A long list is no matter for JSON.
     #[serde(skip)]
     pub state: Vec<f32>,
     #[serde(skip)]

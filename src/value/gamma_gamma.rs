@@ -1,5 +1,5 @@
 //! The value of a purchase: the Gamma-Gamma model (Fader and Hardie, "The Gamma-Gamma Model of Monetary Value", 2013,
-//! http://www.brucehardie.com/notes/025/).
+//! <http://www.brucehardie.com/notes/025/>).
 //!
 //! The values of a customer's purchases are gamma distributed with shape p and a rate of his own, which is gamma
 //! distributed over the customers with shape q and rate v. How often somebody buys is taken to tell nothing of the value.

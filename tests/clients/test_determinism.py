@@ -54,7 +54,6 @@ CALLS = {
     "confusion": f"FROM footfall.confusion(histories, actions, {LAST}, {HELD})",
     "conversion": "FROM footfall.conversion(events, user_id, device, action)",
     "evaluate": f"FROM footfall.evaluate(histories, actions, {LAST}, {HELD})",
-    "evaluation": f"FROM footfall.evaluation(histories, actions, {LAST}, {HELD})",
     "fit_clv": "SELECT * EXCLUDE (model), md5(model::VARCHAR) FROM footfall.fit_clv(events, user_id, ts, amount := price)",
     "funnel": "FROM footfall.funnel(events, user_id, action, ts, within := INTERVAL 1 DAY, per := category_id, by := device)",
     "growth": "FROM footfall.growth(events, category_id, ts, period := 'day', user_id := user_id, top := NULL)",

@@ -12,7 +12,7 @@ from client import connect, one
 SETUP = """
     CREATE TABLE histories AS
     SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i * i + u) % 4]) AS actions FROM range(120) users(u);
-    CREATE TABLE packed AS FROM footfall.training_set(histories, actions, user_id := u);
+    CREATE TABLE packed AS FROM footfall.internal.training_set(histories, actions, user_id := u);
 """
 # Until an epoch takes several calls on this machine.
 WIDTHS = (128, 256, 512, 1024, 2048)

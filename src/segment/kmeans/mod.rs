@@ -6,7 +6,7 @@
 //! - [`coreset`]: a weighted sample of many points, on which starts are tried;
 //! - [`exchange`]: moves of single points where the iterations stop;
 //! - [`model`]: the value of a clustering, and the cluster that it gives to a point;
-//! - [`fit`]: several starts and the best one;
+//! - [`mod@fit`]: several starts and the best one;
 //! - [`quality`]: inertia, silhouette, Davies-Bouldin;
 //! - [`choose`]: one clustering per k and the choice among them.
 
