@@ -1,6 +1,6 @@
 //! Up to four tokens in a row as one number.
 
-use crate::sequence::{Token, Tokens};
+use crate::sequence::Token;
 use std::hash::{Hash, Hasher};
 
 /// The highest Markov order.
@@ -25,8 +25,8 @@ impl Hash for Gram {
 
 impl Gram {
     /// The run of these tokens, of more the last four.
-    pub fn of(tokens: Tokens) -> Self {
-        tokens.iter().fold(Self::default(), Self::push)
+    pub fn of(tokens: impl Iterator<Item = Token>) -> Self {
+        tokens.fold(Self::default(), Self::push)
     }
 
     /// The run of one token.
@@ -136,14 +136,14 @@ mod tests {
 
     #[test]
     fn a_run_holds_the_last_four_tokens() {
-        let gram = Gram::of(Tokens::U8(&[9, 0, 255, 3, 7]));
+        let gram = Gram::of([9, 0, 255, 3, 7].map(Token).into_iter());
         assert_eq!(gram.slots(), [1, 256, 4, 8]);
         assert_eq!(Gram::from_slots(gram.slots()), gram);
         assert_eq!(
             (gram.target(), gram.context().target()),
             (Some(Token(7)), Some(Token(3)))
         );
-        assert_eq!(gram.last(2), Gram::of(Tokens::U8(&[3, 7])));
+        assert_eq!(gram.last(2), Gram::of([3, 7].map(Token).into_iter()));
         assert_eq!((gram.last(3).holds(3), gram.last(3).holds(4)), (true, false));
         assert_eq!(Gram::default().target(), None);
     }

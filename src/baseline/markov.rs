@@ -2,7 +2,8 @@
 
 use super::counts::Counts;
 use super::gram::{Gram, MAX_ORDER};
-use crate::sequence::{Token, TokenList, Tokens};
+use crate::sequence::token::{Stored, of_stored};
+use crate::sequence::{Token, Tokens};
 use std::collections::HashMap;
 
 /// Ends of histories that a predictor keeps a table of.
@@ -82,7 +83,7 @@ impl Predictor {
         let n_ends = (n_actions + 1).saturating_pow(order as u32);
         if n_ends <= MAX_ENDS {
             predictor.direct = (0..n_ends)
-                .map(|end| predictor.place_of(predictor.end(end).tokens()))
+                .map(|number| predictor.place_of(predictor.end(number)))
                 .collect();
         }
         predictor
@@ -94,36 +95,36 @@ impl Predictor {
     }
 
     /// The number, from 0, of the distribution before the token at a position, which may be the one behind the last.
-    #[inline]
     pub fn place_before(&self, tokens: Tokens, position: usize) -> usize {
-        if self.direct.is_empty() {
-            return self.place_of(tokens.slice(..position));
-        }
-        let base = self.n_actions + 1;
-        let number = tokens.fold_before(position, self.order, 0, |number, token| {
-            number * base + token.index() + 1
-        });
-        self.direct[number]
+        of_stored!(tokens, list => self.place_after(&list[..position]))
     }
 
-    /// The tokens whose digits, each a token and 1, make up `number`.
-    fn end(&self, mut number: usize) -> TokenList {
+    /// The number of the distribution after a history.
+    #[inline]
+    pub(crate) fn place_after<T: Stored>(&self, history: &[T]) -> usize {
+        let end = &history[history.len().saturating_sub(self.order)..];
+        let tokens = end.iter().map(|token| token.token());
+        if self.direct.is_empty() {
+            return self.place_of(Gram::of(tokens));
+        }
+        let base = self.n_actions + 1;
+        self.direct[tokens.fold(0, |number, token| number * base + token.index() + 1)]
+    }
+
+    /// The run whose digits, each a token and 1, make up `number`.
+    fn end(&self, mut number: usize) -> Gram {
         let mut tokens = Vec::new();
         while number > 0 {
             // A zero stands before the first token only; with one elsewhere it is nobody's end.
             tokens.push(Token((number % (self.n_actions + 1)).saturating_sub(1) as u32));
             number /= self.n_actions + 1;
         }
-        let mut end = TokenList::new(self.n_actions);
-        tokens.into_iter().rev().for_each(|token| end.push(token));
-        end
+        Gram::of(tokens.into_iter().rev())
     }
 
-    /// [`Predictor::place_before`] the end, without the table.
-    fn place_of(&self, history: Tokens) -> usize {
-        let n = self.order.min(history.len());
-        let end = Gram::of(history.slice(history.len() - n..));
-        (0..=n)
+    /// [`Predictor::place_after`] these last tokens, without the table.
+    fn place_of(&self, end: Gram) -> usize {
+        (0..=self.order)
             .rev()
             .find_map(|order| self.places.get(&end.last(order)).copied())
             .expect("the empty context always has a row")
@@ -240,13 +241,13 @@ mod tests {
         for baseline in Baseline::ALL {
             let predictor = Predictor::new(baseline, &counts());
             assert!(!predictor.direct.is_empty());
-            for length in 0..6 {
+            for length in 0..6usize {
                 for history in 0..1u8 << length {
                     let history: Vec<u8> = (0..length).map(|place| history >> place & 1).collect();
                     let history = Tokens::U8(&history);
                     assert_eq!(
                         predictor.place_before(history, history.len()),
-                        predictor.place_of(history),
+                        predictor.place_of(Gram::of(history.slice(length.saturating_sub(predictor.order)..).iter())),
                         "{history:?}"
                     );
                 }

@@ -8,6 +8,7 @@
 use super::{Baseline, Counts, Predictor as Markov};
 use crate::error::Error;
 use crate::metrics::log_probability;
+use crate::sequence::token::{Stored, of_stored};
 use crate::sequence::{Dataset, Sequence, Token, Tokens};
 use serde::{Deserialize, Serialize};
 
@@ -105,19 +106,30 @@ fn first_targets(history: Sequence, n: usize) -> Sequence {
     }
 }
 
-/// Calls `found(position, counts so far, row of markov_3)` for the targets of a history from `first_target` on, of
+/// Calls `found(target, counts so far, row of markov_3)` for the targets of a history from `first_target` on, of
 /// which some tokens have been `seen`.
 fn visit(
     decay: f64,
     (seen, tokens): (&mut Seen, Tokens),
     first_target: usize,
     markov_3: &Markov,
+    found: impl FnMut(usize, &Seen, &[f32]),
+) {
+    of_stored!(tokens, list => visit_stored(decay, (seen, list), first_target, markov_3, found));
+}
+
+fn visit_stored<T: Stored>(
+    decay: f64,
+    (seen, tokens): (&mut Seen, &[T]),
+    first_target: usize,
+    markov_3: &Markov,
     mut found: impl FnMut(usize, &Seen, &[f32]),
 ) {
     for position in seen.n_tokens + 1..tokens.len() {
-        seen.push(tokens.at(position - 1), decay);
+        let (history, target) = (&tokens[..position], tokens[position].token());
+        seen.push(history[position - 1].token(), decay);
         if position >= first_target {
-            found(position, seen, markov_3.row(markov_3.place_before(tokens, position)));
+            found(target.index(), seen, markov_3.row(markov_3.place_after(history)));
         }
     }
 }
@@ -158,8 +170,7 @@ impl Predictor {
                 (&mut Seen::new(self.markov_3.n_actions()), tokens),
                 sequence.first_held_out(),
                 &self.markov_3,
-                |position, seen, row| {
-                    let target = tokens.at(position).index();
+                |target, seen, row| {
                     loss -= log_probability(seen.probabilities(pseudo_counts)(target, row[target]));
                 },
             );
@@ -235,8 +246,7 @@ type Losses = [[f64; PSEUDO_COUNTS.len()]; DECAYS.len()];
 fn add_losses(tokens: Tokens, markov_3: &Markov, losses: &mut Losses) {
     for (decay, losses) in DECAYS.into_iter().zip(losses) {
         let mut seen = Seen::new(markov_3.n_actions());
-        visit(decay, (&mut seen, tokens), 1, markov_3, |position, seen, row| {
-            let target = tokens.at(position).index();
+        visit(decay, (&mut seen, tokens), 1, markov_3, |target, seen, row| {
             for (pseudo_counts, loss) in PSEUDO_COUNTS.into_iter().zip(losses.iter_mut()) {
                 *loss -= log_probability(seen.probabilities(pseudo_counts)(target, row[target]));
             }

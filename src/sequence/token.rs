@@ -98,6 +98,44 @@ pub enum Tokens<'a> {
     U32(&'a [[u8; 4]]),
 }
 
+/// A token as it is stored.
+pub(crate) trait Stored: Copy {
+    fn token(self) -> Token;
+}
+
+impl Stored for u8 {
+    #[inline]
+    fn token(self) -> Token {
+        Token(self.into())
+    }
+}
+
+impl Stored for [u8; 2] {
+    #[inline]
+    fn token(self) -> Token {
+        Token(u16::from_le_bytes(self).into())
+    }
+}
+
+impl Stored for [u8; 4] {
+    #[inline]
+    fn token(self) -> Token {
+        Token(u32::from_le_bytes(self))
+    }
+}
+
+/// A loop over tokens by their place, compiled for each width.
+macro_rules! of_stored {
+    ($tokens:expr, $list:ident => $result:expr) => {
+        match $tokens {
+            $crate::sequence::Tokens::U8($list) => $result,
+            $crate::sequence::Tokens::U16($list) => $result,
+            $crate::sequence::Tokens::U32($list) => $result,
+        }
+    };
+}
+pub(crate) use of_stored;
+
 /// The same expression for the list of each width.
 macro_rules! for_each_width {
     ($tokens:expr, $list:ident => $result:expr) => {
@@ -170,9 +208,9 @@ impl<'a> Tokens<'a> {
     #[inline]
     pub fn at(self, position: usize) -> Token {
         match self {
-            Self::U8(list) => read_u8(&list[position]),
-            Self::U16(list) => read_u16(&list[position]),
-            Self::U32(list) => read_u32(&list[position]),
+            Self::U8(list) => list[position].token(),
+            Self::U16(list) => list[position].token(),
+            Self::U32(list) => list[position].token(),
         }
     }
 
@@ -199,20 +237,6 @@ impl<'a> Tokens<'a> {
             Self::U8(list) => Iter::U8(list.iter()),
             Self::U16(list) => Iter::U16(list.iter()),
             Self::U32(list) => Iter::U32(list.iter()),
-        }
-    }
-
-    /// Folds the last `n` tokens before a position, of fewer all.
-    ///
-    /// # Panics
-    /// When there are not that many before it.
-    #[inline]
-    pub fn fold_before<B>(self, position: usize, n: usize, init: B, f: impl FnMut(B, Token) -> B) -> B {
-        let range = position.saturating_sub(n)..position;
-        match self {
-            Self::U8(list) => list[range].iter().map(read_u8).fold(init, f),
-            Self::U16(list) => list[range].iter().map(read_u16).fold(init, f),
-            Self::U32(list) => list[range].iter().map(read_u32).fold(init, f),
         }
     }
 
@@ -243,21 +267,6 @@ impl<'a> Tokens<'a> {
             _ => self.iter().zip(other).take_while(|(a, b)| a == b).count(),
         }
     }
-}
-
-#[inline]
-fn read_u8(token: &u8) -> Token {
-    Token((*token).into())
-}
-
-#[inline]
-fn read_u16(token: &[u8; 2]) -> Token {
-    Token(u16::from_le_bytes(*token).into())
-}
-
-#[inline]
-fn read_u32(token: &[u8; 4]) -> Token {
-    Token(u32::from_le_bytes(*token))
 }
 
 impl PartialEq for Tokens<'_> {
@@ -316,9 +325,9 @@ impl Iterator for Iter<'_> {
     #[inline]
     fn next(&mut self) -> Option<Token> {
         match self {
-            Self::U8(list) => list.next().map(read_u8),
-            Self::U16(list) => list.next().map(read_u16),
-            Self::U32(list) => list.next().map(read_u32),
+            Self::U8(list) => list.next().copied().map(Stored::token),
+            Self::U16(list) => list.next().copied().map(Stored::token),
+            Self::U32(list) => list.next().copied().map(Stored::token),
         }
     }
 
@@ -334,9 +343,9 @@ impl Iterator for Iter<'_> {
     #[inline]
     fn fold<B, F: FnMut(B, Token) -> B>(self, init: B, f: F) -> B {
         match self {
-            Self::U8(list) => list.map(read_u8).fold(init, f),
-            Self::U16(list) => list.map(read_u16).fold(init, f),
-            Self::U32(list) => list.map(read_u32).fold(init, f),
+            Self::U8(list) => list.copied().map(Stored::token).fold(init, f),
+            Self::U16(list) => list.copied().map(Stored::token).fold(init, f),
+            Self::U32(list) => list.copied().map(Stored::token).fold(init, f),
         }
     }
 }
@@ -428,8 +437,7 @@ mod tests {
             assert_eq!(tokens.highest(), Some(Token(200)));
             assert_eq!(tokens.iter().fold(0, |sum, token| sum + token.index()), 410);
             assert_eq!(tokens.slice(1..3), Tokens::U8(&[0, 200]));
-            let digits = |position| tokens.fold_before(position, 2, 0, |number, token| 1000 * number + token.index());
-            assert_eq!([0, 1, 4].map(digits), [0, 3, 200_200]);
+            of_stored!(tokens, list => assert_eq!(list[2].token(), Token(200)));
             assert_eq!(tokens.slice(..=1), Tokens::U8(&[3, 0]));
             assert_eq!(tokens.n_shared(Tokens::U8(&[3, 0, 7])), 2);
             assert_eq!(tokens.n_shared(tokens.slice(..4)), 4);

@@ -113,6 +113,7 @@ impl Vocabulary {
     }
 
     /// Number of entries.
+    #[inline]
     pub fn len(&self) -> usize {
         match &*self.entries {
             Entries::Names(names) => names.len(),
@@ -134,6 +135,7 @@ impl Vocabulary {
     ///
     /// # Panics
     /// When there are not that many.
+    #[inline]
     pub fn name(&self, place: usize) -> Cow<'_, str> {
         match &*self.entries {
             Entries::Names(names) => names.at(place).into(),
@@ -142,6 +144,7 @@ impl Vocabulary {
     }
 
     /// All names, by token.
+    #[inline]
     pub fn names(&self) -> impl ExactSizeIterator<Item = Cow<'_, str>> + Clone {
         (0..self.len()).map(|place| self.name(place))
     }
@@ -339,6 +342,7 @@ impl Names {
         self.offsets.len() - 1
     }
 
+    #[inline]
     fn at(&self, place: usize) -> &str {
         &self.text[self.offsets[place] as usize..self.offsets[place + 1] as usize]
     }

@@ -177,7 +177,7 @@ class EditedDatasets(unittest.TestCase):
         with self.subTest(message), self.assertRaisesRegex(duckdb.InvalidInputException, message) as caught:
             self.start(bytes_)
         text = str(caught.exception)
-        self.assertIn("argument 'dataset' is ", text)
+        self.assertIn("argument 'dataset' ", text)
         self.assertNotIn("\n", text)
         self.assertLess(len(text), 1000)
 
