@@ -13,7 +13,7 @@ pub const MAX_STEPS: usize = 8;
 /// Most entries of a vocabulary: so many are read in a tenth of a second.
 pub const MAX_ENTRIES: usize = 1 << 24;
 /// Most actions of a model of the next one. Its reports hold a number for every pair of actions, and its baselines a
-/// row of all actions for every run of three that occurs: with 254 these are at most a few kilobytes each.
+/// row of all actions for every run of three that occurs: with 254 half a megabyte, and a kilobyte for each run.
 pub const MAX_ACTIONS: usize = 254;
 /// Most bytes of all names of such a model together, so that JSON that holds them is soon read.
 pub const MAX_NAME_BYTES: usize = 1 << 21;
