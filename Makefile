@@ -102,6 +102,8 @@ build/tools/bin/cargo-deny:
 # What needs PyTorch, scikit-learn, pandas and Polars (gigabytes): not part of `make test`.
 test-peers: release build/peers/installed
 	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python tests/peers/test_torch.py
+	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python tests/peers/test_lifetimes.py
+	cargo test --release --manifest-path tests/peers/linfa/Cargo.toml --target-dir $(TARGET)/peers
 
 bench: release build/peers/installed $(DUCKDBS)
 	cargo build --release --benches --locked
@@ -110,6 +112,7 @@ bench: release build/peers/installed $(DUCKDBS)
 	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python benches/training_scale.py
 	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python benches/quality.py
 	build/peers/bin/python benches/kmeans.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
+	build/peers/bin/python benches/value.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/relational.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 build/peers/installed: tests/peers/requirements.txt
 	$(PYTHON) -m venv build/peers
