@@ -454,8 +454,9 @@ Kohavi and others (2014). Then compare a rate as well, such as who bought at all
 
 **Several variants.** With five variants against one control, one in five tests finds something where nothing is. `p_adjusted` is Holm's (1979), over the variants of this
 call: below 0.05, at most one such table in twenty is wrong anywhere. Several metrics are several calls, and are not in it: name the one that decides before the test.
-**Looking early.** A p value is for one look, at a day that was fixed beforehand. Who looks every day and stops when p is below 0.05
-finds an effect where none is in a quarter of all tests. Give `looks`, how many looks are planned in all: `p_adjusted` is multiplied by it
+
+**Looking early.** A p value is for one look, at a day that was fixed beforehand. Who looks twenty times, after equally many
+users each, and stops when p is below 0.05 finds an effect where none is in a quarter of all tests (24.8 %; Armitage, McPherson and Rowe, 1969). Give `looks`, how many looks are planned in all: `p_adjusted` is multiplied by it
 (Bonferroni), so that stopping at the first one below 0.05 is allowed.
 
 Rows of nobody (see `usable_key`) or without a variant are left out. A difference in `users` that the split does not explain means that
