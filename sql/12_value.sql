@@ -93,6 +93,21 @@ Parameters:
 Example:
 SELECT footfall.internal.horizon_days('clv', 'horizon', INTERVAL 3 MONTHS, DATE '2010-12-09') AS days;$$;
 
+CREATE MACRO footfall.internal.end_day(function_name, given) AS
+CASE WHEN footfall.internal.check_option(
+    coalesce(isfinite(footfall.internal.moment_option(function_name, 'as_of', given)), true), function_name, 'as_of', given,
+    'a DATE or TIMESTAMP in the shop''s local time, not infinite'
+) THEN CAST(footfall.internal.moment_option(function_name, 'as_of', given) AS DATE) END;
+
+COMMENT ON MACRO footfall.internal.end_day IS $$The last day that is looked at, or the error for one that is infinite.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- given: DATE or TIMESTAMP; NULL stays NULL.
+
+Example:
+SELECT footfall.internal.end_day('clv', DATE '2010-12-09') AS day;$$;
+
 CREATE MACRO footfall.internal.clv_days(function_name, tbl, customer_id, ts, amount, order_id, time_zone, until_day := NULL) AS TABLE
 WITH ff_orders AS NOT MATERIALIZED (
     SELECT
@@ -289,7 +304,7 @@ WITH ff_order_days AS MATERIALIZED (
     )
 ),
 ff_end AS MATERIALIZED (
-    SELECT coalesce(CAST(footfall.internal.moment_option('fit_clv', 'as_of', as_of) AS DATE), max(last_row_day)) AS last_day_seen FROM ff_order_days
+    SELECT coalesce(footfall.internal.end_day('fit_clv', as_of), max(last_row_day)) AS last_day_seen FROM ff_order_days
 ),
 ff_known AS MATERIALIZED (
     FROM footfall.internal.clv_customers('fit_clv', ff_order_days, (SELECT last_day_seen FROM ff_end))
@@ -458,7 +473,7 @@ ff_given AS MATERIALIZED (
 ),
 ff_end AS MATERIALIZED (
     SELECT coalesce(
-        CAST(footfall.internal.moment_option('clv', 'as_of', as_of) AS DATE),
+        footfall.internal.end_day('clv', as_of),
         -- The model has seen the shop until its own end, whoever is asked about here.
         greatest((SELECT max(last_row_day) FROM ff_order_days), DATE '1970-01-01' + CAST(system.main.clv_model_info(trained, 'clv').as_of_day AS INTEGER))
     ) AS last_day_seen
@@ -536,7 +551,7 @@ WITH ff_order_days AS MATERIALIZED (
     )
 ),
 ff_last AS MATERIALIZED (
-    SELECT coalesce(CAST(footfall.internal.moment_option('clv_report', 'as_of', as_of) AS DATE), max(last_row_day)) AS last_day_seen FROM ff_order_days
+    SELECT coalesce(footfall.internal.end_day('clv_report', as_of), max(last_row_day)) AS last_day_seen FROM ff_order_days
 ),
 ff_held AS MATERIALIZED (
     SELECT

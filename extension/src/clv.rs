@@ -134,7 +134,7 @@ impl Default for Given {
 /// The macro that a call works for, which it names among the options.
 pub fn caller(json: &mut Json) -> Option<String> {
     let name = json.as_object_mut()?.remove("called_as")?;
-    name.as_str().map(|name| format!("footfall.{name}"))
+    name.as_str().map(str::to_owned)
 }
 
 /// The error as the user of the macro reads it, if the call works for one.

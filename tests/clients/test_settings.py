@@ -77,8 +77,11 @@ MORE_CALLS = {
     "training_set of these histories": "footfall.internal.training_set(histories, actions, user_id := user_id)",
     "compare_models": "footfall.compare_models(histories, actions, (SELECT arg_min(model, epoch) FROM runs), getvariable('model'), part := 'all')",
 }  # fmt: skip
-# What has nothing to do with a relation or a setting, and what needs more than the defaults on these histories.
-NOT_CALLED = ("footfall_devices", "footfall_version")
+# What has nothing to do with a relation or a setting, what gives a number of the process, and what needs more than the defaults
+# on these histories.
+NOT_CALLED = (
+    "footfall_devices", "footfall_version", "kmeans_choose_piece", "kmeans_piece", "outliers_piece", "train_piece"
+)  # fmt: skip
 NO_DEFAULT = {
     f"{name} by default"
     for name in ("bought_together", "class_report", "clv_report", "compare_models", "confusion", "evaluate", "growth", "reliability")

@@ -72,7 +72,7 @@ fn forecast(
     [x, t_x, age, n_known, horizon, coverage]: [f64; 6],
 ) -> Result<[Option<f64>; 8], Box<dyn Error>> {
     let unit = model.days_per_unit;
-    let customer = Customer::new("customers", x, t_x / unit, age / unit)?;
+    let customer = Customer::new("x", x, t_x / unit, age / unit)?;
     let outlook = Outlook::new(&model.purchases, &customer, horizon / unit);
     let ends = (coverage > 0.0).then_some([0.5 - 0.5 * coverage, 0.5 + 0.5 * coverage]);
     let [purchases_low, purchases_high] = [0, 1].map(|end| ends.map(|ends| outlook.purchases(ends[end]) as f64));

@@ -33,11 +33,12 @@ impl Scalar for CompareLosses {
 
 fn compared(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
     let (bytes_a, bytes_b) = (input.column(0).bytes(row), input.column(2).bytes(row));
-    let a = Dataset::from_bytes(bytes_a)?;
+    let read = |name, bytes| Dataset::from_bytes(bytes).map_err(|error| error.of_argument(name));
+    let a = read("dataset_a", bytes_a)?;
     // Where it is the same argument twice it is the same memory.
     let other = match std::ptr::eq(bytes_a, bytes_b) || bytes_a == bytes_b {
         true => None,
-        false => Some(Dataset::from_bytes(bytes_b)?),
+        false => Some(read("dataset_b", bytes_b)?),
     };
     let identity_a = identity(&a);
     let identity_b = other.as_ref().map_or(identity_a, identity);
