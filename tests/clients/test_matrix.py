@@ -270,10 +270,10 @@ CALLS = {
 # These hand most arguments on to a function that gets all bad values, and are slow to plan; they get one
 # in so many, each argument different ones.
 SAMPLED = {
-    "activity": 3, "choose_k": 2, "class_report": 5, "clean_events": 3, "cleaning_report": 3, "clv": 5, "clv_report": 5, "cohorts": 3, "compare_groups": 2, "compare_models": 3,
-    "confusion": 5, "conversion": 3, "evaluate": 5, "fit_clv": 5, "funnel": 3, "growth": 3, "orders": 2, "outliers": 2, "paths": 3, "promotion_effect": 4,
-    "reliability": 5, "repeat_purchase": 2, "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "segment": 2, "sequences": 2, "sessions": 2, "train": 3,
-    "transitions": 3,
+    "activity": 3, "choose_k": 2, "class_report": 5, "clean_events": 3, "cleaning_report": 3, "clv": 15, "clv_report": 15, "cohorts": 3, "compare_groups": 6, "compare_models": 3,
+    "confusion": 5, "conversion": 3, "evaluate": 5, "fit_clv": 15, "funnel": 3, "growth": 8, "orders": 2, "outliers": 4, "paths": 8, "promotion_effect": 4,
+    "reliability": 5, "repeat_purchase": 2, "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "segment": 2, "sequences": 2, "sessions": 5, "train": 3,
+    "transitions": 6, "bought_together": 5, "lifecycle": 4, "clv_forecast": 3,
 }  # fmt: skip
 RELATIONS = ("shop", "histories", "runs")
 
