@@ -545,8 +545,8 @@ ff_ended AS NOT MATERIALIZED (
 ff_ways AS MATERIALIZED (
     SELECT
         event_user,
-        -- A longer way is nobody else's, and as a key it would only take memory.
-        CASE WHEN n_steps <= 50 THEN [footfall.internal.unmarked(step['action']) FOR step IN steps[:n_steps]] END AS way,
+        -- Bytes, since a list has the collation of the session. A longer way is nobody else's, and as a key it would only take memory.
+        CASE WHEN n_steps <= 50 THEN [encode(footfall.internal.unmarked(step['action'])) FOR step IN steps[:n_steps]] END AS way,
         CAST(epoch_us(CASE WHEN to_ IS NULL THEN visit_end ELSE steps[n_steps]['time'] END) AS HUGEINT) - epoch_us(steps[1]['time']) AS duration_us,
         list_bool_or([step['tied'] FOR step IN steps[2:n_steps]]) IS true AS is_tied
     FROM ff_ended
@@ -588,7 +588,7 @@ ff_found AS (
     FROM (SELECT unnest(steps) AS one_step FROM ff_visits CROSS JOIN ff_totals WHERE n_ways = 0 AND CAST(absent AS VARCHAR) <> 'zero')
 )
 SELECT
-    ff_shown.way AS path,
+    [decode(step) FOR step IN ff_shown.way] AS path,
     n_visits AS visits,
     n_way_users AS users,
     way_share AS share,

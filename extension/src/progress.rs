@@ -27,7 +27,7 @@ static LINE: Mutex<()> = Mutex::new(());
 
 /// Shows where a call stands for as long as the value lives, and leaves no trace.
 pub struct Display {
-    label: &'static str,
+    label: String,
     wanted: bool,
     line: Option<MutexGuard<'static, ()>>,
     drawn: Option<Instant>,
@@ -35,9 +35,9 @@ pub struct Display {
 
 impl Display {
     /// `label` is the macro that was called. Nothing is shown unless `wanted` and standard error is a terminal.
-    pub fn new(label: &'static str, wanted: bool) -> Self {
+    pub fn new(label: &str, wanted: bool) -> Self {
         Self {
-            label,
+            label: label.to_owned(),
             wanted: wanted && is_possible(),
             line: None,
             drawn: None,
@@ -55,7 +55,7 @@ impl Display {
         }
         if self.line.is_some() {
             self.drawn = Some(Instant::now());
-            write(&format!("{BEGIN}{}{END}", line(self.label, done, total, &message())));
+            write(&format!("{BEGIN}{}{END}", line(&self.label, done, total, &message())));
         }
     }
 }
