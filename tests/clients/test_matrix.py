@@ -449,15 +449,11 @@ def catalogue(connection):
 
     The macros that only other macros call get their bad values through these. Of several forms the one with most parameters.
     """
-    return {
-        name: (schema, function_type, parameters)
-        for name, schema, function_type, parameters in connection.execute(
-            "SELECT function_name, schema_name, function_type, parameters FROM duckdb_functions()"
-            " WHERE database_name = 'footfall' AND (schema_name = 'main'"
-            " OR function_name IN (SELECT function_name FROM duckdb_functions() WHERE database_name = 'system'))"
-            " ORDER BY len(parameters)"
-        ).fetchall()
-    }
+    # Chosen here, since DuckDB 1.4 cannot compare a text with a constant under every setting.
+    rows = connection.execute("SELECT database_name, function_name, schema_name, function_type, parameters FROM duckdb_functions()").fetchall()
+    everywhere = {name for database, name, *_ in rows if database == "system"}
+    ours = [row[1:] for row in rows if row[0] == "footfall" and (row[2] == "main" or row[1] in everywhere)]
+    return {name: (schema, kind, parameters) for name, schema, kind, parameters in sorted(ours, key=lambda row: len(row[3]))}
 
 
 def scalars(connection):
