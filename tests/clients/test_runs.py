@@ -130,7 +130,7 @@ class Runs(unittest.TestCase):
         self.assertEqual(found, [[digests] * 5 for digests in alone])
 
     def test_what_is_stopped_gives_its_memory_back(self):
-        training = "SELECT epoch FROM footfall.train(histories, actions, hidden := 400, epochs := 10000, user_id := u, progress := false)"
+        training = "SELECT epoch FROM footfall.train(histories, actions, hidden := 160, epochs := 10000, user_id := u, progress := false)"
 
         def stop(n):
             for i in range(n):
