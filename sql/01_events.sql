@@ -126,10 +126,8 @@ AND footfall.internal.check_option(
     coalesce(len(footfall.internal.name_list(function_name, 'actions', actions)) > 0, true),
     function_name, 'actions', actions, 'a list of at least one action, or NULL for pv, cart, fav and buy'
 ) AND footfall.internal.check_option(
-    CAST(duplicates AS VARCHAR) IN ('drop', 'keep'), function_name, 'duplicates', duplicates, '''drop'', ''keep'''
-) AND footfall.internal.check_option(
-    CAST(absent AS VARCHAR) IN ('error', 'zero'), function_name, 'absent', absent, '''error'', ''zero'''
-);
+    footfall.internal.option_name(duplicates) IN ('drop', 'keep'), function_name, 'duplicates', duplicates, '''drop'', ''keep'''
+) AND footfall.internal.check_absent(function_name, absent);
 
 COMMENT ON MACRO footfall.internal.check_cleaning IS $$True, or the error for wrong options of clean_events and cleaning_report.
 
@@ -181,11 +179,11 @@ ff_rows AS NOT MATERIALIZED (FROM query_table(tbl)),
 -- A named action that occurs nowhere is looked for only where actions are named; otherwise the first known one is enough.
 ff_found AS (
     SELECT list(DISTINCT footfall.internal.action_name(action)) AS ff_names FROM ff_rows
-    WHERE actions IS NOT NULL AND action IS NOT NULL AND CAST(absent AS VARCHAR) <> 'zero'
+    WHERE actions IS NOT NULL AND action IS NOT NULL AND footfall.internal.option_name(absent) <> 'zero'
 ),
 ff_known AS (
     SELECT 1 AS ff_one FROM ff_rows
-    WHERE actions IS NULL AND CAST(absent AS VARCHAR) <> 'zero'
+    WHERE actions IS NULL AND footfall.internal.option_name(absent) <> 'zero'
         AND list_contains(['pv', 'cart', 'fav', 'buy'], footfall.internal.action_name(action))
     LIMIT 1
 ),
@@ -193,7 +191,7 @@ ff_unknown AS (
     SELECT list(DISTINCT ff_name) AS ff_names
     FROM (
         SELECT footfall.internal.action_name(action) AS ff_name FROM ff_rows
-        WHERE actions IS NULL AND CAST(absent AS VARCHAR) <> 'zero' AND action IS NOT NULL AND NOT EXISTS (FROM ff_known)
+        WHERE actions IS NULL AND footfall.internal.option_name(absent) <> 'zero' AND action IS NOT NULL AND NOT EXISTS (FROM ff_known)
     )
 ),
 ff_kept AS NOT MATERIALIZED (
@@ -219,9 +217,9 @@ ff_kept AS NOT MATERIALIZED (
 -- One more column, because COLUMNS must find one.
 ff_events AS NOT MATERIALIZED (
     SELECT footfall.internal.unmarked(COLUMNS(*)), 0 AS ff_nothing
-    FROM (SELECT DISTINCT footfall.internal.bytewise(COLUMNS(*)) FROM ff_kept WHERE CAST(duplicates AS VARCHAR) <> 'keep')
+    FROM (SELECT DISTINCT footfall.internal.bytewise(COLUMNS(*)) FROM ff_kept WHERE footfall.internal.option_name(duplicates) <> 'keep')
     UNION ALL
-    SELECT *, 0 FROM ff_kept WHERE CAST(duplicates AS VARCHAR) = 'keep'
+    SELECT *, 0 FROM ff_kept WHERE footfall.internal.option_name(duplicates) = 'keep'
 )
 SELECT * EXCLUDE (ff_nothing)
 FROM (
@@ -347,7 +345,7 @@ ff_distinct AS NOT MATERIALIZED (
 ff_tied AS MATERIALIZED (
     SELECT
         coalesce(sum(ff_n_copies - ff_n_distinct), 0) AS ff_n_surplus,
-        coalesce(sum(CASE WHEN CAST(duplicates AS VARCHAR) = 'keep' THEN ff_n_copies WHEN ff_n_distinct > 1 THEN ff_n_distinct END), 0) AS ff_n_tied
+        coalesce(sum(CASE WHEN footfall.internal.option_name(duplicates) = 'keep' THEN ff_n_copies WHEN ff_n_distinct > 1 THEN ff_n_distinct END), 0) AS ff_n_tied
     FROM (SELECT count(*) AS ff_n_distinct, sum(ff_n_copies) AS ff_n_copies FROM ff_distinct GROUP BY ff_user, ff_time)
 ),
 ff_all AS (
@@ -360,13 +358,13 @@ ff_reasons(ff_place, ff_shown_reason) AS (VALUES
 SELECT
     ff_shown_reason AS reason,
     CAST(coalesce(CASE ff_shown_reason
-        WHEN 'kept' THEN ff_n_all - CASE CAST(duplicates AS VARCHAR) WHEN 'keep' THEN 0 ELSE ff_n_surplus END
-        WHEN 'duplicate' THEN CASE CAST(duplicates AS VARCHAR) WHEN 'keep' THEN 0 ELSE ff_n_surplus END
+        WHEN 'kept' THEN ff_n_all - CASE footfall.internal.option_name(duplicates) WHEN 'keep' THEN 0 ELSE ff_n_surplus END
+        WHEN 'duplicate' THEN CASE footfall.internal.option_name(duplicates) WHEN 'keep' THEN 0 ELSE ff_n_surplus END
         ELSE ff_n_all
     END, 0) AS BIGINT) AS n_rows,
     CASE ff_shown_reason
         WHEN 'kept' THEN 'times to the ' || ff_resolution || '; '
-            || round(100 * (ff_n_tied / (ff_n_all - CASE CAST(duplicates AS VARCHAR) WHEN 'keep' THEN 0 ELSE ff_n_surplus END)), 2)
+            || round(100 * (ff_n_tied / (ff_n_all - CASE footfall.internal.option_name(duplicates) WHEN 'keep' THEN 0 ELSE ff_n_surplus END)), 2)
             || ' % of the events share user and time with another'
         WHEN 'null_key' THEN 'without a user ' || ff_n_nobody || ', an action ' || ff_n_actionless || ', a time ' || ff_n_timeless
         WHEN 'unknown_action' THEN array_to_string(
@@ -379,7 +377,7 @@ SELECT
         WHEN 'before_range' THEN 'the earliest ' || ff_first
         WHEN 'after_range' THEN 'the latest ' || ff_last
         WHEN 'duplicate' THEN CASE
-            WHEN CAST(duplicates AS VARCHAR) = 'keep' AND ff_n_all > 0 THEN 'kept: ' || ff_n_surplus
+            WHEN footfall.internal.option_name(duplicates) = 'keep' AND ff_n_all > 0 THEN 'kept: ' || ff_n_surplus
             WHEN ff_n_surplus > 0 AND ff_kept_resolution IN ('day', 'hour', 'minute')
             THEN 'times are to the ' || ff_kept_resolution || ', so equal rows may be real events; duplicates := ''keep'' keeps them'
         END
@@ -390,7 +388,7 @@ CROSS JOIN ff_tied
 LEFT JOIN ff_counted ON ff_reason = CASE ff_shown_reason WHEN 'duplicate' THEN 'kept' ELSE ff_shown_reason END
 WHERE (SELECT footfall.internal.check_cleaning('cleaning_report', valid_from, valid_until, actions, duplicates := duplicates, absent := absent))
 AND CASE
-    WHEN CAST(absent AS VARCHAR) = 'zero' THEN true
+    WHEN footfall.internal.option_name(absent) = 'zero' THEN true
     WHEN actions IS NOT NULL
     THEN footfall.internal.check_occurs('cleaning_report', 'actions', footfall.internal.name_list('cleaning_report', 'actions', actions), ff_found)
     -- Of the default actions one is enough: not every shop has favourites.

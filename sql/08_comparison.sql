@@ -209,7 +209,7 @@ SELECT
             )),
             '; train them on such histories, or rename the actions'
         ))
-        WHEN CAST(part AS VARCHAR) = 'all'
+        WHEN footfall.internal.option_name(part) = 'all'
         THEN 'all'
         WHEN ff_result IS NOT NULL
         THEN 'held_out'

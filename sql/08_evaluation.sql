@@ -52,13 +52,13 @@ FROM run, footfall.internal.training_set(histories, actions, validation := 1);$$
 
 CREATE MACRO footfall.internal.scored_split(function_name, argument_name, part, info) AS
 CASE
-    WHEN CAST(part AS VARCHAR) = 'all'
+    WHEN footfall.internal.option_name(part) = 'all'
     THEN {
         'by': 'all', 'share': CAST(1 AS DOUBLE), 'seed': CAST(0 AS BIGINT), 'validation_from': CAST(NULL AS VARCHAR),
         'n_held_out': CAST(NULL AS BIGINT), 'fingerprint': CAST(NULL AS VARCHAR)
     }
     WHEN NOT footfall.internal.check_option(
-        CAST(part AS VARCHAR) IN ('held_out', 'validation'), function_name, 'part', part, '''held_out'', ''all'''
+        footfall.internal.option_name(part) IN ('held_out', 'validation'), function_name, 'part', part, '''held_out'', ''all'''
     )
     THEN NULL
     WHEN info['split']['by'] = 'none'
@@ -134,14 +134,14 @@ SELECT
             ' of the actions; it knows ', footfall.internal.one_line(left(array_to_string(ff_known, ', '), 200)),
             '; train it on such histories, or rename the actions'
         ))
-        WHEN len(ff_report) = 0 AND CAST(part AS VARCHAR) <> 'all'
+        WHEN len(ff_report) = 0 AND footfall.internal.option_name(part) <> 'all'
         THEN error(concat(
             'footfall.', called_as, ': no action of this table was held back from the model, so there is nothing to judge it on; ',
             'give a table with held-back users or later times, or part := ''all'' to score every history, those it learned from included'
         ))
         ELSE ff_report
     END) AS report,
-    CASE WHEN CAST(part AS VARCHAR) = 'all' THEN 'all' ELSE 'held_out' END AS part,
+    CASE WHEN footfall.internal.option_name(part) = 'all' THEN 'all' ELSE 'held_out' END AS part,
     ff_n_unknown AS n_unknown
 FROM ff_reports;
 

@@ -96,11 +96,11 @@ ff_visits AS NOT MATERIALIZED (
     WINDOW in_order AS (PARTITION BY event_user ORDER BY n_before ASC NULLS LAST)
 ),
 -- Looked for only where a purchase is asked for and there is none.
-ff_bought AS MATERIALIZED (SELECT 1 AS one FROM ff_usable WHERE has_actions AND is_purchase AND CAST(absent AS VARCHAR) <> 'zero' LIMIT 1),
+ff_bought AS MATERIALIZED (SELECT 1 AS one FROM ff_usable WHERE has_actions AND is_purchase AND footfall.internal.option_name(absent) <> 'zero' LIMIT 1),
 ff_found AS (
     SELECT list(DISTINCT event_action) FILTER (event_action IS NOT NULL) AS names
     FROM ff_usable
-    WHERE has_actions AND CAST(absent AS VARCHAR) <> 'zero' AND NOT EXISTS (FROM ff_bought)
+    WHERE has_actions AND footfall.internal.option_name(absent) <> 'zero' AND NOT EXISTS (FROM ff_bought)
 )
 SELECT
     footfall.internal.unmarked(event_user) AS user_id,
@@ -117,7 +117,7 @@ FROM ff_visits
 WHERE begins AND (SELECT
     footfall.internal.gap_length('sessions', gap) >= 0
     AND footfall.internal.check_option(purchase IS NOT NULL, 'sessions', 'purchase', CAST(purchase AS VARCHAR), 'the name of an action')
-    AND footfall.internal.check_option(CAST(absent AS VARCHAR) IN ('error', 'zero'), 'sessions', 'absent', absent, '''error'', ''zero''')
+    AND footfall.internal.check_absent('sessions', absent)
     AND footfall.internal.check_occurs('sessions', 'purchase', [CAST(purchase AS VARCHAR)], coalesce(names, []))
     FROM ff_found
 );
@@ -154,7 +154,7 @@ WITH events(user_id, action, ts) AS (VALUES
 FROM footfall.sessions(events, user_id, ts, keep := action, action := action) ORDER BY user_id, session;$$;
 
 CREATE MACRO footfall.internal.period_start(day, period, week_start) AS
-CASE CAST(period AS VARCHAR)
+CASE footfall.internal.option_name(period)
     WHEN 'day' THEN day - DATE '1970-01-01'
     WHEN 'year' THEN make_date(year(day), 1, 1) - DATE '1970-01-01'
     ELSE footfall.internal.calendar_slot(day, period, week_start)
@@ -171,7 +171,7 @@ Example:
 SELECT DATE '1970-01-01' + CAST(footfall.internal.period_start(DATE '2017-12-03', 'week', 'monday') AS INTEGER) AS monday;$$;
 
 CREATE MACRO footfall.internal.period_end(first_day, period) AS
-CASE CAST(period AS VARCHAR)
+CASE footfall.internal.option_name(period)
     WHEN 'day' THEN first_day
     WHEN 'week' THEN first_day + 6
     WHEN 'month' THEN last_day(DATE '1970-01-01' + CAST(first_day AS INTEGER)) - DATE '1970-01-01'
@@ -190,10 +190,10 @@ SELECT DATE '1970-01-01' + CAST(footfall.internal.period_end(17501, 'month') AS 
 
 CREATE MACRO footfall.internal.check_period(function_name, period, week_start) AS
 footfall.internal.check_option(
-    CAST(period AS VARCHAR) IN ('day', 'week', 'month', 'quarter', 'year'),
+    footfall.internal.option_name(period) IN ('day', 'week', 'month', 'quarter', 'year'),
     function_name, 'period', CAST(period AS VARCHAR), '''day'', ''week'', ''month'', ''quarter'', ''year'''
 ) AND footfall.internal.check_option(
-    CAST(week_start AS VARCHAR) COLLATE "binary" IN ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'),
+    footfall.internal.weekday_number(week_start) IS NOT NULL,
     function_name, 'week_start', CAST(week_start AS VARCHAR), 'a day of the week such as ''monday'' or ''sunday'''
 );
 
@@ -585,7 +585,7 @@ ff_shown AS NOT MATERIALIZED (
 -- The actions that there are, where no way was found.
 ff_found AS (
     SELECT list(DISTINCT one_step['action']) AS names
-    FROM (SELECT unnest(steps) AS one_step FROM ff_visits CROSS JOIN ff_totals WHERE n_ways = 0 AND CAST(absent AS VARCHAR) <> 'zero')
+    FROM (SELECT unnest(steps) AS one_step FROM ff_visits CROSS JOIN ff_totals WHERE n_ways = 0 AND footfall.internal.option_name(absent) <> 'zero')
 )
 SELECT
     [decode(step) FOR step IN ff_shown.way] AS path,
@@ -604,7 +604,7 @@ WHERE (SELECT
     footfall.internal.gap_length('paths', gap) >= 0
     AND footfall.internal.check_option(top IS NULL OR footfall.internal.whole_number(top, 1, 1000000000000), 'paths', 'top', top, 'a whole number from 1, or NULL for all paths')
     AND footfall.internal.check_option(TRY_CAST("collapse" AS BOOLEAN) IS NOT NULL, 'paths', 'collapse', "collapse", 'true, false')
-    AND footfall.internal.check_option(CAST(absent AS VARCHAR) IN ('error', 'zero'), 'paths', 'absent', absent, '''error'', ''zero''')
+    AND footfall.internal.check_absent('paths', absent)
     AND (from_ IS NULL OR footfall.internal.check_occurs('paths', 'from_', [CAST(from_ AS VARCHAR)], coalesce(names, [])))
     AND (to_ IS NULL OR footfall.internal.check_occurs('paths', 'to_', [CAST(to_ AS VARCHAR)], coalesce(names, [])))
     FROM ff_found

@@ -242,7 +242,7 @@ ff_checked AS NOT MATERIALIZED (
         CASE
             WHEN isfinite(given_value) = false
             THEN error(concat('footfall.compare_groups: argument ''metric'' holds ', given_value, '; allowed: finite numbers and NULL'))
-            WHEN CAST(kind AS VARCHAR) = 'rate' AND given_value NOT IN (0, 1)
+            WHEN footfall.internal.option_name(kind) = 'rate' AND given_value NOT IN (0, 1)
             THEN error(concat(
                 'footfall.compare_groups: argument ''metric'' holds ', given_value,
                 '; allowed: true, false, 0, 1 or NULL for kind := ''rate'', such as amount > 0; kind := ''mean'' takes any number'
@@ -258,8 +258,8 @@ ff_users AS MATERIALIZED (
         min(user_variant) AS user_variant,
         min(user_variant) = max(user_variant) AS is_in_one,
         CASE
-            WHEN count(one_value) = 0 THEN CASE WHEN CAST(missing AS VARCHAR) = 'zero' THEN CAST(0 AS DOUBLE) END
-            WHEN CAST(kind AS VARCHAR) = 'rate' THEN max(one_value)
+            WHEN count(one_value) = 0 THEN CASE WHEN footfall.internal.option_name(missing) = 'zero' THEN CAST(0 AS DOUBLE) END
+            WHEN footfall.internal.option_name(kind) = 'rate' THEN max(one_value)
             ELSE footfall.internal.exact_sum(one_value)
         END AS user_value
     FROM ff_checked
@@ -299,7 +299,7 @@ ff_options AS MATERIALIZED (
 ff_variants AS MATERIALIZED (
     SELECT
         user_variant,
-        CAST(kind AS VARCHAR) = 'rate' AS is_rate,
+        footfall.internal.option_name(kind) = 'rate' AS is_rate,
         n,
         n_looks,
         level,
@@ -308,9 +308,9 @@ ff_variants AS MATERIALIZED (
         CASE WHEN n > 1 THEN coalesce(squares, 0) * reach * reach / (n - 1) END AS variance,
         abs(cubes) / n / (squares / n) ** 1.5 AS skewness,
         CASE WHEN level > 0 AND level < 1 THEN system.main.normal_quantile(CAST((1 + level) / 2 AS DOUBLE)) END AS z,
-        CASE WHEN CAST(kind AS VARCHAR) = 'rate' THEN footfall.internal.share_interval(mean, n, z)['low']
+        CASE WHEN footfall.internal.option_name(kind) = 'rate' THEN footfall.internal.share_interval(mean, n, z)['low']
             ELSE mean - footfall.internal.t_quantile(level, nullif(n - 1, 0)) * sqrt(variance / n) END AS value_low,
-        CASE WHEN CAST(kind AS VARCHAR) = 'rate' THEN footfall.internal.share_interval(mean, n, z)['high']
+        CASE WHEN footfall.internal.option_name(kind) = 'rate' THEN footfall.internal.share_interval(mean, n, z)['high']
             ELSE mean + footfall.internal.t_quantile(level, nullif(n - 1, 0)) * sqrt(variance / n) END AS value_high,
         row_number() OVER (
             ORDER BY CASE WHEN footfall.internal.action_name(user_variant) = CAST(control AS VARCHAR) THEN 0 ELSE 1 END ASC NULLS LAST, user_variant ASC NULLS LAST
@@ -403,7 +403,7 @@ WHERE (SELECT
         )) AS BOOLEAN)
         ELSE true
     END
-    AND CASE WHEN n_without > 0 AND CAST(missing AS VARCHAR) = 'error'
+    AND CASE WHEN n_without > 0 AND footfall.internal.option_name(missing) = 'error'
         THEN CAST(error(concat(
             'footfall.compare_groups: argument ''metric'' is NULL in every row of ', n_without, ' users; allowed: missing := ''zero'' where that means 0 or no, ',
             'missing := ''leave_out'' where nothing is known of them'
@@ -421,9 +421,9 @@ WHERE (SELECT
     CROSS JOIN ff_left_out
     CROSS JOIN (
         SELECT list_filter([
-            {'argument': 'kind', 'given': CAST(kind AS VARCHAR), 'is_right': CAST(kind AS VARCHAR) IN ('rate', 'mean'), 'allowed': '''rate'', ''mean'''},
+            {'argument': 'kind', 'given': CAST(kind AS VARCHAR), 'is_right': footfall.internal.option_name(kind) IN ('rate', 'mean'), 'allowed': '''rate'', ''mean'''},
             {
-                'argument': 'missing', 'given': CAST(missing AS VARCHAR), 'is_right': CAST(missing AS VARCHAR) IN ('error', 'zero', 'leave_out'),
+                'argument': 'missing', 'given': CAST(missing AS VARCHAR), 'is_right': footfall.internal.option_name(missing) IN ('error', 'zero', 'leave_out'),
                 'allowed': '''error'', ''zero'', ''leave_out'''
             },
             {'argument': 'confidence', 'given': CAST(confidence AS VARCHAR), 'is_right': level >= 0.5 AND level < 1, 'allowed': 'a number from 0.5 and below 1, such as 0.95'},

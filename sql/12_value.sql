@@ -56,8 +56,8 @@ FROM (SELECT gamma_gamma([{'x': 2, 'value': 20.0}, {'x': 4, 'value': 35.0}, {'x'
 
 CREATE MACRO footfall.internal.days_per_unit(function_name, time_unit) AS
 CASE WHEN footfall.internal.check_option(
-    list_contains(['day', 'week'], CAST(time_unit AS VARCHAR)), function_name, 'time_unit', time_unit, '''day'', ''week'''
-) THEN CASE CAST(time_unit AS VARCHAR) WHEN 'day' THEN 1 ELSE 7 END END;
+    list_contains(['day', 'week'], footfall.internal.option_name(time_unit)), function_name, 'time_unit', time_unit, '''day'', ''week'''
+) THEN CASE footfall.internal.option_name(time_unit) WHEN 'day' THEN 1 ELSE 7 END END;
 
 COMMENT ON MACRO footfall.internal.days_per_unit IS $$The days of a unit of time, or the error for another one.
 
@@ -341,7 +341,7 @@ SELECT
     money.n AS value_customers,
     n_without_value AS refunded_customers,
     dependence AS value_correlation,
-    CAST(time_unit AS VARCHAR) AS time_unit,
+    footfall.internal.option_name(time_unit) AS time_unit,
     (SELECT last_day_seen FROM ff_end) AS as_of,
     model_bytes AS model
 FROM ff_fitted
