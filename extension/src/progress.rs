@@ -8,6 +8,7 @@
 //! begin a new line, over it; and erasing from the cursor on leaves nothing of
 //! it and everything of theirs.
 
+use crate::macros::full_name;
 use std::io::{IsTerminal, Write};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Mutex, MutexGuard};
@@ -34,10 +35,10 @@ pub struct Display {
 }
 
 impl Display {
-    /// `label` is the macro that was called. Nothing is shown unless `wanted` and standard error is a terminal.
-    pub fn new(label: &str, wanted: bool) -> Self {
+    /// `function` is the macro that was called. Nothing is shown unless `wanted` and standard error is a terminal.
+    pub fn new(function: &str, wanted: bool) -> Self {
         Self {
-            label: label.to_owned(),
+            label: full_name(function),
             wanted: wanted && is_possible(),
             line: None,
             drawn: None,
@@ -61,7 +62,7 @@ impl Display {
 }
 
 /// Does `work`, which says nothing itself, and shows for how long it has taken already.
-pub fn during<R>(label: &'static str, wanted: bool, message: &str, work: impl FnOnce() -> R) -> R {
+pub fn during<R>(function: &str, wanted: bool, message: &str, work: impl FnOnce() -> R) -> R {
     if !wanted || !is_possible() {
         return work();
     }
@@ -69,7 +70,7 @@ pub fn during<R>(label: &'static str, wanted: bool, message: &str, work: impl Fn
     std::thread::scope(|scope| {
         let begun = Instant::now();
         let watch = move || {
-            let mut display = Display::new(label, wanted);
+            let mut display = Display::new(function, wanted);
             while is_done.recv_timeout(BETWEEN_DRAWINGS) == Err(RecvTimeoutError::Timeout) {
                 let seconds = begun.elapsed().as_secs_f64();
                 display.show(0, 1, seconds, || format!("{message}, {seconds:.0} s"));

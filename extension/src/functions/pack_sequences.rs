@@ -29,7 +29,9 @@ impl Scalar for PackSequences {
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         output.write_rows(input, &Type::Blob, |row| {
             let is_shown = input.width() > 5 && input.column(5).values::<u8>()[row] != 0;
-            let packed = progress::during("footfall", is_shown, "packing", || pack(input, row))
+            let caller = (input.width() > 4).then(|| input.column(4).text(row)).transpose()?;
+            let function = caller.unwrap_or(Self::NAME);
+            let packed = progress::during(function, is_shown, "packing", || pack(input, row))
                 .map_err(|error| super::as_called(input, 4, row, error))?;
             Ok(packed.into())
         })

@@ -58,7 +58,7 @@ pub fn train(
     is_shown: bool,
 ) -> Result<Option<EpochReport>, Failure> {
     let dataset = Dataset::from_bytes(dataset)?;
-    let mut display = Display::new("footfall.train", is_shown);
+    let mut display = Display::new("train", is_shown);
     let until = Some(Instant::now() + SLICE);
     trainer.advance(&dataset, threads, until, &mut |progress| show(&mut display, progress))
 }

@@ -40,7 +40,8 @@ pub fn pack(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
         }
         Ok(packed.into())
     };
-    progress::during("footfall", is_shown, "packing", packed).map_err(|error| as_caller(caller, error))
+    progress::during(caller.unwrap_or("pack_points"), is_shown, "packing", packed)
+        .map_err(|error| as_caller(caller, error))
 }
 
 /// The number of coordinates of packed points, and their values as bytes.

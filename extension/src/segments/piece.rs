@@ -4,7 +4,6 @@ use super::options::{as_caller, caller, clusters, is_shown, options};
 use super::packed::unpack;
 use crate::fields::Fields;
 use crate::jobs::{self, Answer};
-use crate::macros::full_name;
 use crate::progress::Display;
 use crate::scalar::Signature;
 use crate::value::{Output, Type, Value};
@@ -77,10 +76,7 @@ pub fn with_options(
     output.write_rows(input, returns, |row| {
         let options = input.column(input.width() - 1).json(row);
         let mut json = options.map_err(|error| as_caller(Some(made_for), error))?;
-        let (caller, display) = (
-            caller(&mut json),
-            Display::new(&full_name(made_for), is_shown(&mut json)),
-        );
+        let (caller, display) = (caller(&mut json), Display::new(made_for, is_shown(&mut json)));
         answer(row, display, json).map_err(|error| as_caller(caller.as_deref(), error))
     })
 }
