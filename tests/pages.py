@@ -165,7 +165,7 @@ def is_near(word, other):
 def functions_by_file():
     """Each file of sql/ with its title and the functions it creates for users, in order."""
     files = {}
-    for path in sorted(SQL.glob("[01]*.sql")):
+    for path in sorted(SQL.glob("[0-9]*.sql")):
         sql = path.read_text()
         title = sql.split("\n", 1)[0].removeprefix("--").strip()
         files[title] = list(dict.fromkeys(re.findall(r"^CREATE MACRO footfall\.main\.(\w+)", sql, re.M)))

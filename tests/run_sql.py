@@ -140,7 +140,7 @@ class Session:
         self.root = self.duckdb.connect(self.path, read_only=self.readonly, config=config)
         if load:
             self.root.execute(f"LOAD '{self.extension}'")
-            for file in sorted((ROOT / "sql").glob("[01]*.sql")) if self.macros else []:
+            for file in sorted((ROOT / "sql").glob("[0-9]*.sql")) if self.macros else []:
                 self.root.execute(re.sub(r"^CREATE MACRO", "CREATE OR REPLACE MACRO", file.read_text(), flags=re.M))
 
     def close(self):

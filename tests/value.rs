@@ -148,7 +148,7 @@ fn intervals_hold_what_they_promise() {
     };
     let (mut held, mut above, mut held_value, mut total, mut expected) = (0.0, 0.0, 0.0, 0.0, 0.0);
     for (customer, rate, dropout, alive) in &people {
-        let outlook = Outlook::new(&fit.purchases, customer, 39.0);
+        let outlook = Outlook::new(&fit.purchases, customer, 39.0).unwrap();
         let n = match alive {
             true => buy(&mut random, *rate, *dropout, 0.0, 39.0).0,
             false => 0.0,
@@ -190,7 +190,7 @@ fn nobody_stops_where_nobody_did() {
     assert_eq!(fit.purchases.boundaries(), ["nobody stops"]);
     assert!(fit.converged && fit.errors[0] > 0.0 && fit.errors[1] > 0.0 && fit.errors[2].is_nan());
     assert!((fit.purchases.r() - 0.9).abs() < 4.0 * fit.errors[0]);
-    let outlook = Outlook::new(&fit.purchases, &customer(3.0, 40.0, 300.0), 100.0);
+    let outlook = Outlook::new(&fit.purchases, &customer(3.0, 40.0, 300.0), 100.0).unwrap();
     let expected = (fit.purchases.r() + 3.0) / (fit.purchases.alpha() + 300.0) * 100.0;
     assert!(outlook.alive == 1.0 && (outlook.expected / expected - 1.0).abs() < 1e-9);
 }
@@ -225,7 +225,11 @@ fn extreme_populations_have_an_answer() {
             "{customers:?}: {found:?}"
         );
         for &(x, t_x, age) in customers {
-            let outlook = Outlook::new(&found.purchases, &customer(x, t_x, age), 10.0);
+            let Ok(outlook) = Outlook::new(&found.purchases, &customer(x, t_x, age), 10.0) else {
+                // All that was seen happened within a moment: the rate has no end.
+                assert!(found.purchases.rate > 1e9);
+                continue;
+            };
             assert!(outlook.expected >= 0.0 && outlook.expected.is_finite() && (0.0..=1.0).contains(&outlook.alive));
         }
     }
@@ -273,7 +277,7 @@ const EXPECTED: &[([f64; 4], [f64; 4], f64, f64)] = &[
 #[test]
 fn expected_purchases_agree_with_the_hypergeometric_function() {
     for &([r, alpha, a, b], [x, t_x, age, time], alive, expected) in EXPECTED {
-        let outlook = Outlook::new(&bgnbd(r, alpha, a, b), &customer(x, t_x, age), time);
+        let outlook = Outlook::new(&bgnbd(r, alpha, a, b), &customer(x, t_x, age), time).unwrap();
         assert!((outlook.alive - alive).abs() < 1e-12, "{} and {alive}", outlook.alive);
         assert!(
             (outlook.expected / expected - 1.0).abs() < 1e-9,
@@ -396,5 +400,48 @@ proptest! {
             prop_assert!(read.purchases.check().is_ok());
         }
         prop_assert!(ClvModel::from_bytes(&bytes[..place]).is_err());
+    }
+}
+
+#[test]
+fn a_time_beyond_counting_is_refused() {
+    let shop = bgnbd(4.0, 1.0, 0.5, 1000.0);
+    let busy = customer(300.0, 100.0, 100.0);
+    for time in [-1.0, f64::NAN, f64::INFINITY, 1e10, 1e6] {
+        let error = Outlook::new(&shop, &busy, time).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!("argument 'horizon' is {time}; allowed: ")),
+            "{error}"
+        );
+    }
+    assert!(Outlook::new(&shop, &busy, 1e4).is_ok());
+}
+
+/// Hundreds of purchases share the counts that are told apart; what is spent is drawn from the model itself.
+#[test]
+fn intervals_of_many_purchases_agree_with_the_model() {
+    let mut random = Random::new(11);
+    // Nobody stops: the number of purchases is negative binomial with shape 5 and a mean of 1000.
+    let purchases = Purchases {
+        dropout: 0.0,
+        ..bgnbd(4.0, 1.0, 1.0, 1.0)
+    };
+    let outlook = Outlook::new(&purchases, &customer(1.0, 4.0, 4.0), 1000.0).unwrap();
+    assert!((outlook.expected - 1000.0).abs() < 1e-6);
+    let values = GammaGamma { p: 2.0, q: 8.0, v: 1.0 };
+    let mut spent: Vec<f64> = (0..20_000)
+        .map(|_| {
+            let rate = gamma(&mut random, 5.0) / 5.0;
+            let n = buy(&mut random, rate, 0.0, 0.0, 1000.0).0;
+            let own = gamma(&mut random, values.q);
+            gamma(&mut random, values.p * n) / own
+        })
+        .collect();
+    spent.sort_by(f64::total_cmp);
+    for probability in [0.05, 0.5, 0.95] {
+        let end = outlook.value(&values, 0.0, probability);
+        let below = spent.partition_point(|&sum| sum < end) as f64 / spent.len() as f64;
+        let error = (probability * (1.0 - probability) / spent.len() as f64).sqrt();
+        assert!((below - probability).abs() < 4.0 * error, "{below} and {probability}");
     }
 }

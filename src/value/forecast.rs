@@ -9,9 +9,15 @@ use super::customers::Customer;
 use super::gamma_gamma::GammaGamma;
 use super::purchases::{Purchases, ln_1p_over};
 use super::special::beta_cdf;
+use crate::error::Error;
 
-/// Terms after which a sum ends: more than a purchase a day for a century.
+/// Terms that a sum may have: more than a purchase a day for a century.
 const MOST_TERMS: usize = 100_000;
+/// Numbers of purchases that are told apart where their values are added up. Neighbours share one beyond it, so that the
+/// end of an interval takes milliseconds for any number of purchases, and moves by less than a thousandth.
+const MOST_COUNTS: usize = 128;
+/// The longest time ahead, in the unit of the parameters.
+const LONGEST: f64 = 1e9;
 
 /// The purchases of one customer in a time to come.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,15 +32,25 @@ pub struct Outlook {
 
 impl Outlook {
     /// What is expected of a customer in the `time` after his age.
-    pub fn new(purchases: &Purchases, customer: &Customer, time: f64) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a time that is negative, not finite, or so long that the purchases are beyond counting.
+    pub fn new(purchases: &Purchases, customer: &Customer, time: f64) -> Result<Self, Error> {
+        if !(0.0..=LONGEST).contains(&time) {
+            let allowed = "a time from 0 to 1e9 units of the model";
+            return Err(Error::argument("horizon", time, allowed));
+        }
         let alive = alive(purchases, customer);
-        let at_least = at_least(purchases, customer, time, alive);
-        Self {
+        let Some(at_least) = at_least(purchases, customer, time, alive) else {
+            let allowed = format!("times in which a customer is not expected to make {MOST_TERMS} purchases or more");
+            return Err(Error::argument("horizon", time, allowed));
+        };
+        Ok(Self {
             alive,
             // The small ones first.
             expected: at_least.iter().rev().fold(0.0, |sum, probability| sum + probability),
             at_least,
-        }
+        })
     }
 
     /// The least number of purchases that is not exceeded with the `probability`.
@@ -63,14 +79,24 @@ impl Outlook {
         crossing(below, wanted, (values.p * self.expected.max(1.0) / shape).ln()).exp()
     }
 
-    /// Numbers of purchases from 1 on with their probabilities, without those that are of no account.
+    /// Numbers of purchases from 1 on with their probabilities, without those that are of no account; if there are more
+    /// than [`MOST_COUNTS`], as many neighbours in one, at their mean.
     fn exactly(&self) -> Vec<(f64, f64)> {
         let following = self.at_least.iter().skip(1).chain(std::iter::once(&0.0));
         let exactly = self.at_least.iter().zip(following).map(|(this, next)| this - next);
         let counted = exactly
             .enumerate()
             .map(|(n, probability)| (n as f64 + 1.0, probability));
-        counted.filter(|&(_, probability)| probability > 1e-8).collect()
+        let counted: Vec<_> = counted.filter(|&(_, probability)| probability > 1e-8).collect();
+        let merged = |several: &[(f64, f64)]| {
+            let probability: f64 = several.iter().map(|(_, probability)| probability).sum();
+            let weighted = several.iter().map(|(count, probability)| count * probability);
+            (weighted.sum::<f64>() / probability, probability)
+        };
+        match counted.len().div_ceil(MOST_COUNTS) {
+            0 | 1 => counted,
+            neighbours => counted.chunks(neighbours).map(merged).collect(),
+        }
     }
 }
 
@@ -121,8 +147,9 @@ fn alive(purchases: &Purchases, customer: &Customer) -> f64 {
     (1.0 - d) * silence / (silence + d * (1.0 - silence))
 }
 
-/// The probabilities of at least 1, 2, ... purchases, until they no longer count.
-fn at_least(purchases: &Purchases, customer: &Customer, time: f64, alive: f64) -> Vec<f64> {
+/// The probabilities of at least 1, 2, ... purchases, until they no longer count. Nothing if there are more than
+/// [`MOST_TERMS`].
+fn at_least(purchases: &Purchases, customer: &Customer, time: f64, alive: f64) -> Option<Vec<f64>> {
     let (k, rate) = (purchases.rate_dispersion, purchases.rate);
     let shape = 1.0 + k * customer.x;
     // Time in multiples of the mean time between purchases that is expected of this customer, over the shape.
@@ -135,7 +162,7 @@ fn at_least(purchases: &Purchases, customer: &Customer, time: f64, alive: f64) -
     let mut probabilities = Vec::new();
     for n in 0..MOST_TERMS {
         if more <= 0.0 {
-            break;
+            return Some(probabilities);
         }
         probabilities.push(not_stopped * more);
         let n = n as f64;
@@ -148,8 +175,8 @@ fn at_least(purchases: &Purchases, customer: &Customer, time: f64, alive: f64) -
         // may be rounding alone.
         let most = step.max(k * ratio);
         if most < 1.0 && exactly * most / (1.0 - most) <= enough {
-            break;
+            return Some(probabilities);
         }
     }
-    probabilities
+    None
 }

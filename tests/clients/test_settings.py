@@ -355,7 +355,7 @@ class Names(unittest.TestCase):
         definition = re.compile(
             r"^\s*(?:WITH (?:RECURSIVE )?)?(\w+)(?:\([\w, ]+\))? AS (?:NOT MATERIALIZED |MATERIALIZED )?\((?!PARTITION)", re.MULTILINE
         )
-        for path in sorted(Path(__file__).parents[2].glob("sql/[01]*.sql")):
+        for path in sorted(Path(__file__).parents[2].glob("sql/[0-9]*.sql")):
             for statement in re.split("^(?=CREATE MACRO|COMMENT ON MACRO)", path.read_text(), flags=re.MULTILINE):
                 if not statement.startswith("CREATE MACRO"):
                     continue

@@ -5,6 +5,7 @@
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
+use footfall::error::Error as Failure;
 use footfall::value::customers::Customer;
 use footfall::value::forecast::Outlook;
 use footfall::value::model::ClvModel;
@@ -73,7 +74,13 @@ fn forecast(
 ) -> Result<[Option<f64>; 8], Box<dyn Error>> {
     let unit = model.days_per_unit;
     let customer = Customer::new("x", x, t_x / unit, age / unit)?;
-    let outlook = Outlook::new(&model.purchases, &customer, horizon / unit);
+    if !(0.0..=x).contains(&n_known) {
+        return Err(Failure::argument("n_known", n_known, "a number from 0 to the repeat purchases").into());
+    }
+    if !(0.0..1.0).contains(&coverage) {
+        return Err(Failure::argument("coverage", coverage, "a share from 0 to below 1").into());
+    }
+    let outlook = Outlook::new(&model.purchases, &customer, horizon / unit)?;
     let ends = (coverage > 0.0).then_some([0.5 - 0.5 * coverage, 0.5 + 0.5 * coverage]);
     let [purchases_low, purchases_high] = [0, 1].map(|end| ends.map(|ends| outlook.purchases(ends[end]) as f64));
     let values = model.values.as_ref();

@@ -1,6 +1,6 @@
 -- Promotions: what one did, against the same weekdays outside it.
 --
--- Infinite times are dropped by comparing, as in 03_activity.sql.
+-- Infinite times are dropped by comparing, as in 20_activity.sql.
 
 CREATE MACRO footfall.main.promotion_effect(
     tbl, user_id, action, ts, starts, ends, purchase := 'buy', days := 'calendar', period_from := NULL, period_until := NULL,

@@ -3,7 +3,7 @@
 -- One row per user goes to funnel_progress, which sorts and walks that user's events: grouping costs less
 -- than the joins of a step to the next one, and one walk knows a chain with all its times.
 --
--- Infinite times are dropped by comparing, as in 03_activity.sql.
+-- Infinite times are dropped by comparing, as in 20_activity.sql.
 
 CREATE MACRO footfall.internal.funnel_progress(times, marks, steps, within, strict, strict_increase) AS
 system.main.funnel_progress(times, CAST(marks AS UBIGINT[]), steps, within, strict, strict_increase);
