@@ -188,11 +188,10 @@ QUERIES = {
              FROM (SELECT min(d) AS f, max(d) AS l FROM g WHERE action = 'buy' GROUP BY user_id) WHERE l >= DATE '2017-12-02')
            SELECT action, x, y, round(x / y, 12) AS lift, round(a / v, 12) AS users_lift, round((x / a) / (y / v), 12) AS per_user,
              round(x / y * sqrt(pp * n / (n - 1)), 12) AS se, round((x / a) / (y / v) * sqrt((pp - 2 * pq + (SELECT sum(q ** 2) FROM q)) * n / (n - 1)), 12) AS se_per_user,
-             round(x / y * exp(-1.959963984540054 * sqrt(pp * n / (n - 1))), 12) AS low, round(x / y * exp(1.959963984540054 * sqrt(pp * n / (n - 1))), 12) AS high,
              round((x / 2) / (ao / 7), 12) AS all_days, dx / 2, dy / 2, nb, nf, round(si, 12), round(so, 12)
            FROM t JOIN e USING (action), s, b ORDER BY x + ao DESC""",
         """action, events_inside, events_outside, round(lift, 12), round(users_lift, 12), round(actions_per_user_lift, 12), round(lift_standard_error, 12),
-           round(actions_per_user_lift_standard_error, 12), round(lift_low, 12), round(lift_high, 12), round(lift_all_days, 12), users_per_day_inside,
+           round(actions_per_user_lift_standard_error, 12), round(lift_all_days, 12), users_per_day_inside,
            users_per_day_outside, buyers_inside, first_time_buyers_inside, round(share_active_inside, 12), round(share_active_outside, 12)""",
     ),
     "conversion": ("FROM footfall.conversion(events, user_id, category_id, action)", converted(20), "*"),

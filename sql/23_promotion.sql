@@ -172,7 +172,8 @@ ff_user_actions AS MATERIALIZED (
         event_action,
         event_user,
         sum(n_events * weight_inside) AS n_inside,
-        footfall.internal.fixed_sum(n_events * weight_outside, pow(2, 60)) AS n_expected
+        footfall.internal.fixed_sum(n_events * weight_outside, pow(2, 60)) AS n_expected,
+        CAST(sum(n_events) AS BIGINT) AS n_compared
     FROM ff_user_dates
     JOIN ff_weighted ON ff_weighted.day_number = ff_user_dates.day_number
     WHERE event_user IS NOT NULL AND is_compared
@@ -180,9 +181,20 @@ ff_user_actions AS MATERIALIZED (
 ),
 -- What one user adds to the logarithm of a ratio: the delta method, for users that were drawn from many.
 ff_user_parts AS MATERIALIZED (
-    SELECT event_user, dates_inside / nullif(active_inside, 0) - dates_outside / nullif(active_expected, 0) AS users_part
+    SELECT
+        event_user,
+        dates_inside + dates_outside > 0 AS is_compared,
+        dates_inside / nullif(active_inside, 0) - dates_outside / nullif(active_expected, 0) AS users_part
     FROM ff_users
     CROSS JOIN ff_all_users
+),
+ff_users_error AS MATERIALIZED (
+    SELECT
+        footfall.internal.fixed_sum(users_part ** 2, pow(2, 96)) AS users_squared,
+        count(*) AS n_users,
+        sqrt(users_squared * (n_users / nullif(n_users - 1, 0))) AS of_users,
+        footfall.internal.t_quantile(0.95, nullif(greatest(count(*) FILTER (is_compared), 1) - 1, 0)) AS users_t
+    FROM ff_user_parts
 ),
 ff_action_parts AS (
     SELECT
@@ -208,8 +220,62 @@ ff_errors AS (
         ) AS of_actions_per_user
     FROM ff_action_parts
     JOIN ff_user_parts ON ff_user_parts.event_user = ff_action_parts.event_user
-    CROSS JOIN (SELECT footfall.internal.fixed_sum(users_part ** 2, pow(2, 96)) AS users_squared, count(*) AS n_users FROM ff_user_parts)
+    CROSS JOIN ff_users_error
     GROUP BY event_action
+),
+-- Who has the action on a compared day, and how many trials their events are worth where each user is there with all or nothing.
+ff_drawn AS NOT MATERIALIZED (
+    SELECT event_action, count(*) AS n_with_any, sum(n_compared) ** 2 / sum(CAST(n_compared AS HUGEINT) * n_compared) AS n_single
+    FROM ff_user_actions
+    GROUP BY event_action
+),
+-- The error of the share that lies inside says how many trials it is worth; where all lie on one side, it says nothing.
+ff_shares AS NOT MATERIALIZED (
+    SELECT
+        ff_actions.event_action,
+        of_lift,
+        of_actions_per_user,
+        events_inside / nullif(events_inside + events_outside, 0) AS share,
+        coalesce(events_expected / nullif(events_outside, 0), n_inside / nullif(n_outside, 0)) AS odds_without,
+        (events_inside / nullif(active_inside, 0)) / nullif(events_expected / nullif(active_expected, 0), 0) AS per_user,
+        CASE
+            WHEN share IN (0, 1) THEN n_single
+            WHEN of_lift IS NOT NULL THEN least(events_inside + events_outside, 1 / nullif(share * (1 - share) * of_lift ** 2, 0))
+        END AS n_trials,
+        nullif(n_with_any - 1, 0) AS df,
+        footfall.internal.t_quantile(0.95, df) AS t_value
+    FROM ff_actions
+    LEFT JOIN ff_errors ON ff_errors.event_action = ff_actions.event_action
+    LEFT JOIN ff_drawn ON ff_drawn.event_action = ff_actions.event_action
+    CROSS JOIN ff_day_counts
+    CROSS JOIN ff_all_users
+),
+ff_tested AS NOT MATERIALIZED (
+    SELECT
+        *,
+        footfall.internal.share_interval(share, n_trials, t_value) AS share_range,
+        footfall.internal.t_two_sided((share * (1 + odds_without) - odds_without) / nullif(sqrt(odds_without / n_trials), 0), df) AS p_of_lift,
+        CASE WHEN per_user > 0 AND of_actions_per_user > 0 THEN footfall.internal.t_two_sided(ln(per_user) / of_actions_per_user, df) END AS p_per_user
+    FROM ff_shares
+),
+-- Holm's step down over the actions.
+ff_ranked AS NOT MATERIALIZED (
+    SELECT
+        *,
+        count(p_of_lift) OVER () - row_number() OVER (ORDER BY p_of_lift ASC NULLS LAST, event_action ASC NULLS LAST) + 1 AS n_of_lift,
+        count(p_per_user) OVER () - row_number() OVER (ORDER BY p_per_user ASC NULLS LAST, event_action ASC NULLS LAST) + 1 AS n_per_user
+    FROM ff_tested
+),
+ff_adjusted AS MATERIALIZED (
+    SELECT
+        *,
+        CASE WHEN p_of_lift IS NOT NULL THEN max(least(1, p_of_lift * n_of_lift)) OVER (
+            ORDER BY p_of_lift ASC NULLS LAST RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) END AS p_of_lift_holm,
+        CASE WHEN p_per_user IS NOT NULL THEN max(least(1, p_per_user * n_per_user)) OVER (
+            ORDER BY p_per_user ASC NULLS LAST RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) END AS p_per_user_holm
+    FROM ff_ranked
 ),
 ff_buyers AS (
     SELECT count(*) AS n_buyers, count(*) FILTER (first_purchase >= start_day) AS n_first_time
@@ -251,9 +317,18 @@ SELECT
     active_inside / nullif(active_expected, 0) AS users_lift,
     (events_inside / nullif(active_inside, 0)) / nullif(events_expected / nullif(active_expected, 0), 0) AS actions_per_user_lift,
     lift * of_lift AS lift_standard_error,
-    lift * exp(-1.959963984540054 * of_lift) AS lift_low,
-    lift * exp(1.959963984540054 * of_lift) AS lift_high,
+    share_range['low'] / nullif(1 - share_range['low'], 0) / odds_without AS lift_low,
+    share_range['high'] / nullif(1 - share_range['high'], 0) / odds_without AS lift_high,
+    p_of_lift AS lift_p,
+    p_of_lift_holm AS lift_p_adjusted,
+    users_lift * of_users AS users_lift_standard_error,
+    users_lift * exp(-users_t * of_users) AS users_lift_low,
+    users_lift * exp(users_t * of_users) AS users_lift_high,
     actions_per_user_lift * of_actions_per_user AS actions_per_user_lift_standard_error,
+    actions_per_user_lift * exp(-t_value * of_actions_per_user) AS actions_per_user_lift_low,
+    actions_per_user_lift * exp(t_value * of_actions_per_user) AS actions_per_user_lift_high,
+    p_per_user AS actions_per_user_lift_p,
+    p_per_user_holm AS actions_per_user_lift_p_adjusted,
     (all_inside / nullif(n_all_inside, 0)) / nullif(all_outside / nullif(n_all_outside, 0), 0) AS lift_all_days,
     active_inside / nullif(ff_day_counts.n_inside, 0) AS active_users_per_day_inside,
     active_expected / nullif(ff_day_counts.n_inside, 0) AS active_users_per_day_outside,
@@ -285,9 +360,10 @@ SELECT
         END
     ), '') AS warning
 FROM ff_actions
-LEFT JOIN ff_errors ON ff_errors.event_action = ff_actions.event_action
+JOIN ff_adjusted ON ff_adjusted.event_action = ff_actions.event_action
 CROSS JOIN ff_day_counts
 CROSS JOIN ff_all_users
+CROSS JOIN ff_users_error
 CROSS JOIN ff_buyers
 WHERE (SELECT
     footfall.internal.check_option(wrong_day IS NULL, 'promotion_effect', wrong_day['argument'], wrong_day['given'], wrong_day['allowed'])
@@ -339,10 +415,17 @@ the numbers of compared days, `events_inside` and `events_outside` on them, `per
 Two questions hide in a lift, and it is split into them: `lift` = `users_lift` * `actions_per_user_lift`. `users_lift` compares
 the users active per day with whatever action (`active_users_per_day_inside`, `active_users_per_day_outside`): did more come?
 `actions_per_user_lift` compares the actions per active user and day (`per_active_user_inside`, `per_active_user_outside`): did
-those who came do more? `lift_standard_error` and `actions_per_user_lift_standard_error` are standard errors over users, the unit that
-was drawn, by the delta method, which for a ratio is the linearised estimator of Cochran, Sampling Techniques, 1977, section 6.4;
-`lift_low` and `lift_high` are a 95 % interval, made on the logarithm. They say how far other users would
-have moved the number on the same days; what else was special about those days is not in them.
+those who came do more?
+
+**The unit is the user**, as in `compare_groups`, but the same users are on both sides, so that what they do inside and outside goes together
+into the error. `lift_standard_error`, `users_lift_standard_error` and `actions_per_user_lift_standard_error` are the linearised ones of a ratio (Cochran,
+Sampling Techniques, 1977, section 6.4). `lift_low` to `lift_high`, `users_lift_low` to `users_lift_high` and `actions_per_user_lift_low` to
+`actions_per_user_lift_high` are 95 % intervals with Student's t, for as many users as have the action, less one. The first is Wilson's interval of the share
+that lies inside, for as many trials as the error makes it worth, as in `growth`: it holds for no event at all on one side. The others are made on the
+logarithm. `lift_p` and `actions_per_user_lift_p` are two-sided, against 1, and `lift_p_adjusted` and `actions_per_user_lift_p_adjusted` are Holm's (1979), over the
+actions of this call. With a promotion that does nothing (lognormal users, sigma 1 to 1.5; 2,000 simulated shops each) 95 % intervals of the
+normal distribution missed in 6 to 18 of 100 with 5 or 20 users, `lift_low` and `lift_high` in 0.3 to 7. All say how far other
+users would have moved the number on the same days; what else was special about those days is not in them.
 
 `lift_all_days` compares with all days outside, whatever their weekday. `buyers_inside` are the different users who purchase in the
 promotion, and `first_time_buyers_inside` those of them without a purchase before `starts` in the whole table, so their number
