@@ -22,7 +22,8 @@ what is not at a limit they take the limit as given.
 
 Equal customers are merged, which changes no result, and all are put into an order of their own: the same customers give the same
 bytes in any order. Customers that are NULL or hold a NULL are left out; none at all give NULL. It is one call, and an
-interrupted query ends when it returns: on one processor a hundred thousand different customers take half a second, a million of them six.
+interrupted query ends when it returns: on one processor a hundred thousand different customers take half a second, a million of them six. `fit_clv` finds
+the same of a table and lets go at once.
 
 Parameters:
 - customers: a list of {'x': repeat purchases, 't_x': time of the last one, 'age': end of observation}, times counted from the first purchase in any unit; `t_x` is 0 where x is; x is at most 36525, one a day for a century.
@@ -225,28 +226,59 @@ Parameters:
 Example:
 SELECT clv_model_info(clv_model(bgnbd([{x: 2, t_x: 3, age: 9}, {x: 0, t_x: 0, age: 8}]), NULL, 7, 17500), 'clv').days_per_unit AS days;$$;
 
-CREATE MACRO footfall.internal.clv_forecast(model, x, t_x, age, n_known, horizon, coverage) AS
-system.main.clv_forecast(model, x, t_x, age, n_known, horizon, coverage);
+CREATE MACRO footfall.internal.clv_piece(job, customers, "values", options) AS system.main.clv_piece(job, customers, "values", options);
 
-COMMENT ON MACRO footfall.internal.clv_forecast IS $$What customers of one history will bring: the scalar under `footfall.clv`.
+COMMENT ON MACRO footfall.internal.clv_piece IS $$Fits `bgnbd` and `gamma_gamma` for about half a second: the step under `footfall.fit_clv`.
+
+A STRUCT as that of `kmeans_piece`; `result` is a STRUCT of `purchases`, as `bgnbd` gives it, and `money`, as `gamma_gamma` does.
+
+Parameters:
+- job: as for `kmeans_piece`.
+- customers: BLOB, of `pack_points`: [x, t_x, age, weight] of each.
+- values: BLOB, of `pack_points`: [x, value] of those that have one; an empty one for none.
+- options: STRUCT with `family`, as for `bgnbd`; the option `called_as` is the macro that an error names.
+
+Example:
+SELECT p.finished, p.result.purchases.n AS customers
+FROM (SELECT clv_piece(0, pack_points([[2, 3, 9, 1], [0, 0, 8, 4]]), ''::BLOB, {'family': 'bgnbd'}) AS p);$$;
+
+CREATE MACRO footfall.internal.clv_forecast_piece(job, customers, model, horizon, coverage, options) AS
+system.main.clv_forecast_piece(job, customers, model, horizon, coverage, options);
+
+COMMENT ON MACRO footfall.internal.clv_forecast_piece IS $$Looks ahead for customers for about half a second: the step under `footfall.clv`.
+
+A STRUCT as that of `kmeans_piece`; `result` is a BLOB for `read_forecast`.
+
+Parameters:
+- job: as for `kmeans_piece`.
+- customers: BLOB, of `pack_points`: of each the repeat purchases, days from the first purchase to the last, days from the first purchase to the end, and of how many purchases the value is known.
+- model: BLOB, of `clv_model`.
+- horizon: DOUBLE, days ahead.
+- coverage: DOUBLE, of the intervals; 0 asks for none.
+- options: STRUCT with `threads`; the option `called_as` is the macro that an error names.
+
+Example:
+SELECT p.finished, read_forecast(p.result, 0).expected_purchases > 0 AS is_expected
+FROM (SELECT clv_forecast_piece(0, pack_points([[1, 7, 30, 0]]), clv_model(bgnbd([{x: 2, t_x: 3, age: 9}, {x: 0, t_x: 0, age: 8}]), NULL, 7, 17500), 30, 0, {'threads': 1}) AS p);$$;
+
+CREATE MACRO footfall.internal.read_forecast(forecasts, place) AS system.main.read_forecast(forecasts, place);
+
+COMMENT ON MACRO footfall.internal.read_forecast IS $$What `clv_forecast_piece` found of one customer.
 
 A STRUCT of the columns `probability_alive` to `value_high` of `footfall.clv`, and `prior_value`; the values are multiples of it and of the
 sum of the known values.
 
 Parameters:
-- model: BLOB, of `clv_model`.
-- x: DOUBLE, repeat purchases.
-- t_x: DOUBLE, days from the first purchase to the last.
-- age: DOUBLE, days from the first purchase to the end.
-- n_known: DOUBLE, of how many purchases the value is known.
-- horizon: DOUBLE, days ahead.
-- coverage: DOUBLE, of the intervals; 0 asks for none.
+- forecasts: BLOB, `result` of `clv_forecast_piece`.
+- place: BIGINT, of the customer in the list that was packed, from 0.
 
 Example:
-SELECT clv_forecast(clv_model(bgnbd([{x: 2, t_x: 3, age: 9}, {x: 0, t_x: 0, age: 8}]), NULL, 7, 17500), 1, 7, 30, 0, 30, 0).expected_purchases > 0 AS is_expected;$$;
+SELECT read_forecast(p.result, 0).probability_alive AS alive
+FROM (SELECT clv_forecast_piece(0, pack_points([[0, 0, 30, 0]]), clv_model(bgnbd([{x: 2, t_x: 3, age: 9}, {x: 0, t_x: 0, age: 8}]), NULL, 7, 17500), 30, 0, {'threads': 1}) AS p);$$;
 
 CREATE MACRO footfall.internal.clv_fitted(function_name, customers, end_day, time_unit, family) AS TABLE
-WITH ff_customers AS NOT MATERIALIZED (
+WITH RECURSIVE
+ff_customers AS NOT MATERIALIZED (
     SELECT n_repeat, last_days, age_days, repeat_value FROM query_table(customers)
 ),
 ff_unit AS MATERIALIZED (
@@ -259,25 +291,41 @@ ff_unit AS MATERIALIZED (
 ff_distinct AS (
     SELECT n_repeat, last_days, age_days, count(*) AS n_customers FROM ff_customers GROUP BY n_repeat, last_days, age_days
 ),
-ff_purchases AS (
-    SELECT system.main.bgnbd(
-        list({'x': n_repeat, 't_x': last_days / unit_days, 'age': age_days / unit_days}), any_value(options), list(n_customers)
-    ) AS purchases
+ff_packed AS MATERIALIZED (
+    SELECT
+        system.main.pack_points(list([n_repeat, last_days / unit_days, age_days / unit_days, n_customers]), function_name) AS purchases,
+        (
+            SELECT coalesce(system.main.pack_points(list([n_repeat, repeat_value]) FILTER (repeat_value > 0), function_name), CAST('' AS BLOB))
+            FROM ff_customers
+        ) AS money
     FROM ff_distinct
     CROSS JOIN ff_unit
 ),
+-- As in `segment`.
+ff_run(ff_step, ff_pieces) AS (
+    SELECT 0, [system.main.clv_piece(0, purchases, money, options)] FROM ff_packed, ff_unit
+    UNION ALL
+    SELECT ff_step + 1, [system.main.clv_piece(ff_pieces[1]['job'], purchases, money, options)]
+    FROM ff_run, ff_packed, ff_unit
+    WHERE NOT ff_pieces[1]['finished']
+),
+ff_found AS MATERIALIZED (
+    SELECT any_value(ff_pieces[1]['result']) AS found FROM ff_run WHERE ff_pieces[1]['finished']
+),
 ff_values AS (
     SELECT
-        system.main.gamma_gamma(list({'x': n_repeat, 'value': repeat_value}) FILTER (repeat_value > 0)) AS money,
         -- In an order of their own: a correlation of the same numbers in another order ends in other digits.
         corr(n_repeat, repeat_value ORDER BY n_repeat ASC NULLS LAST, repeat_value ASC NULLS LAST) FILTER (repeat_value > 0) AS dependence,
         count(*) FILTER (repeat_value <= 0) AS n_without_value
     FROM ff_customers
 )
 SELECT
-    *,
-    system.main.clv_model(purchases, money, unit_days, CAST(end_day - DATE '1970-01-01' AS BIGINT)) AS model_bytes
-FROM ff_purchases
+    found['purchases'] AS purchases,
+    found['money'] AS money,
+    ff_values.*,
+    ff_unit.*,
+    system.main.clv_model(found['purchases'], found['money'], unit_days, CAST(end_day - DATE '1970-01-01' AS BIGINT)) AS model_bytes
+FROM ff_found
 CROSS JOIN ff_values
 CROSS JOIN ff_unit;
 
@@ -355,8 +403,7 @@ One row: the parameters of the purchases (BG/NBD, see `bgnbd`) `family`, `r`, `a
 the parameters of the value (Gamma-Gamma, see `gamma_gamma`) `p`, `q`, `v` with errors, `mean_value`, `value_log_likelihood`, `value_customers`, `refunded_customers` (who
 bought again and had no less sent back; they tell nothing of the value), `value_correlation` (of frequency and value: the model takes it for 0, and from about 0.3 on it shows in the predictions);
 `time_unit`, `as_of` and `model`. No row where nobody bought. Keep it in a table, and give `model` to `clv`. **Look at `clv_report` first**: it says
-how good such predictions were on the last months of your own data. The fit is one call of `bgnbd`, of customers that are merged when
-their days agree: an interrupt waits for it, up to two seconds for 300,000 different histories.
+how good such predictions were on the last months of your own data. It ends within a second of an interruption, as do `clv` and `clv_report`.
 
 **Days, orders and refunds.** What is counted are days with a purchase: two orders on one day are one decision to buy. Orders and purchases are those of `rfm`
 and `orders`: lines are merged by `order_id`, and an order that does not add up to more than 0 is none. The first day makes a
@@ -397,27 +444,39 @@ Parameters:
 Example:
 SELECT footfall.internal.clv_given('clv', 'some bytes'::BLOB) AS model;$$;
 
-CREATE MACRO footfall.internal.clv_forecasts(customers, trained, days_ahead, share) AS TABLE
-WITH ff_customers AS MATERIALIZED (
+CREATE MACRO footfall.internal.clv_forecasts(function_name, customers, trained, days_ahead, share) AS TABLE
+WITH RECURSIVE
+ff_customers AS MATERIALIZED (
     SELECT *, CASE WHEN repeat_value IS NOT NULL THEN n_repeat ELSE 0 END AS n_known FROM query_table(customers)
 ),
 ff_settings AS MATERIALIZED (
-    SELECT trained AS model_bytes, CAST(days_ahead AS DOUBLE) AS horizon_days, CAST(coalesce(share, 0) AS DOUBLE) AS share_within
+    SELECT
+        trained AS model_bytes,
+        CAST(days_ahead AS DOUBLE) AS horizon_days,
+        CAST(coalesce(share, 0) AS DOUBLE) AS share_within,
+        {'threads': current_setting('threads'), 'called_as': function_name} AS options
 ),
 -- Of customers with the same history one is asked about: what they spent is a factor behind all that takes time.
 ff_distinct AS MATERIALIZED (
-    SELECT
-        n_repeat,
-        last_days,
-        age_days,
-        n_known,
-        system.main.clv_forecast(
-            any_value(model_bytes), CAST(n_repeat AS DOUBLE), CAST(last_days AS DOUBLE), CAST(age_days AS DOUBLE), CAST(n_known AS DOUBLE),
-            any_value(horizon_days), any_value(share_within)
-        ) AS forecast
-    FROM ff_customers
-    CROSS JOIN ff_settings
-    GROUP BY n_repeat, last_days, age_days, n_known
+    SELECT *, row_number() OVER () - 1 AS ff_place FROM (SELECT DISTINCT n_repeat, last_days, age_days, n_known FROM ff_customers)
+),
+ff_packed AS MATERIALIZED (
+    SELECT system.main.pack_points(list([n_repeat, last_days, age_days, n_known] ORDER BY ff_place ASC NULLS LAST), function_name) AS histories
+    FROM ff_distinct
+),
+-- As in `segment`.
+ff_run(ff_step, ff_pieces) AS (
+    SELECT 0, [system.main.clv_forecast_piece(0, histories, model_bytes, horizon_days, share_within, options)] FROM ff_packed, ff_settings
+    UNION ALL
+    SELECT ff_step + 1, [system.main.clv_forecast_piece(ff_pieces[1]['job'], histories, model_bytes, horizon_days, share_within, options)]
+    FROM ff_run, ff_packed, ff_settings
+    WHERE NOT ff_pieces[1]['finished']
+),
+ff_found AS MATERIALIZED (
+    SELECT any_value(ff_pieces[1]['result']) AS forecasts FROM ff_run WHERE ff_pieces[1]['finished']
+),
+ff_read AS MATERIALIZED (
+    SELECT n_repeat, last_days, age_days, n_known, system.main.read_forecast(forecasts, ff_place) AS forecast FROM ff_distinct CROSS JOIN ff_found
 )
 SELECT
     ff_customers.*,
@@ -425,8 +484,8 @@ SELECT
     -- Somebody who had more sent back than he bought has spent nothing, and not less.
     forecast.prior_value + ff_customers.n_known * greatest(coalesce(repeat_value, 0), 0) AS value_scale
 FROM ff_customers
-JOIN ff_distinct ON ff_distinct.n_repeat = ff_customers.n_repeat AND ff_distinct.last_days = ff_customers.last_days
-    AND ff_distinct.age_days = ff_customers.age_days AND ff_distinct.n_known = ff_customers.n_known;
+JOIN ff_read ON ff_read.n_repeat = ff_customers.n_repeat AND ff_read.last_days = ff_customers.last_days
+    AND ff_read.age_days = ff_customers.age_days AND ff_read.n_known = ff_customers.n_known;
 
 COMMENT ON MACRO TABLE footfall.internal.clv_forecasts IS $$The customers of `clv_customers` with what is to be expected of each.
 
@@ -434,6 +493,7 @@ The columns of `customers`, and `forecast`, a STRUCT: `probability_alive`, `expe
 the last three as multiples of `value_scale`.
 
 Parameters:
+- function_name: the macro that was called, for messages.
 - customers: the rows of `clv_customers`.
 - trained: a model of `fit_clv`.
 - days_ahead: days after the end of the observation.
@@ -443,7 +503,7 @@ Example:
 WITH orders AS (SELECT i % 40 AS customer, DATE '2010-01-01' + CAST((i * i * 7 + i) % 300 AS INTEGER) AS day FROM range(120) numbers(i)),
     known(n_repeat, last_days, age_days, repeat_value) AS (VALUES (2, 213, 272, NULL::DOUBLE))
 SELECT round(forecast.probability_alive, 3) AS alive
-FROM footfall.internal.clv_forecasts(known, (SELECT model FROM footfall.fit_clv(orders, customer, day)), 90, NULL);$$;
+FROM footfall.internal.clv_forecasts('clv', known, (SELECT model FROM footfall.fit_clv(orders, customer, day)), 90, NULL);$$;
 
 CREATE MACRO footfall.internal.check_coverage(function_name, coverage) AS
 footfall.internal.check_option(
@@ -484,6 +544,7 @@ ff_known AS MATERIALIZED (
 ),
 ff_expected AS NOT MATERIALIZED (
     FROM footfall.internal.clv_forecasts(
+        'clv',
         ff_known,
         (SELECT trained FROM ff_given),
         (SELECT footfall.internal.horizon_days('clv', 'horizon', horizon, last_day_seen) FROM ff_end),
@@ -569,7 +630,7 @@ ff_fitted AS MATERIALIZED (
     FROM footfall.internal.clv_fitted('clv_report', ff_known, (SELECT cut_day FROM ff_end), time_unit, family)
 ),
 ff_expected AS NOT MATERIALIZED (
-    FROM footfall.internal.clv_forecasts(ff_known, (SELECT model_bytes FROM ff_fitted), (SELECT held_days FROM ff_end), NULL)
+    FROM footfall.internal.clv_forecasts('clv_report', ff_known, (SELECT model_bytes FROM ff_fitted), (SELECT held_days FROM ff_end), NULL)
 ),
 ff_happened AS (
     SELECT

@@ -1,15 +1,15 @@
 //! Customers, options and models of what customers are worth, on their way in and out.
 
-use crate::gate::CalledAs;
+use crate::fields::Fields;
+use crate::segments::packed::WORD;
 use crate::value::{Type, Value};
 use crate::vector::{Chunk, Column};
 use footfall::error::Error as Failure;
 use footfall::value::customers::{Customer, Customers};
 use footfall::value::gamma_gamma::{GammaGammaFit, Values};
-use footfall::value::purchases::{Choice, PurchasesFit};
+use footfall::value::purchases::{Choice, Purchases, PurchasesFit};
 use serde::Deserialize;
 use serde_json::Value as Json;
-use std::error::Error;
 
 /// The statistics of one customer as `bgnbd` takes them.
 pub fn customer_type() -> Type {
@@ -18,96 +18,79 @@ pub fn customer_type() -> Type {
 }
 
 /// The result of `bgnbd`.
-pub fn purchases_type() -> Type {
-    Type::Struct(vec![
-        ("family", Type::Varchar),
-        ("r", Type::Double),
-        ("alpha", Type::Double),
-        ("a", Type::Double),
-        ("b", Type::Double),
-        ("r_error", Type::Double),
-        ("alpha_error", Type::Double),
-        ("a_error", Type::Double),
-        ("b_error", Type::Double),
-        ("rate", Type::Double),
-        ("rate_dispersion", Type::Double),
-        ("dropout", Type::Double),
-        ("dropout_dispersion", Type::Double),
-        ("log_likelihood", Type::Double),
-        ("n", Type::Bigint),
-        ("n_repeat", Type::Bigint),
-        ("converged", Type::Boolean),
-        ("at_boundary", Type::Boolean),
-        ("boundary", Type::Varchar),
-    ])
-}
+pub const PURCHASES: Fields<PurchasesFit> = Fields(&[
+    ("family", || Type::Varchar, |fit| fit.purchases.family.name().into()),
+    ("r", || Type::Double, |fit| parameter(fit, Purchases::r)),
+    ("alpha", || Type::Double, |fit| parameter(fit, Purchases::alpha)),
+    ("a", || Type::Double, |fit| parameter(fit, Purchases::a)),
+    ("b", || Type::Double, |fit| parameter(fit, Purchases::b)),
+    ("r_error", || Type::Double, |fit| known(fit.errors[0])),
+    ("alpha_error", || Type::Double, |fit| known(fit.errors[1])),
+    ("a_error", || Type::Double, |fit| known(fit.errors[2])),
+    ("b_error", || Type::Double, |fit| known(fit.errors[3])),
+    ("rate", || Type::Double, |fit| fit.purchases.rate.into()),
+    (
+        "rate_dispersion",
+        || Type::Double,
+        |fit| fit.purchases.rate_dispersion.into(),
+    ),
+    ("dropout", || Type::Double, |fit| fit.purchases.dropout.into()),
+    (
+        "dropout_dispersion",
+        || Type::Double,
+        |fit| fit.purchases.dropout_dispersion.into(),
+    ),
+    ("log_likelihood", || Type::Double, |fit| fit.log_likelihood.into()),
+    ("n", || Type::Bigint, |fit| (fit.n as i64).into()),
+    ("n_repeat", || Type::Bigint, |fit| (fit.n_repeat as i64).into()),
+    ("converged", || Type::Boolean, |fit| fit.converged.into()),
+    (
+        "at_boundary",
+        || Type::Boolean,
+        |fit| (!fit.purchases.boundaries().is_empty()).into(),
+    ),
+    (
+        "boundary",
+        || Type::Varchar,
+        |fit| in_words(&fit.purchases.boundaries()),
+    ),
+]);
 
-/// A fit as a value of [`purchases_type`].
-pub fn purchases_value(fit: &PurchasesFit) -> Value {
-    let found = &fit.purchases;
-    let parameters = if found.rate == 0.0 {
-        [f64::NAN; 4]
-    } else {
-        [found.r(), found.alpha(), found.a(), found.b()]
-    };
-    let boundaries = found.boundaries();
-    let mut fields = vec![found.family.name().into()];
-    fields.extend(parameters.map(known));
-    fields.extend(fit.errors.map(known));
-    fields.extend(
-        [
-            found.rate,
-            found.rate_dispersion,
-            found.dropout,
-            found.dropout_dispersion,
-        ]
-        .map(Value::from),
-    );
-    fields.extend([
-        fit.log_likelihood.into(),
-        (fit.n as i64).into(),
-        (fit.n_repeat as i64).into(),
-        fit.converged.into(),
-        (!boundaries.is_empty()).into(),
-        in_words(&boundaries),
-    ]);
-    Value::Struct(fields)
+/// A parameter of the published form, which has none where nobody bought again.
+fn parameter(fit: &PurchasesFit, of: fn(&Purchases) -> f64) -> Value {
+    if fit.purchases.rate == 0.0 {
+        return Value::Null;
+    }
+    known(of(&fit.purchases))
 }
 
 /// The result of `gamma_gamma`.
-pub fn values_type() -> Type {
-    Type::Struct(vec![
-        ("p", Type::Double),
-        ("q", Type::Double),
-        ("v", Type::Double),
-        ("p_error", Type::Double),
-        ("q_error", Type::Double),
-        ("v_error", Type::Double),
-        ("mean_value", Type::Double),
-        ("log_likelihood", Type::Double),
-        ("n", Type::Bigint),
-        ("converged", Type::Boolean),
-        ("at_boundary", Type::Boolean),
-        ("boundary", Type::Varchar),
-    ])
-}
-
-/// A fit as a value of [`values_type`].
-pub fn values_value(fit: &GammaGammaFit) -> Value {
-    let found = &fit.values;
-    let boundaries = found.boundaries();
-    let mut fields: Vec<Value> = [found.p, found.q, found.v].map(Value::from).into();
-    fields.extend(fit.errors.map(known));
-    fields.extend([
-        found.expected(0.0).map(|multiple| multiple * found.v).into(),
-        fit.log_likelihood.into(),
-        (fit.n as i64).into(),
-        fit.converged.into(),
-        (!boundaries.is_empty()).into(),
-        in_words(&boundaries),
-    ]);
-    Value::Struct(fields)
-}
+pub const VALUES: Fields<GammaGammaFit> = Fields(&[
+    ("p", || Type::Double, |fit| fit.values.p.into()),
+    ("q", || Type::Double, |fit| fit.values.q.into()),
+    ("v", || Type::Double, |fit| fit.values.v.into()),
+    ("p_error", || Type::Double, |fit| known(fit.errors[0])),
+    ("q_error", || Type::Double, |fit| known(fit.errors[1])),
+    ("v_error", || Type::Double, |fit| known(fit.errors[2])),
+    (
+        "mean_value",
+        || Type::Double,
+        |fit| fit.values.expected(0.0).map(|multiple| multiple * fit.values.v).into(),
+    ),
+    ("log_likelihood", || Type::Double, |fit| fit.log_likelihood.into()),
+    ("n", || Type::Bigint, |fit| (fit.n as i64).into()),
+    ("converged", || Type::Boolean, |fit| fit.converged.into()),
+    (
+        "at_boundary",
+        || Type::Boolean,
+        |fit| (!fit.values.boundaries().is_empty()).into(),
+    ),
+    (
+        "boundary",
+        || Type::Varchar,
+        |fit| in_words(&fit.values.boundaries()),
+    ),
+]);
 
 /// A number, or NULL for one that is infinite or not known.
 fn known(value: f64) -> Value {
@@ -128,20 +111,6 @@ struct Given {
 impl Default for Given {
     fn default() -> Self {
         Self { family: "auto".into() }
-    }
-}
-
-/// The macro that a call works for, which it names among the options.
-pub fn caller(json: &mut Json) -> Option<String> {
-    let name = json.as_object_mut()?.remove("called_as")?;
-    name.as_str().map(str::to_owned)
-}
-
-/// The error as the user of the macro reads it, if the call works for one.
-pub fn as_caller(caller: Option<String>, error: Box<dyn Error>) -> Box<dyn Error> {
-    match caller {
-        Some(caller) => CalledAs::new(&caller, error).into(),
-        None => error,
     }
 }
 
@@ -187,24 +156,83 @@ pub fn values(column: &Column, weights: Option<&Column>, row: usize) -> Result<V
         if structs.is_null(index) || fields.iter().any(|field| field.is_null(index)) {
             continue;
         }
-        let [x, value] = numbers.map(|numbers| numbers[index]);
-        Customer::new("customers", x, 0.0, 0.0)?;
-        if !value.is_finite() || value.abs() > 1e250 {
-            let received = format!("a customer with value {value}");
-            return Err(Failure::argument("customers", received, "finite numbers up to 1e250"));
-        }
+        let [x, value] = checked(numbers.map(|numbers| numbers[index]))?;
         known.push((x, value, n));
     }
     Ok(Values::new(known))
 }
 
+/// The number of purchases and the mean value of a customer.
+fn checked([x, value]: [f64; 2]) -> Result<[f64; 2], Failure> {
+    Customer::new("customers", x, 0.0, 0.0)?;
+    if !value.is_finite() || value.abs() > 1e250 {
+        let received = format!("a customer with value {value}");
+        return Err(Failure::argument("customers", received, "finite numbers up to 1e250"));
+    }
+    Ok([x, value])
+}
+
+/// The customers of packed points [x, t_x, age, weight].
+///
+/// # Errors
+/// Points of another width, and as [`customers`].
+pub fn customers_of(packed: (usize, &[[u8; WORD]])) -> Result<Customers, Failure> {
+    let mut total = Total(0.0);
+    let customers = points(packed, "[x, t_x, age, weight]")?.map(|[x, t_x, age, weight]| {
+        let customer = Customer::new("customers", x, t_x, age)?;
+        total.add(weight).map(|n| (customer, n))
+    });
+    Ok(Customers::new(customers.collect::<Result<_, Failure>>()?))
+}
+
+/// The values of packed points [x, value].
+///
+/// # Errors
+/// Points of another width, and as [`values`].
+pub fn values_of(packed: (usize, &[[u8; WORD]])) -> Result<Values, Failure> {
+    let known = points(packed, "[x, value]")?.map(|point| checked(point).map(|[x, value]| (x, value, 1)));
+    Ok(Values::new(known.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn points<'a, const N: usize>(
+    (width, words): (usize, &'a [[u8; WORD]]),
+    allowed: &str,
+) -> Result<impl Iterator<Item = [f64; N]> + 'a, Failure> {
+    if width != N {
+        return Err(Failure::argument(
+            "customers",
+            format!("points of {width} numbers"),
+            allowed,
+        ));
+    }
+    Ok(words.as_chunks().0.iter().map(|point| point.map(f64::from_le_bytes)))
+}
+
+/// Weights that are added up.
+struct Total(f64);
+
+impl Total {
+    /// One more.
+    ///
+    /// # Errors
+    /// Not a whole number from 0, or more in all than a DOUBLE can tell apart.
+    fn add(&mut self, weight: f64) -> Result<u64, Failure> {
+        const MOST: f64 = (1u64 << 53) as f64;
+        self.0 += weight;
+        if weight >= 0.0 && weight.fract() == 0.0 && self.0 <= MOST {
+            Ok(weight as u64)
+        } else {
+            let allowed = "whole numbers from 0 that add up to 2^53 at most";
+            Err(Failure::argument("weights", weight, allowed))
+        }
+    }
+}
+
 /// The places of a list and how often each counts.
 ///
 /// # Errors
-/// Not one weight per element, or weights that are not whole numbers from 0 or add up to more than a DOUBLE can
-/// tell apart.
+/// Not one weight per element, or weights as [`Total`] refuses them.
 fn rows(column: &Column, weights: Option<&Column>, row: usize) -> Result<Vec<(usize, u64)>, Failure> {
-    const MOST: f64 = (1u64 << 53) as f64;
     let range = column.list(row);
     let given = weights.map_or(0..0, |weights| weights.list(row));
     if given.is_empty() {
@@ -219,16 +247,10 @@ fn rows(column: &Column, weights: Option<&Column>, row: usize) -> Result<Vec<(us
     }
     let weights = weights.expect("a list of weights has elements").child();
     let counts = weights.values::<f64>();
-    let mut total = 0.0;
+    let mut total = Total(0.0);
     let with_weight = range.zip(given).map(|(index, place)| {
         let weight = if weights.is_null(place) { 0.0 } else { counts[place] };
-        total += weight;
-        if weight >= 0.0 && weight.fract() == 0.0 && total <= MOST {
-            Ok((index, weight as u64))
-        } else {
-            let allowed = "whole numbers from 0 that add up to 2^53 at most";
-            Err(Failure::argument("weights", weight, allowed))
-        }
+        Ok((index, total.add(weight)?))
     });
     with_weight.collect()
 }

@@ -6,6 +6,7 @@
 
 use super::optimum::{Bounds, Evaluation, Optimum, covariance, maximise};
 use super::special::{digamma, ln_beta_density, trigamma};
+use crate::compute::job::Steps;
 use serde::{Deserialize, Serialize};
 
 /// The three parameters; the mean value of a purchase is p v / (q - 1).
@@ -22,6 +23,9 @@ pub struct GammaGamma {
 
 /// A parameter that comes so far stands for its limit: what is expected then differs by a millionth.
 const LIMIT: f64 = 0.999e6;
+
+/// Steps that a customer in a sum is worth to [`Steps`].
+const STEPS_PER_CUSTOMER: usize = 16;
 
 /// What is searched: the logarithms of p, of q, and of p v / q, the typical value.
 const BOUNDS: Bounds<3> = [
@@ -127,11 +131,13 @@ impl Values {
         let GammaGamma { p, q, v } = GammaGamma::from_place(*place);
         let (psi_q, psi_q_slope) = (digamma(q), trigamma(q));
         let mut total = Evaluation::default();
+        let mut steps = Steps::default();
         for (x, sums) in &self.groups {
             let a = p * x;
             let (both, both_slope) = (digamma(a + q), trigamma(a + q));
             let (psi_a, psi_a_slope) = (digamma(a), trigamma(a));
             for &(sum, n) in sums {
+                steps.count(STEPS_PER_CUSTOMER);
                 let (own, prior) = (sum / (sum + v), v / (sum + v));
                 // With respect to a, q and ln v.
                 let slope = [both - psi_a + own.ln(), both - psi_q + prior.ln(), q * own - a * prior];

@@ -12,6 +12,7 @@
 
 use super::customers::{Customer, Customers};
 use super::optimum::{Bounds, Evaluation, Optimum, covariance, maximise};
+use crate::compute::job::Steps;
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 
@@ -321,7 +322,9 @@ impl<'a> Likelihood<'a> {
         let (mut chance, mut purchase) = (0.0, 0.0);
         let mut survived = Pair::default();
         let mut counted = Pair::default();
+        let mut steps = Steps::default();
         for (&(customer, n), &(bought, known)) in self.customers.iter().zip(&self.places) {
+            steps.count(STEPS_PER_CUSTOMER);
             let x = customer.x;
             let last = self.family.chances(x) - 1.0;
             while chance < last {
@@ -474,6 +477,8 @@ const INDISTINCT: f64 = 0.05;
 /// Different customers among which a search begins, and how many times more each stage takes.
 const FEW: usize = 4096;
 const MORE: usize = 16;
+/// Steps that a customer in a sum is worth to [`Steps`].
+const STEPS_PER_CUSTOMER: usize = 64;
 /// Starts that are climbed from.
 const N_CLIMBS: usize = 3;
 

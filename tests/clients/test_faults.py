@@ -55,6 +55,14 @@ SETUP = """
     CREATE TABLE large_run AS FROM footfall.train(fewer, actions, epochs := 1, layers := 2, hidden := 512, validation := 0);
     CREATE TABLE same_lengths AS
     SELECT i AS user_id, [['buy', 'cart', 'fav', 'pv'][CAST(1 + hash(i + t * 0.001) % 4 AS INTEGER)] FOR t IN range(100)] AS actions FROM range(2000) r(i);
+    CREATE TABLE many_customers AS
+    SELECT hash(i) % 9 AS n_repeat, CASE WHEN n_repeat > 0 THEN 1 + hash(i, 1) % 2000 ELSE 0 END AS last_days, 2001 + hash(i, 2) % 3000 AS age_days,
+        CASE WHEN n_repeat > 0 THEN 1 + hash(i, 3) % 10000 / 100 END AS repeat_value
+    FROM range(1000000) r(i);
+    CREATE TABLE some_customers AS FROM many_customers LIMIT 40000;
+    CREATE TABLE busy_customers AS
+    SELECT 300 + i % 7 AS n_repeat, 3000 + i // 1000 AS last_days, 4001 + i % 1000 AS age_days, CAST(9.5 AS DOUBLE) AS repeat_value FROM range(200000) r(i);
+    CREATE TABLE clv_run AS SELECT model_bytes FROM footfall.internal.clv_fitted('fit_clv', some_customers, DATE '2010-12-09', 'week', 'auto');
     CREATE TABLE other_run AS FROM footfall.train(few, actions, epochs := 1, hidden := 4, user_id := user_id);
 """
 TRAIN = "SELECT md5(string_agg(model::VARCHAR, '' ORDER BY epoch)) FROM footfall.train(few, actions, epochs := {}, user_id := user_id)"
@@ -70,6 +78,8 @@ COMPARE = (
 COHORTS = "SELECT bit_xor(hash(cohort)) FROM footfall.cohorts({}, user_id, ts, period := 'day') AS cohort"
 FUNNEL = "SELECT bit_xor(hash(step)) FROM footfall.funnel({}, user_id, action, ts, within := INTERVAL 1 DAY, per := item_id) AS step"
 SEGMENT = "SELECT bit_xor(hash(customer)) FROM footfall.segment({}, id, place, k := {}) AS customer"
+FIT_CLV = "SELECT md5(model_bytes) FROM footfall.internal.clv_fitted('fit_clv', {}, DATE '2010-12-09', 'week', 'auto')"
+CLV = "SELECT bit_xor(hash(c)) FROM footfall.internal.clv_forecasts('clv', {}, (SELECT model_bytes FROM clv_run), {}, 0.9) AS c"
 # A short form, which ends by itself, and a long one, which does not while we wait.
 OPERATIONS = {
     "train": (TRAIN.format(4), TRAIN.format(100000)),
@@ -87,6 +97,8 @@ OPERATIONS = {
         "FROM footfall.choose_k(many_points, place, k_to := 10000)",
     ),
     "generate_events": (GENERATE.format(20000), GENERATE.format(10000000)),
+    "fit_clv": (FIT_CLV.format("some_customers"), FIT_CLV.format("many_customers")),
+    "clv": (CLV.format("some_customers", 90), CLV.format("busy_customers", 36500)),
     "predict_next": (PREDICT.format("some_histories"), PREDICT.format("many_histories")),
     "predictions": (PREDICTIONS.format("some_histories", "run"), PREDICTIONS.format("same_lengths", "large_run")),
     "predictions of one history": (PREDICTIONS.format("some_histories", "run"), PREDICTIONS.format("one_history", "run")),

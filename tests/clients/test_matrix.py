@@ -135,7 +135,12 @@ CALLS = {
     ),
     "clv_model": (["bgnbd([{x: 2, t_x: 3, age: 9}, {x: 0, t_x: 0, age: 8}])", "NULL", "7", "17500"], {}),
     "clv_model_info": (["getvariable('clv')"], {"called_as": "'clv'"}),
-    "clv_forecast": (["getvariable('clv')", "1", "7", "30", "0", "30", "0.9"], {}),
+    "clv_piece": (["0", "pack_points([[2, 3, 9, 1], [0, 0, 8, 4]])", "pack_points([[2, 9.5]])", "{family: 'auto'}"], {}),
+    "clv_forecast_piece": (["0", "pack_points([[1, 7, 30, 0]])", "getvariable('clv')", "30", "0.9", "{threads: 1}"], {}),
+    "read_forecast": (
+        ["clv_forecast_piece(0, pack_points([[1, 7, 30, 0]]), getvariable('clv'), 30, 0.9, {threads: 1}).result", "0"],
+        {},
+    ),
     "compare_losses": ([DATASET, f"[{LOSSES}]", DATASET, f"[{LOSSES}]"], {"called_as": "'compare_models'"}),
     "compare_models": (["histories", "actions", MODEL, MODEL], SPLIT),
     "confusion": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
@@ -273,7 +278,7 @@ SAMPLED = {
     "activity": 3, "choose_k": 2, "class_report": 5, "clean_events": 3, "cleaning_report": 3, "clv": 15, "clv_report": 15, "cohorts": 3, "compare_groups": 6, "compare_models": 3,
     "confusion": 5, "conversion": 3, "evaluate": 5, "fit_clv": 15, "funnel": 3, "growth": 8, "orders": 2, "outliers": 4, "paths": 8, "promotion_effect": 4,
     "reliability": 5, "repeat_purchase": 2, "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "segment": 2, "sequences": 2, "sessions": 5, "train": 3,
-    "transitions": 6, "bought_together": 5, "lifecycle": 4, "clv_forecast": 3,
+    "transitions": 6, "bought_together": 5, "lifecycle": 4, "clv_forecast_piece": 3, "clv_piece": 3,
 }  # fmt: skip
 RELATIONS = ("shop", "histories", "runs")
 

@@ -1,7 +1,7 @@
 //! `clv_model(purchases, values, days_per_unit, as_of_day)`: what `bgnbd` and `gamma_gamma` gave as one value; `values`
 //! may be NULL.
 
-use crate::clv::{purchases_type, values_type};
+use crate::clv::{PURCHASES, VALUES};
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::{Chunk, Column};
@@ -19,7 +19,7 @@ impl Scalar for ClvModel {
 
     fn signatures() -> Vec<Signature> {
         vec![Signature {
-            parameters: vec![purchases_type(), values_type(), Type::Double, Type::Bigint],
+            parameters: vec![PURCHASES.struct_type(), VALUES.struct_type(), Type::Double, Type::Bigint],
             returns: Type::Blob,
         }]
     }

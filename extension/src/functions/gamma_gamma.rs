@@ -1,6 +1,6 @@
 //! `gamma_gamma(customers [, weights])`: the value of a purchase.
 
-use crate::clv::{values, values_type, values_value, weights};
+use crate::clv::{VALUES, values, weights};
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
@@ -16,15 +16,15 @@ impl Scalar for GammaGamma {
         let customer = Type::Struct(vec![("x", Type::Double), ("value", Type::Double)]);
         let of = |more: &[Type]| Signature {
             parameters: [&[Type::list(customer.clone())], more].concat(),
-            returns: values_type(),
+            returns: VALUES.struct_type(),
         };
         vec![of(&[]), of(&[Type::list(Type::Double)])]
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        output.write_rows(input, &values_type(), |row| {
+        output.write_rows(input, &VALUES.struct_type(), |row| {
             let known = values(input.column(0), weights(input, 1), row)?;
-            Ok(fit(&known).map_or(Value::Null, |fit| values_value(&fit)))
+            Ok(fit(&known).map_or(Value::Null, |fit| VALUES.value(&fit)))
         })
     }
 }

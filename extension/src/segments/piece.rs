@@ -96,7 +96,6 @@ pub fn go_on<W>(
 where
     W: FnOnce(Vec<f64>, usize) -> Answer + Send + 'static,
 {
-    let number = input.column(0).values::<i64>()[row];
     let (dimensions, packed) = unpack(input.column(1).bytes(row))?;
     let mut look = |progress: Progress, seconds| {
         let (parts, steps) = (progress.parts, progress.steps);
@@ -104,11 +103,28 @@ where
         let (done, all) = (parts.0 * n_steps + steps.0, parts.1.max(1) * n_steps);
         display.show(done as u64, all as u64, seconds, || message(progress));
     };
-    let (number, answer) = jobs::advance(number, &mut look, || {
+    advance(input, row, &mut look, || {
         // The argument is DuckDB's, and only for this call.
         let values: Vec<f64> = packed.iter().map(|&value| f64::from_le_bytes(value)).collect();
         move || work(values, dimensions)
-    })?;
+    })
+}
+
+/// Goes on with the job in the first argument, which `work` begins. `look` is as in [`jobs::advance`].
+///
+/// # Errors
+/// Those of the work, or the system has no thread left.
+pub fn advance<W>(
+    input: &Chunk,
+    row: usize,
+    look: &mut dyn FnMut(Progress, f64),
+    work: impl FnOnce() -> W,
+) -> Result<Value, Box<dyn Error>>
+where
+    W: FnOnce() -> Answer + Send + 'static,
+{
+    let number = input.column(0).values::<i64>()[row];
+    let (number, answer) = jobs::advance(number, look, work)?;
     let mut fields = PIECE.values(&(number, answer.is_some()));
     fields.push(answer.transpose()?.unwrap_or(Value::Null));
     Ok(Value::Struct(fields))
