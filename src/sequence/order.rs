@@ -14,6 +14,8 @@ use std::hash::Hasher;
 pub trait Event: Copy {
     /// What the data say about its place: events with equal ones are tied.
     type Place: Ord;
+    /// What the event is about besides its action: those that differ in it are tied as well.
+    type Thing: Ord;
 
     /// What it is ordered by.
     fn place(self) -> Self::Place;
@@ -23,6 +25,9 @@ pub trait Event: Copy {
 
     /// The number by which the action is known.
     fn action(self) -> usize;
+
+    /// What it is about.
+    fn thing(self) -> Self::Thing;
 }
 
 /// An event in 8 bytes: microseconds after the start, times 256, plus the action's number, at
@@ -32,6 +37,7 @@ pub struct Packed(pub i64);
 
 impl Event for Packed {
     type Place = i64;
+    type Thing = ();
 
     fn place(self) -> i64 {
         self.time_us()
@@ -44,6 +50,8 @@ impl Event for Packed {
     fn action(self) -> usize {
         (self.0 & 0xff) as usize
     }
+
+    fn thing(self) {}
 }
 
 /// What orders events of the same time; `None` comes last.
@@ -62,6 +70,7 @@ pub struct Wide {
 
 impl Event for Wide {
     type Place = (i64, bool, u64);
+    type Thing = ();
 
     fn place(self) -> Self::Place {
         (self.time_us, self.tie.is_none(), self.tie.unwrap_or(0))
@@ -74,13 +83,48 @@ impl Event for Wide {
     fn action(self) -> usize {
         self.action
     }
+
+    fn thing(self) {}
+}
+
+/// An event with what it is about: the ranks of its item and of its category, and where it stood before.
+#[derive(Clone, Copy)]
+pub struct Placed {
+    /// Time, tie-break and action.
+    pub event: Wide,
+    /// Which of two equal events is which does not matter, so equal things have equal ranks.
+    pub thing: [Tie; 2],
+    /// Number of the event before it was put in order.
+    pub index: usize,
+}
+
+impl Event for Placed {
+    type Place = (i64, bool, u64);
+    type Thing = [Tie; 2];
+
+    fn place(self) -> Self::Place {
+        self.event.place()
+    }
+
+    fn time_us(self) -> i64 {
+        self.event.time_us
+    }
+
+    fn action(self) -> usize {
+        self.event.action
+    }
+
+    fn thing(self) -> Self::Thing {
+        self.thing
+    }
 }
 
 /// The key of the hash that shuffles, another than that of a split by users: "ties" in ASCII.
 const KEY: u64 = 0x7469_6573;
 
 /// Sorts `events` by place and shuffles those that are tied. Gives the number of events whose
-/// place is a matter of that shuffle: those tied with one of another action.
+/// place is a matter of that shuffle: those tied with one of another action or about another thing. What the events are
+/// about makes no difference to the order of the actions.
 ///
 /// `start_us` is the start in microseconds since 1970; `name` gives an action's text.
 pub fn arrange<'a, E: Event>(events: &mut [E], start_us: i64, user: &[u8], name: impl Fn(usize) -> &'a [u8]) -> usize {
@@ -93,11 +137,14 @@ pub fn arrange<'a, E: Event>(events: &mut [E], start_us: i64, user: &[u8], name:
         nth_of_time = if last_time == Some(time) { nth_of_time + 1 } else { 0 };
         last_time = Some(time);
         let [first, rest @ ..] = &*tied else { continue };
-        let of_first = name(first.action());
-        if rest.iter().all(|event| name(event.action()) == of_first) {
+        let of_first = (name(first.action()), first.thing());
+        if rest
+            .iter()
+            .all(|event| (name(event.action()), event.thing()) == of_first)
+        {
             continue;
         }
-        tied.sort_unstable_by_key(|event| name(event.action()));
+        tied.sort_unstable_by_key(|event| (name(event.action()), event.thing()));
         let mut hasher = hasher;
         hasher.write(&start_us.wrapping_add(time).to_le_bytes());
         hasher.write(&nth_of_time.to_le_bytes());
@@ -216,6 +263,41 @@ mod tests {
             let names: Vec<&str> = renumbered.iter().map(|event| NAMES[4 - event.action]).collect();
             assert_eq!(names.join(" "), expected.0);
         }
+    }
+
+    #[test]
+    fn what_events_are_about_is_shuffled_with_them_and_leaves_the_actions_as_they_are() {
+        let events = [
+            (1, 4, 7),
+            (1, 4, 8),
+            (1, 1, 7),
+            (2, 4, 9),
+            (2, 4, 8),
+            (3, 4, 7),
+            (3, 4, 7),
+        ];
+        let mut counts = HashMap::new();
+        for user in 0..8000 {
+            let user = user.to_string();
+            let plain = events.map(|(time, action, _)| packed(time, action));
+            let mut placed: Vec<Placed> = (0..events.len())
+                .map(|index| Placed {
+                    event: wide(events[index].0, None, events[index].1 as usize),
+                    thing: [Some(events[index].2), None],
+                    index,
+                })
+                .collect();
+            Random::new(9).shuffle(&mut placed);
+            // Both of the time 3 are the same; of the time 2 only the items differ.
+            assert_eq!(arrange(&mut placed, 0, user.as_bytes(), name), 5);
+            let names: Vec<&str> = placed.iter().map(|event| NAMES[event.action()]).collect();
+            assert_eq!(names.join(" "), actions(plain.to_vec(), &user).0);
+            let order: Vec<usize> = placed[..5].iter().map(|event| event.index).collect();
+            *counts.entry(order).or_insert(0) += 1;
+        }
+        // Three of one time in 6 orders, two of the next in 2; five standard deviations of a binomial count.
+        assert_eq!(counts.len(), 12);
+        assert!(counts.values().all(|&n: &i32| n.abs_diff(667) < 124), "{counts:?}");
     }
 
     #[test]

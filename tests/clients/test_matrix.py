@@ -201,7 +201,7 @@ CALLS = {
     "normal_quantile": (["0.975"], {}),
     "order_events": (
         ["[512000002, NULL]", "['buy', 'pv']", "0"],
-        {"ties": "[2, 1]", "others": "[{'time': TIMESTAMP '2017-11-25', 'action': 'fav'}]", "user_id": "7"},
+        {"ties": "[2, 1]", "others": "[{'time': TIMESTAMP '2017-11-25', 'action': 'fav'}]", "user_id": "7", "items": "[4, 5]", "categories": "['a', NULL]"},
     ),
     "orders": (["shop", "user_id", "item_id", "ts"], {"amount": "price"}),
     "pack_histories": (["[{place: 0, tokens: '\\x00\\x01'::BLOB}]"], {"called_as": "'predictions'"}),
@@ -247,7 +247,7 @@ CALLS = {
     ),
     "segment_label": (["0.5", "1.2"], {"monetary_index": "2.0"}),
     "segment_profile": (["shop", "user_id", "item_id", "category_id"], {"monetary": "price"}),
-    "sequences": (["shop", "user_id", "action", "ts"], {"tie_break": "item_id", "time_zone": "NULL"}),
+    "sequences": (["shop", "user_id", "action", "ts"], {"tie_break": "item_id", "time_zone": "NULL", "item": "item_id", "category": "category_id"}),
     "sessions": (
         ["shop", "user_id", "ts"],
         {"gap": "INTERVAL 8 HOUR", "keep": "action", "action": "action", "purchase": "'buy'", "absent": "'error'"},

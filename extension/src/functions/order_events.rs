@@ -1,15 +1,16 @@
-//! `order_events(numbers, names, start, ties, others, user_id)`: a history as two lists in time order.
+//! `order_events(numbers, names, start, ties, others, user_id[, items, categories])`: a history as two lists in time order,
+//! and where in the lists that it was given each event stands.
 //!
 //! Runs over every event there is, so it fills the two lists in place.
 
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
 use crate::vector::{Chunk, Column, slots};
-use duckdb::core::{FlatVector, Inserter};
+use duckdb::core::{FlatVector, Inserter, ListVector};
 use duckdb::ffi::duckdb_string_t;
 use footfall::calendar;
 use footfall::error::Error as Failure;
-use footfall::sequence::order::{self, Event, Packed, Tie, Wide};
+use footfall::sequence::order::{self, Event, Packed, Placed, Tie, Wide};
 use std::error::Error;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -20,25 +21,33 @@ impl Scalar for OrderEvents {
     const NAME: &'static str = "order_events";
 
     fn signatures() -> Vec<Signature> {
-        vec![Signature {
-            parameters: vec![
-                Type::list(Type::Bigint),
-                Type::list(Type::Varchar),
-                Type::Bigint,
-                Type::Any,
-                Type::list(Type::Struct(vec![("time", Type::Timestamp), ("action", Type::Varchar)])),
-                Type::Varchar,
-            ],
-            returns: Type::Struct(vec![
-                ("actions", Type::list(Type::Varchar)),
-                ("times", Type::list(Type::Timestamp)),
-                ("ties", Type::Bigint),
-            ]),
-        }]
+        let parameters = vec![
+            Type::list(Type::Bigint),
+            Type::list(Type::Varchar),
+            Type::Bigint,
+            Type::Any,
+            Type::list(Type::Struct(vec![("time", Type::Timestamp), ("action", Type::Varchar)])),
+            Type::Varchar,
+        ];
+        let returns = vec![
+            ("actions", Type::list(Type::Varchar)),
+            ("times", Type::list(Type::Timestamp)),
+            ("ties", Type::Bigint),
+        ];
+        let things = Signature {
+            parameters: [&parameters[..], &[Type::Any, Type::Any]].concat(),
+            returns: Type::Struct([&returns[..], &[("places", Type::list(Type::Bigint))]].concat()),
+        };
+        let events = Signature {
+            parameters,
+            returns: Type::Struct(returns),
+        };
+        vec![events, things]
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         let [histories, names, starts, ties, others, users] = [0, 1, 2, 3, 4, 5].map(|index| input.column(index));
+        let things = (input.width() > 6).then(|| [("items", input.column(6)), ("categories", input.column(7))]);
         let elements = histories.child();
         let numbers = elements.values::<i64>();
         let is_other = |index| !elements.all_valid() && elements.is_null(index);
@@ -56,9 +65,11 @@ impl Scalar for OrderEvents {
         };
         // SAFETY: a BIGINT vector holds 64-bit numbers and has a slot for every row.
         let counts = unsafe { slots::<i64>(&mut n_tied, input.len()) };
-        let (mut packed, mut wide) = (Vec::new(), Vec::new());
+        let (mut packed, mut wide, mut placed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut places = Places::default();
         for (row, count) in counts.iter_mut().enumerate() {
             let offset = written.len;
+            places.begin();
             if input.any_null(row) {
                 vector.set_null(row);
                 actions.set_null(row);
@@ -66,10 +77,12 @@ impl Scalar for OrderEvents {
                 n_tied.set_null(row);
             } else {
                 let (start_us, user, history) = (starts.values::<i64>()[row], users.bytes(row), histories.list(row));
-                let ties = read_ties(ties, row, history.len())?;
+                let n_events = history.len();
+                let ties = read_ordinals("ties", ties, row, n_events)?;
                 let others = read_others(others, row)?;
+                let things = read_things(&things, row, n_events)?;
                 written.names.choose(row)?;
-                let n_tied = if ties.is_none() && others.is_empty() {
+                let n_tied = if ties.is_none() && others.is_empty() && things.is_none() {
                     packed.clear();
                     for index in history {
                         if is_other(index) {
@@ -96,7 +109,17 @@ impl Scalar for OrderEvents {
                     if rest.next().is_some() {
                         return Err(wrong_others(others.len()).into());
                     }
-                    written.write(&mut wide, start_us, user, &others)?
+                    match things {
+                        None => written.write(&mut wide, start_us, user, &others)?,
+                        Some(things) => {
+                            let events = wide.iter().zip(things).enumerate();
+                            placed.clear();
+                            placed.extend(events.map(|(index, (&event, thing))| Placed { event, thing, index }));
+                            let n_tied = written.write(&mut placed, start_us, user, &others)?;
+                            places.all.extend(placed.iter().map(|event| event.index as i64 + 1));
+                            n_tied
+                        }
+                    }
                 };
                 count.write(n_tied as i64);
             }
@@ -105,7 +128,40 @@ impl Scalar for OrderEvents {
         }
         actions.try_set_len(written.len)?;
         times.try_set_len(written.len)?;
+        if things.is_some() {
+            places.write(&mut vector.list_vector_child(3), input)?;
+        }
         Ok(())
+    }
+}
+
+/// Where the events of each history stood in the lists that were given, from 1; of histories without items nothing.
+#[derive(Default)]
+struct Places {
+    all: Vec<i64>,
+    begins: Vec<usize>,
+}
+
+impl Places {
+    fn begin(&mut self) {
+        self.begins.push(self.all.len());
+    }
+
+    fn write(mut self, vector: &mut ListVector, input: &Chunk) -> Result<(), Box<dyn Error>> {
+        self.begin();
+        for (row, entry) in self.begins.windows(2).enumerate() {
+            if input.any_null(row) {
+                vector.set_null(row);
+            }
+            vector.set_entry(row, entry[0], entry[1] - entry[0]);
+        }
+        let mut child = vector.child(self.all.len());
+        // SAFETY: the child of a BIGINT[] holds 64-bit numbers and has room for so many.
+        let slots = unsafe { slots::<i64>(&mut child, self.all.len()) };
+        for (slot, place) in slots.iter_mut().zip(self.all.iter()) {
+            slot.write(*place);
+        }
+        Ok(vector.try_set_len(self.all.len())?)
     }
 }
 
@@ -241,24 +297,49 @@ fn read_others<'a>(others: &Column<'a>, row: usize) -> Result<Vec<(i64, &'a str)
     entry.map(event).collect()
 }
 
-/// The ties of one history of `n_events` events; an empty list is none.
-fn read_ties(ties: &Column, row: usize, n_events: usize) -> Result<Option<Vec<Tie>>, Box<dyn Error>> {
+/// The items and categories of one history of `n_events` events by their ranks; nothing where both lists are empty.
+fn read_things(
+    things: &Option<[(&'static str, &Column); 2]>,
+    row: usize,
+    n_events: usize,
+) -> Result<Option<Vec<[Tie; 2]>>, Box<dyn Error>> {
+    let Some(things) = things else { return Ok(None) };
+    let [items, categories] = things.map(|(argument, column)| read_ordinals(argument, column, row, n_events));
+    let (items, categories) = (items?, categories?);
+    if items.is_none() && categories.is_none() {
+        return Ok(None);
+    }
+    let rank = |ranks: &Option<Vec<Tie>>, nth: usize| ranks.as_ref().and_then(|ranks| ranks[nth]);
+    Ok(Some(
+        (0..n_events)
+            .map(|nth| [rank(&items, nth), rank(&categories, nth)])
+            .collect(),
+    ))
+}
+
+/// What orders the `n_events` events of one history; an empty list is nothing.
+fn read_ordinals(
+    argument: &'static str,
+    lists: &Column,
+    row: usize,
+    n_events: usize,
+) -> Result<Option<Vec<Tie>>, Box<dyn Error>> {
     const ALLOWED: &str =
         "a list of whole or floating-point numbers, DATEs, TIMESTAMPs or texts, empty or as long as 'numbers'";
-    if !ties.is_list() {
-        return Err(Failure::argument("ties", "not a list", ALLOWED).into());
+    if !lists.is_list() {
+        return Err(Failure::argument(argument, "not a list", ALLOWED).into());
     }
-    let (values, entry) = (ties.child(), ties.list(row));
+    let (values, entry) = (lists.child(), lists.list(row));
     if entry.is_empty() {
         return Ok(None);
     }
     if entry.len() != n_events {
-        return Err(Failure::argument("ties", format!("a list of {}", entry.len()), ALLOWED).into());
+        return Err(Failure::argument(argument, format!("a list of {}", entry.len()), ALLOWED).into());
     }
     let ordinals = values
         .ordinals(entry.clone())
-        .ok_or_else(|| Failure::argument("ties", "a list of another type", ALLOWED))?;
+        .ok_or_else(|| Failure::argument(argument, "a list of another type", ALLOWED))?;
     let ordered = entry.zip(ordinals);
-    let ties = ordered.map(|(index, ordinal)| (!values.is_null(index)).then_some(ordinal));
-    Ok(Some(ties.collect()))
+    let ranks = ordered.map(|(index, ordinal)| (!values.is_null(index)).then_some(ordinal));
+    Ok(Some(ranks.collect()))
 }
