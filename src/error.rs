@@ -33,7 +33,11 @@ pub enum Error {
     /// A BLOB that is not what it is used as: foreign, truncated or changed.
     #[error(
         "argument '{argument}' is not a footfall {}: {reason}",
-        if *argument == "init" { "model" } else { argument }
+        match *argument {
+            "init" => "model",
+            "weights" => "network",
+            other => other,
+        }
     )]
     Damaged { argument: &'static str, reason: String },
     /// A BLOB written by a newer version.

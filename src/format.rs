@@ -22,6 +22,11 @@ pub(crate) struct File<'a> {
 }
 
 impl File<'_> {
+    /// The names of all tensors, in no order.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.header.tensors().into_keys()
+    }
+
     /// Whether there is a tensor of this name.
     pub fn holds(&self, name: &str) -> bool {
         self.header.info(name).is_some()
@@ -76,7 +81,11 @@ impl Format {
         Ok((serde_json::from_str(text).map_err(unreadable)?, file))
     }
 
-    fn file<'a>(&self, bytes: &'a [u8]) -> Result<File<'a>, Error> {
+    /// The file, whatever its metadata.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for what is no `.safetensors` file.
+    pub fn file<'a>(&self, bytes: &'a [u8]) -> Result<File<'a>, Error> {
         let n_header = bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
         if n_header.is_some_and(|n| n > MAX_HEADER && n < bytes.len() as u64) {
             return Err(self.damaged(format!("its header has more than {MAX_HEADER} bytes")));

@@ -31,6 +31,7 @@ pub mod metrics;
 pub mod baseline;
 pub mod network;
 pub mod model;
+pub mod exchange;
 pub mod device;
 pub mod evaluate;
 pub mod predict;

@@ -38,7 +38,7 @@ const GRADIENT: &str = "unfinished.gradient";
 /// The largest weight on either side of zero. Up to it a prediction is made of finite numbers whatever the history:
 /// the states of all cells are within ±1, so no sum has more than `MAX_WIDTH` products of two weights, and
 /// 16384 × 10³⁰ is a number of 32 bits. Weights of trained networks are below 100.
-const LARGEST_WEIGHT: f32 = 1e15;
+pub(crate) const LARGEST_WEIGHT: f32 = 1e15;
 
 /// Whether predictions with these weights are finite.
 pub(crate) fn are_sound(parameters: &[f32]) -> bool {

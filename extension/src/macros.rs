@@ -31,9 +31,11 @@ const FILES: &[(&str, &str)] = &[
     ("60_predictions.sql", include_str!("../../sql/60_predictions.sql")),
     ("61_evaluation.sql", include_str!("../../sql/61_evaluation.sql")),
     ("62_models.sql", include_str!("../../sql/62_models.sql")),
+    ("63_exchange.sql", include_str!("../../sql/63_exchange.sql")),
     ("70_visits.sql", include_str!("../../sql/70_visits.sql")),
     ("71_groups.sql", include_str!("../../sql/71_groups.sql")),
     ("72_value.sql", include_str!("../../sql/72_value.sql")),
+    ("74_drift.sql", include_str!("../../sql/74_drift.sql")),
     ("90_about.sql", include_str!("../../sql/90_about.sql")),
 ];
 

@@ -93,7 +93,7 @@ pub fn assign(input: &Chunk, mut found: impl FnMut(usize, usize, f64)) -> Result
 
 /// The models of a chunk. A model that is constant over the chunk is decoded
 /// once: its rows have equal (offset, length) pairs.
-struct Models<'a> {
+pub struct Models<'a> {
     model: &'a Column<'a>,
     rows: usize,
     centroids: Column<'a>,
@@ -103,7 +103,8 @@ struct Models<'a> {
 }
 
 impl<'a> Models<'a> {
-    fn new(model: &'a Column<'a>, rows: usize) -> Self {
+    /// Those of a column of that many rows.
+    pub fn new(model: &'a Column<'a>, rows: usize) -> Self {
         const PLACES: [usize; 3] = [
             MODEL.position("centroids"),
             MODEL.position("scale"),
@@ -137,7 +138,11 @@ impl<'a> Models<'a> {
         (row..self.rows).find(|&at| !same(at)).unwrap_or(self.rows)
     }
 
-    fn decode(&mut self, row: usize) -> Result<&Assigner, Failure> {
+    /// The model of a row.
+    ///
+    /// # Errors
+    /// Parts that are NULL or do not fit together.
+    pub fn decode(&mut self, row: usize) -> Result<&Assigner, Failure> {
         let damaged = |what: &str| Failure::Clustering(format!("its {what} is NULL or holds a NULL"));
         if self.centroids.is_null(row) || self.scale.is_null(row) || self.log.is_null(row) {
             return Err(damaged("centroids, scale or log"));

@@ -108,6 +108,27 @@ impl Assigner {
         self.clusters.len()
     }
 
+    /// Whether distances are taken between logarithms.
+    pub fn log(&self) -> bool {
+        self.log
+    }
+
+    /// The centroids as points are compared with them before [`Assigner::factors`], (k, dimensions), in lexicographic order:
+    /// of two that are equally near the first is taken.
+    pub fn places(&self) -> &[f64] {
+        &self.places
+    }
+
+    /// The cluster of each of the places, from 0.
+    pub fn clusters(&self) -> impl Iterator<Item = usize> {
+        self.clusters.iter().map(|&cluster| cluster as usize)
+    }
+
+    /// What each coordinate of a difference is multiplied by.
+    pub fn factors(&self) -> &[f64] {
+        &self.factors
+    }
+
     /// The cluster of one point, from 0, and its squared scaled distance.
     ///
     /// # Panics

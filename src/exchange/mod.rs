@@ -1,0 +1,5 @@
+//! Models on their way to and from other programs.
+
+mod protobuf;
+pub mod onnx;
+pub mod weights;
