@@ -225,7 +225,7 @@ mod tests {
         let ranges = model.architecture.ranges();
         // As given 0, 1, 2 for pv and 3, 4, 5 for buy.
         assert_eq!(model.parameters[ranges.embedding], [3.0, 4.0, 5.0, 0.0, 1.0, 2.0]);
-        let [weight, bias] = [ranges.head_weight, ranges.head_bias].map(|range| &model.parameters[range]);
+        let [weight, bias] = [&ranges.head_weight, &ranges.head_bias].map(|range| &model.parameters[range.clone()]);
         assert!(weight[0] == weight[1] + 1.0 && bias[0] == bias[1] + 1.0);
         let sorted = from_safetensors(&bytes, &actions(&["buy", "pv"])).unwrap();
         let recurrent = ranges.layers[0].weight_ih.start..ranges.head_weight.start;

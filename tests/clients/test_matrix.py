@@ -141,7 +141,6 @@ CALLS = {
         ["clv_forecast_piece(0, pack_points([[1, 7, 30, 0]]), getvariable('clv'), 30, 0.9, {threads: 1}).result", "0"],
         {},
     ),
-    "clv_forecast": (["getvariable('clv')", "1", "7", "30", "0", "30", "0.9"], {}),
     "drift": (["shop", "shop_one", "{'price': price, 'action': action}"], {"bins": "5"}),
     "to_onnx": ([MODEL], {}),
     "from_safetensors": (["'\\x00'::BLOB", "['pv', 'cart']"], {}),

@@ -45,6 +45,35 @@ class Recipes(unittest.TestCase):
         tested = {name.removeprefix("test_recipe_") for name in dir(self) if name.startswith("test_recipe_")}
         self.assertEqual(tested, {path.stem for path in RECIPES.glob("*.sql")})
 
+    def test_recipe_registry(self):
+        # A shop in which a cart is followed by a purchase, and later by nothing but looking.
+        shop = """
+            CREATE OR REPLACE TABLE histories AS
+            SELECT u AS user_id, flatten([['pv', 'cart', {after}] FOR i IN range(4 + u % 3)]) AS actions FROM range(200) users(u)
+        """
+        before, after = shop.format(after="'buy'"), shop.format(after="'pv'")
+        self.connection.execute(before)
+        drift, promotions = self.run_recipe("registry")
+        # With nobody from before there is nothing to compare.
+        self.assertEqual([row[1] for row in drift], [None] * 3)
+        self.assertEqual(promotions, [(1, 1, "the first", True)])
+        # Nothing has changed, and a model that is no better is kept but not used.
+        drift, promotions = self.run_recipe("registry")
+        self.assertEqual([row[:2] for row in drift], [("n_actions", 0.0), ("last_action", 0.0), ("n_kinds", 0.0)])
+        self.assertEqual(promotions, [(1, 1, "the first", False)])
+        self.connection.execute(after)
+        drift, promotions = self.run_recipe("registry")
+        self.assertEqual([row[0] for row in drift if row[1] > 100 * row[2]], ["last_action", "n_kinds"])
+        self.assertEqual([row[:2] for row in promotions], [(1, 1), (2, 3)])
+        self.assertRegex(promotions[1][2], r"^log loss 0\.\d{4} instead of \d\.\d{4}, better by \d\.\d{4} with a standard error of 0\.\d{4}$")
+        self.assertEqual(self.rows("SELECT count(*), any_value(n_kinds) FROM customers_then WHERE n_kinds = 2"), [(200, 2)])
+        self.connection.execute("INSERT INTO promotions SELECT max(step) + 1, 1, 'rolled back' FROM promotions")
+        self.assertEqual(self.rows("SELECT version FROM current_model"), [(1,)])
+
+    def test_recipe_live(self):
+        # What happens event by event: tests/clients/test_live.py.
+        self.assertEqual(self.run_recipe("live"), [[(0, None)]])
+
     def test_recipe_retailrocket(self):
         self.file("events.csv", """timestamp,visitorid,event,itemid,transactionid
 1433221332117,1,view,10,
