@@ -27,6 +27,7 @@ pub mod segment;
 pub mod value;
 
 pub mod sequence;
+pub mod propensity;
 pub mod metrics;
 pub mod baseline;
 pub mod network;

@@ -17,6 +17,7 @@ mod memory;
 mod models;
 mod pages;
 mod progress;
+mod propensity;
 mod runs;
 mod scalar;
 mod segments;

@@ -1,0 +1,586 @@
+-- Propensity: who does something within a horizon, from what was known at a moment.
+
+CREATE MACRO footfall.internal.propensity_plan(options, called_as := 'propensity_plan') AS system.main.propensity_plan(options, called_as);
+
+COMMENT ON MACRO footfall.internal.propensity_plan IS $$What a model of propensity is to be learned from, checked, as one value.
+
+Parameters:
+- options: STRUCT of `actions` (VARCHAR[]), `target` (the place of one, from 0), `windows` (DOUBLE[], days), `has_items`, `has_categories`, `has_amounts`,
+  `own` (list of {name, levels}), `horizon` ({months, days, microseconds}), `cutoffs` (BIGINT[]), `learned_until`, `test_cutoff`, `known_until`, `holdout`, `seed`, `n_users`.
+- called_as: the macro that an error names.
+
+Example:
+SELECT octet_length(propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
+    'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
+    'holdout': 0.2, 'seed': 42, 'n_users': 1}, 'train_propensity')) > 0 AS is_a_plan;$$;
+
+CREATE MACRO footfall.internal.propensity_features(plan) AS system.main.propensity_features(plan);
+
+COMMENT ON MACRO footfall.internal.propensity_features IS $$The names of the features of a plan, in their order.
+
+Parameters:
+- plan: BLOB, of `propensity_plan`, or the field `plan` of `propensity_model_info`.
+
+Example:
+SELECT propensity_features(propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
+    'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
+    'holdout': 0.2, 'seed': 42, 'n_users': 1}, 'train_propensity'))[:3] AS first_three;$$;
+
+CREATE MACRO footfall.internal.propensity_own(features, called_as := 'propensity_own') AS system.main.propensity_own(features, called_as);
+
+COMMENT ON MACRO footfall.internal.propensity_own IS $$Names and values of a user's own columns as text: a STRUCT of `names` and `texts`.
+
+Parameters:
+- features: a STRUCT or a list of numbers, booleans and text; a list has the names 'feature 1' and so on.
+- called_as: the macro that an error names.
+
+Example:
+SELECT propensity_own({'age': 31, 'country': 'NL'}, 'train_propensity').texts AS texts;$$;
+
+CREATE MACRO footfall.internal.propensity_rows(history, own, key, plan, cutoffs, ends, called_as := 'propensity_rows') AS
+system.main.propensity_rows(history, own, key, plan, cutoffs, ends, called_as);
+
+COMMENT ON MACRO footfall.internal.propensity_rows IS $$The features of a user at each cut-off that has an event before it, and whether the target happened until its end, as records.
+
+Parameters:
+- history: the events: a list of {at, action, item, category, amount}: microseconds since 1970, the place of the action in the plan from 0, what is equal for
+  equal items and for equal categories (UBIGINT), DOUBLE.
+- own: a list of {at, own}: the texts of `propensity_own` at a moment; an empty list where there are none.
+- key: VARCHAR, who it is, of `split_key`.
+- plan: BLOB, of `propensity_plan`.
+- cutoffs: BIGINT[], moments in order; what is before one is known.
+- ends: BIGINT[], where the horizon of each ends; an empty list where that is not known.
+- called_as: the macro that an error names.
+
+Example:
+WITH plans(plan) AS (SELECT propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
+    'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
+    'holdout': 0.2, 'seed': 42, 'n_users': 1}, 'train_propensity'))
+SELECT len(propensity_read(plan, propensity_rows([{'at': 5, 'action': 0, 'item': 1::UBIGINT, 'category': 1::UBIGINT, 'amount': 9.5}], [], 'Ada', plan, [6], [], 'train_propensity'))) AS n FROM plans;$$;
+
+CREATE MACRO footfall.internal.propensity_read(plan, "rows") AS system.main.propensity_read(plan, "rows");
+
+COMMENT ON MACRO footfall.internal.propensity_read IS $$Records as a list of what they hold: `cutoff`, its place from 0, `label`, `part` ('train', 'validation', 'test') and `features`.
+
+Parameters:
+- plan: BLOB, of `propensity_plan`.
+- rows: BLOB, of `propensity_rows`.
+
+Example:
+WITH plans(plan) AS (SELECT propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
+    'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
+    'holdout': 0.2, 'seed': 42, 'n_users': 1}, 'train_propensity'))
+SELECT propensity_read(plan, ''::BLOB) AS nobody FROM plans;$$;
+
+CREATE MACRO footfall.internal.propensity_pack("rows", called_as := 'propensity_pack') AS system.main.propensity_pack("rows", called_as);
+
+COMMENT ON MACRO footfall.internal.propensity_pack IS $$The records of all users as one value; the order makes no difference for what is learned.
+
+Parameters:
+- rows: BLOB[], each of `propensity_rows`; NULLs are left out.
+- called_as: the macro that an error names.
+
+Example:
+SELECT octet_length(propensity_pack([''::BLOB, NULL], 'train_propensity')) AS n_bytes;$$;
+
+CREATE MACRO footfall.internal.propensity_piece(job, "rows", plan, threads, called_as := 'propensity_piece') AS
+system.main.propensity_piece(job, "rows", plan, threads, called_as);
+
+COMMENT ON MACRO footfall.internal.propensity_piece IS $$Learns from packed records for about half a second: the step under `footfall.train_propensity`.
+
+A STRUCT: `job`, the number to go on with; `finished`; and `result`, NULL until then: a STRUCT of `model` (NULL where all labels are the same), `rows`,
+`positives`, `validation_rows`, `validation_loss` and `penalty`. A job that nobody asks for is gone after two seconds; one that the process does not
+know begins anew, with the same result.
+
+Parameters:
+- job: BIGINT, 0 to begin, or `job` of the call before.
+- rows: BLOB, of `propensity_pack`.
+- plan: BLOB, of `propensity_plan`.
+- threads: BIGINT, 1 to 1024; changes the time and not the result.
+- called_as: the macro that an error names.
+
+Example:
+WITH plans(plan) AS (SELECT propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
+    'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
+    'holdout': 0.2, 'seed': 42, 'n_users': 1}, 'train_propensity'))
+SELECT propensity_piece(0, ''::BLOB, plan, 1, 'train_propensity').result."rows" AS n_rows FROM plans;$$;
+
+CREATE MACRO footfall.internal.propensity_score(model, "rows", called_as := 'propensity_score') AS
+system.main.propensity_score(model, "rows", called_as);
+
+COMMENT ON MACRO footfall.internal.propensity_score IS $$The probabilities of a user at the first cut-off in some records: the scalar under `footfall.propensity`.
+
+A STRUCT: `model`, and the baselines `count`, `recency`, `own_history` and `base_rate`; `label`, NULL where it is not known. NULL without a record.
+
+Parameters:
+- model: BLOB, of `train_propensity`.
+- rows: BLOB, of `propensity_rows` with the plan of the model.
+- called_as: the macro that an error names.
+
+Example:
+WITH events AS (SELECT i % 50 AS u, CASE WHEN i % 3 = 0 THEN 'buy' ELSE 'pv' END AS a, TIMESTAMP '2017-11-25' + to_hours(CAST(i * i % 211 AS INTEGER)) AS t FROM range(400) n(i))
+SELECT propensity_score(model, ''::BLOB, 'propensity') AS nobody FROM footfall.train_propensity(events, u, a, t, horizon := INTERVAL 1 DAY);$$;
+
+CREATE MACRO footfall.internal.propensity_reasons(model, "rows", most) AS system.main.propensity_reasons(model, "rows", most);
+
+COMMENT ON MACRO footfall.internal.propensity_reasons IS $$What moves the score of a user at the first cut-off in some records, in words.
+
+Parameters:
+- model: BLOB, of `train_propensity`.
+- rows: BLOB, of `propensity_rows` with the plan of the model.
+- most: BIGINT, how many reasons.
+
+Example:
+WITH events AS (SELECT i % 50 AS u, CASE WHEN i % 3 = 0 THEN 'buy' ELSE 'pv' END AS a, TIMESTAMP '2017-11-25' + to_hours(CAST(i * i % 211 AS INTEGER)) AS t FROM range(400) n(i))
+SELECT propensity_reasons(model, ''::BLOB, 3) AS none_for_nobody FROM footfall.train_propensity(events, u, a, t, horizon := INTERVAL 1 DAY);$$;
+
+CREATE MACRO footfall.internal.propensity_model_info(model, called_as := 'propensity_model_info') AS
+system.main.propensity_model_info(model, called_as);
+
+COMMENT ON MACRO footfall.internal.propensity_model_info IS $$What a model of propensity holds.
+
+A STRUCT: `plan`, `target`, `actions`, the horizon as `months`, `days` and `microseconds`, the moments `cutoffs`, `learned_until`, `test_cutoff` and `known_until` in
+microseconds since 1970, `has_items`, `has_categories`, `has_amounts`, `n_own`, `holdout`, `seed`, `base_rate`; `features` with their `weights` when they are standardised,
+`raw_weights` when they are not, and `intercept` and `raw_intercept` for the one and the other.
+
+Parameters:
+- model: BLOB, of `train_propensity`.
+- called_as: the macro that an error names.
+
+Example:
+WITH events AS (SELECT i % 50 AS u, CASE WHEN i % 3 = 0 THEN 'buy' ELSE 'pv' END AS a, TIMESTAMP '2017-11-25' + to_hours(CAST(i * i % 211 AS INTEGER)) AS t FROM range(400) n(i))
+SELECT propensity_model_info(model, 'propensity').target AS target FROM footfall.train_propensity(events, u, a, t, horizon := INTERVAL 1 DAY);$$;
+
+CREATE MACRO footfall.internal.propensity_events(
+    function_name, tbl, user_id, action, ts, item, category, amount, features, time_zone, before
+) AS TABLE
+WITH ff_events AS NOT MATERIALIZED (
+    SELECT
+        footfall.internal.usable_key(function_name, 'user_id', user_id) AS event_user,
+        footfall.internal.action_name(footfall.internal.column_value(function_name, 'action', action, typeof(ff_row))) AS event_action,
+        footfall.internal.local_time(function_name, 'ts', ts, time_zone := time_zone, default_zone := 'UTC') AS event_time,
+        typeof(ts) = 'DATE' AS is_day,
+        footfall.internal.usable_group(function_name, 'item', item) AS event_item,
+        footfall.internal.usable_group(function_name, 'category', category) AS event_category,
+        footfall.internal.number(function_name, 'amount', amount) AS money,
+        typeof(item) <> typeof(NULL) AS has_items,
+        typeof(category) <> typeof(NULL) AS has_categories,
+        typeof(amount) <> typeof(NULL) AS has_amounts,
+        CASE WHEN typeof(features) <> typeof(NULL) THEN system.main.propensity_own(features, function_name) END AS own
+    FROM query_table(tbl) AS ff_row
+)
+SELECT
+    event_user,
+    event_action,
+    event_time,
+    is_day,
+    CASE WHEN event_item IS NOT NULL THEN hash(event_item) END AS item_mark,
+    CASE WHEN event_category IS NOT NULL THEN hash(event_category) END AS category_mark,
+    CASE WHEN isfinite(money) IS NOT false
+        THEN money
+        ELSE error(concat('footfall.', function_name, ': argument ''amount'' holds ', money, '; allowed: finite numbers and NULL'))
+    END AS money,
+    has_items,
+    has_categories,
+    has_amounts,
+    own
+FROM ff_events
+WHERE event_user IS NOT NULL AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
+    AND (before IS NULL OR event_time < before);
+
+COMMENT ON MACRO TABLE footfall.internal.propensity_events IS $$The events as the macros of propensity read them, those of nobody and without a time left out.
+
+One row per event: `event_user`, `event_action`, `event_time`, `is_day` (whether times are days), `item_mark`, `category_mark` (equal for equal ones), `money`,
+`has_items`, `has_categories` and `has_amounts` (whether they were given), and `own`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, action, ts, item, category, amount, features, time_zone: as in `train_propensity`.
+- before: TIMESTAMP, the events from which on are left out; NULL keeps all.
+
+Example:
+WITH events(u, a, t) AS (VALUES (1, 'pv', TIMESTAMP '2017-11-25 10:00:00'), (1, 'buy', TIMESTAMP '2017-11-25 11:00:00'))
+SELECT event_user, event_action, event_time FROM footfall.internal.propensity_events('propensity', events, u, a, t, NULL, NULL, NULL, NULL, NULL, NULL);$$;
+
+CREATE MACRO footfall.internal.propensity_horizon(function_name, given) AS
+CASE WHEN footfall.internal.check_option(
+    footfall.internal.duration(function_name, 'horizon', given) BETWEEN INTERVAL 1 HOUR AND INTERVAL 10 YEAR,
+    function_name, 'horizon', given, 'an INTERVAL from 1 hour to 10 years'
+) THEN footfall.internal.duration(function_name, 'horizon', given) END;
+
+COMMENT ON MACRO footfall.internal.propensity_horizon IS $$How far ahead is looked, or the error for what is no such length.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- given: an INTERVAL.
+
+Example:
+SELECT footfall.internal.propensity_horizon('train_propensity', INTERVAL 3 DAYS) AS horizon;$$;
+
+CREATE MACRO footfall.internal.propensity_extent(function_name, events, as_of) AS TABLE
+WITH ff_events AS NOT MATERIALIZED (
+    SELECT event_time, is_day FROM query_table(events)
+),
+ff_ends AS (
+    SELECT
+        min(event_time) AS first_time,
+        max(event_time) AS last_time,
+        bool_or(is_day) AS are_days,
+        footfall.internal.moment_option(function_name, 'as_of', as_of) AS asked
+    FROM ff_events
+)
+SELECT
+    first_time,
+    last_time,
+    CASE
+        WHEN last_time IS NULL THEN NULL
+        WHEN asked IS NULL THEN CASE WHEN are_days
+            THEN last_time + INTERVAL 1 DAY
+            ELSE date_trunc('minute', last_time) + INTERVAL 1 MINUTE
+        END
+        WHEN asked < CAST(last_time AS DATE) + INTERVAL 1 DAY OR asked = CAST(last_time AS DATE) + INTERVAL 1 DAY THEN asked
+        ELSE CAST(error(concat(
+            'footfall.', function_name, ': argument ''as_of'' is ', asked, ', and the last event is of ', last_time,
+            ': what came after it is not known, which is not the same as nothing; allowed: until ', CAST(last_time AS DATE) + INTERVAL 1 DAY
+        )) AS TIMESTAMP)
+    END AS known_until
+FROM ff_ends;
+
+COMMENT ON MACRO TABLE footfall.internal.propensity_extent IS $$From when until when the events are known: one row of `first_time`, `last_time` and `known_until`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- events: the rows of `propensity_events`.
+- as_of: DATE or TIMESTAMP; NULL is the full minute after the last event, or the day after where times are days.
+
+Example:
+WITH seen(event_time, is_day) AS (VALUES (TIMESTAMP '2017-11-25 10:00:20', false))
+SELECT known_until FROM footfall.internal.propensity_extent('propensity', seen, NULL);$$;
+
+CREATE MACRO footfall.internal.propensity_moments(function_name, argument_name, given) AS
+CASE
+    WHEN typeof(given) = typeof(NULL) THEN NULL
+    WHEN typeof(given) LIKE '%[%]' AND typeof(given) NOT LIKE '%ZONE%' AND len(TRY_CAST(given AS VARCHAR[])) BETWEEN 1 AND 100
+        AND NOT list_contains([coalesce(isfinite(TRY_CAST(one AS TIMESTAMP)), false) FOR one IN TRY_CAST(given AS VARCHAR[])], false)
+    THEN list_sort(list_distinct([TRY_CAST(one AS TIMESTAMP) FOR one IN TRY_CAST(given AS VARCHAR[])]), 'ASC', 'NULLS LAST')
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''', argument_name, ''' is ', coalesce(footfall.internal.shown(given), 'NULL'),
+        '; allowed: a list of 1 to 100 moments such as [TIMESTAMP ''2017-11-28'', TIMESTAMP ''2017-11-29'']'
+    ))
+END;
+
+COMMENT ON MACRO footfall.internal.propensity_moments IS $$A list of moments in order, or the error for what is none; NULL stays NULL.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the argument's name, for the message.
+- given: a list of DATEs or TIMESTAMPs.
+
+Example:
+SELECT footfall.internal.propensity_moments('train_propensity', 'cutoffs', [DATE '2017-11-28', DATE '2017-11-27']) AS moments;$$;
+
+CREATE MACRO footfall.internal.propensity_cutoffs(function_name, extent, cutoffs, test_cutoff, horizon) AS TABLE
+WITH ff_extent AS MATERIALIZED (
+    SELECT
+        first_time,
+        last_time,
+        known_until,
+        footfall.internal.propensity_horizon(function_name, horizon) AS ahead,
+        footfall.internal.propensity_moments(function_name, 'cutoffs', cutoffs) AS given,
+        footfall.internal.moment_option(function_name, 'test_cutoff', test_cutoff) AS given_test
+    FROM query_table(extent)
+    WHERE first_time IS NOT NULL
+),
+ff_test AS MATERIALIZED (
+    SELECT
+        *,
+        CASE
+            WHEN given_test IS NULL THEN known_until - ahead
+            WHEN given_test + ahead <= known_until THEN given_test
+            ELSE CAST(error(concat(
+                'footfall.', function_name, ': argument ''test_cutoff'' is ', given_test, ', whose horizon of ', ahead, ' reaches to ', given_test + ahead,
+                ', beyond what is known: the events end at ', last_time, ' and are known until ', known_until, '; allowed: until ', known_until - ahead
+            )) AS TIMESTAMP)
+        END AS test_moment
+    FROM ff_extent
+),
+ff_room AS NOT MATERIALIZED (
+    SELECT
+        *,
+        test_moment - ahead AS newest,
+        -- Four cut-offs, the first of which has at least half of what the last has before it.
+        (CAST(epoch_us(newest) AS HUGEINT) - epoch_us(first_time)) // 6 AS room_us,
+        epoch_us(test_moment) - epoch_us(newest) AS ahead_us
+    FROM ff_test
+),
+ff_chosen AS (
+    SELECT
+        *,
+        CASE
+            WHEN given IS NOT NULL THEN given
+            WHEN room_us >= ahead_us THEN [newest - ahead * step FOR step IN [3, 2, 1, 0]]
+            WHEN room_us >= 3600000000 THEN [newest - to_hours(step * CAST(room_us // 3600000000 AS INTEGER)) FOR step IN [3, 2, 1, 0]]
+            ELSE [newest]
+        END AS moments
+    FROM ff_room
+)
+SELECT
+    first_time,
+    last_time,
+    known_until,
+    ahead,
+    test_moment,
+    moments,
+    [one + ahead FOR one IN moments] AS ends,
+    moments[-1] + ahead AS learned_until
+FROM ff_chosen
+WHERE CASE
+    WHEN moments[1] > first_time AND moments[-1] + ahead <= test_moment THEN true
+    WHEN given IS NULL THEN CAST(error(concat(
+        'footfall.', function_name, ': argument ''horizon'' is ', ahead, ', and the events go from ', first_time, ' to ', last_time,
+        '; allowed: a shorter one: some events, then a horizon to learn from, then one to test on until ', known_until
+    )) AS BOOLEAN)
+    WHEN moments[1] <= first_time THEN CAST(error(concat(
+        'footfall.', function_name, ': argument ''cutoffs'' holds ', moments[1], ', before which there is no event; allowed: after ', first_time
+    )) AS BOOLEAN)
+    ELSE CAST(error(concat(
+        'footfall.', function_name, ': argument ''cutoffs'' holds ', moments[-1], ', whose horizon of ', ahead, ' reaches to ', moments[-1] + ahead,
+        ', beyond the cut-off of the test, ', test_moment, '; allowed: until ', newest
+    )) AS BOOLEAN)
+END;
+
+COMMENT ON MACRO TABLE footfall.internal.propensity_cutoffs IS $$The cut-offs that are learned from and the later one of the test.
+
+One row, none without events: `first_time`, `last_time`, `known_until`, `ahead` (the horizon), `test_moment`, `moments` (TIMESTAMP[] in order), `ends` (where
+their horizons end) and `learned_until` (where the last of these ends).
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- extent: the row of `propensity_extent`.
+- cutoffs, test_cutoff, horizon: as in `train_propensity`.
+
+Example:
+WITH extent(first_time, last_time, known_until) AS (VALUES (TIMESTAMP '2017-11-25', TIMESTAMP '2017-12-03 23:59:00', TIMESTAMP '2017-12-04'))
+SELECT moments, test_moment FROM footfall.internal.propensity_cutoffs('train_propensity', extent, NULL, NULL, INTERVAL 3 DAYS);$$;
+
+CREATE MACRO footfall.internal.propensity_windows(function_name, given) AS
+[
+    CASE WHEN footfall.internal.check_option(
+        len(days) BETWEEN 1 AND 8 AND days[1] >= 0.01 AND days[-1] <= 36525 AND len(list_filter(days, lambda day: day IS NULL OR isnan(day))) = 0,
+        function_name, 'windows', given, 'a list of 1 to 8 numbers of days from 0.01 to 36525, such as [1, 7, 30]'
+    ) THEN days END
+    FOR days IN [list_sort(list_distinct(footfall.internal.number_list(function_name, 'windows', given)), 'ASC', 'NULLS LAST')]
+][1];
+
+COMMENT ON MACRO footfall.internal.propensity_windows IS $$The windows of counts in order, or the error for what are none.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- given: a list of numbers of days.
+
+Example:
+SELECT footfall.internal.propensity_windows('train_propensity', [7, 1]) AS days;$$;
+
+CREATE MACRO footfall.internal.propensity_histories(function_name, events, actions_known) AS TABLE
+WITH ff_actions AS MATERIALIZED (
+    SELECT unnest(actions_known) AS known_action, CAST(unnest(range(len(actions_known))) AS BIGINT) AS action_place
+),
+ff_placed AS NOT MATERIALIZED (
+    SELECT
+        event_user,
+        own,
+        {'at': epoch_us(event_time), 'action': action_place, 'item': item_mark, 'category': category_mark, 'amount': money} AS event
+    FROM (FROM query_table(events)) AS ff_events
+    LEFT JOIN ff_actions ON known_action = event_action
+)
+SELECT
+    event_user,
+    footfall.internal.split_key(function_name, event_user) AS user_key,
+    list(event) AS history,
+    coalesce(
+        list({'at': event['at'], 'own': own['texts']}) FILTER (own IS NOT NULL),
+        CAST([] AS STRUCT("at" BIGINT, own VARCHAR[])[])
+    ) AS own_history
+FROM ff_placed
+GROUP BY event_user;
+
+COMMENT ON MACRO TABLE footfall.internal.propensity_histories IS $$The events of each user as `propensity_rows` takes them: `event_user`, `user_key`, `history` and `own_history`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- events: the rows of `propensity_events`.
+- actions_known: VARCHAR[], the actions of the plan.
+
+Example:
+WITH seen AS (SELECT 1 AS event_user, 'pv' AS event_action, TIMESTAMP '2017-11-25' AS event_time, 1::UBIGINT AS item_mark, 1::UBIGINT AS category_mark,
+    9.5::DOUBLE AS money, CAST(NULL AS STRUCT(names VARCHAR[], texts VARCHAR[])) AS own)
+SELECT user_key, len(history) AS n FROM footfall.internal.propensity_histories('propensity', seen, ['buy', 'pv']);$$;
+
+CREATE MACRO footfall.main.train_propensity(
+    tbl, user_id, action, ts, target := 'buy', horizon := INTERVAL '7 days', item := NULL, category := NULL, amount := NULL, features := NULL,
+    cutoffs := NULL, test_cutoff := NULL, as_of := NULL, windows := [1, 7, 30], holdout := 0.2, seed := 42, time_zone := NULL
+) AS TABLE
+WITH RECURSIVE
+ff_seen AS MATERIALIZED (
+    FROM footfall.internal.propensity_events(
+        'train_propensity', tbl, user_id, action, ts, item, category, amount, features, time_zone,
+        footfall.internal.moment_option('train_propensity', 'as_of', as_of)
+    )
+),
+ff_extent AS MATERIALIZED (
+    FROM footfall.internal.propensity_extent('train_propensity', ff_seen, as_of)
+),
+ff_cutoffs AS MATERIALIZED (
+    FROM footfall.internal.propensity_cutoffs('train_propensity', ff_extent, cutoffs, test_cutoff, horizon)
+),
+ff_counts AS MATERIALIZED (
+    SELECT event_action, count(*) AS n_events FROM ff_seen WHERE event_action IS NOT NULL GROUP BY event_action
+),
+-- The target, and of the others the most frequent.
+ff_actions AS MATERIALIZED (
+    SELECT list(footfall.internal.unmarked(event_action) ORDER BY event_action ASC NULLS LAST) AS names
+    FROM (
+        FROM ff_counts
+        ORDER BY event_action = footfall.internal.action_name(target) DESC NULLS LAST, n_events DESC NULLS LAST, event_action ASC NULLS LAST
+        LIMIT 12
+    )
+),
+ff_given AS MATERIALIZED (
+    SELECT
+        any_value(own['names']) AS own_names,
+        bool_or(has_items) AS with_items,
+        bool_or(has_categories) AS with_categories,
+        bool_or(has_amounts) AS with_amounts
+    FROM ff_seen
+),
+ff_own_values AS NOT MATERIALIZED (
+    SELECT unnest(own['texts']) AS one_text, unnest(range(1, len(own['texts']) + 1)) AS own_place
+    FROM ff_seen
+    WHERE own IS NOT NULL AND event_time < (SELECT learned_until FROM ff_cutoffs)
+),
+ff_levels AS MATERIALIZED (
+    SELECT
+        own_place,
+        footfall.internal.action_name(one_text) AS one_level,
+        one_text IN ('true', 'false') OR TRY_CAST(one_text AS DOUBLE) IS NOT NULL AS is_number,
+        row_number() OVER (PARTITION BY own_place ORDER BY count(*) DESC NULLS LAST, footfall.internal.action_name(one_text) ASC NULLS LAST) AS level_place
+    FROM ff_own_values
+    WHERE trim(one_text) <> ''
+    GROUP BY own_place, footfall.internal.action_name(one_text), one_text
+),
+ff_columns AS MATERIALIZED (
+    SELECT list({
+        'name': own_names[own_place],
+        'levels': CASE WHEN NOT coalesce(all_numbers, true) THEN list_sort(frequent, 'ASC', 'NULLS LAST') END
+    } ORDER BY own_place ASC NULLS LAST) AS own_columns
+    FROM (SELECT own_names, unnest(range(1, len(own_names) + 1)) AS own_place FROM ff_given) AS ff_names
+    LEFT JOIN (
+        SELECT
+            own_place AS level_of,
+            bool_and(is_number) AS all_numbers,
+            list(footfall.internal.unmarked(one_level) ORDER BY level_place ASC NULLS LAST) FILTER (level_place <= 20) AS frequent
+        FROM ff_levels
+        GROUP BY own_place
+    ) AS ff_kinds ON level_of = own_place
+),
+ff_users AS MATERIALIZED (
+    SELECT count(*) AS n_users FROM (SELECT DISTINCT event_user FROM ff_seen)
+),
+ff_planned AS MATERIALIZED (
+    SELECT
+        ff_cutoffs.*,
+        names,
+        n_users,
+        [epoch_us(one) FOR one IN moments] AS moments_us,
+        [epoch_us(one) FOR one IN ends] AS ends_us,
+        system.main.propensity_plan(
+            {
+                'actions': names,
+                'target': list_position(names, CAST(target AS VARCHAR)) - 1,
+                'windows': footfall.internal.propensity_windows('train_propensity', windows),
+                'has_items': with_items,
+                'has_categories': with_categories,
+                'has_amounts': with_amounts,
+                'own': coalesce(own_columns, []),
+                'horizon': {'months': datepart('year', ahead) * 12 + datepart('month', ahead), 'days': datepart('day', ahead), 'microseconds': epoch_us(ahead - to_months(CAST(datepart('year', ahead) * 12 + datepart('month', ahead) AS INTEGER)) - to_days(CAST(datepart('day', ahead) AS INTEGER)))},
+                'cutoffs': moments_us,
+                'learned_until': epoch_us(learned_until),
+                'test_cutoff': epoch_us(test_moment),
+                'known_until': epoch_us(known_until),
+                'holdout': CASE WHEN footfall.internal.check_option(
+                    TRY_CAST(CAST(holdout AS VARCHAR) AS DOUBLE) BETWEEN 0.05 AND 0.4, 'train_propensity', 'holdout', holdout, 'a share from 0.05 to 0.4'
+                ) THEN TRY_CAST(CAST(holdout AS VARCHAR) AS DOUBLE) END,
+                'seed': CASE WHEN footfall.internal.check_option(
+                    footfall.internal.whole_number(seed, 0, 9000000000000000), 'train_propensity', 'seed', seed, 'a whole number from 0 to 9000000000000000'
+                ) THEN CAST(CAST(seed AS VARCHAR) AS BIGINT) END,
+                'n_users': n_users
+            },
+            'train_propensity'
+        ) AS plan_bytes
+    FROM ff_cutoffs
+    CROSS JOIN ff_actions
+    CROSS JOIN ff_columns
+    CROSS JOIN ff_given
+    CROSS JOIN ff_users
+    WHERE CASE WHEN list_contains(names, CAST(target AS VARCHAR))
+        THEN true
+        ELSE CAST(error(concat(
+            'footfall.train_propensity: argument ''target'' is ', coalesce(footfall.internal.shown(target), 'NULL'), ', which does not occur; actions here: ',
+            array_to_string([replace(left(one, 60), chr(10), '\n') FOR one IN names], ', ')
+        )) AS BOOLEAN)
+    END
+),
+-- What comes after the last horizon that is learned from is not looked at.
+ff_known AS NOT MATERIALIZED (
+    FROM ff_seen WHERE event_time < (SELECT learned_until FROM ff_cutoffs)
+),
+ff_histories AS NOT MATERIALIZED (
+    FROM footfall.internal.propensity_histories('train_propensity', ff_known, (SELECT names FROM ff_planned))
+),
+ff_packed AS MATERIALIZED (
+    SELECT system.main.propensity_pack(list(system.main.propensity_rows(
+        history, own_history, user_key, plan_bytes, moments_us, ends_us, 'train_propensity'
+    )), 'train_propensity') AS packed
+    FROM ff_histories
+    CROSS JOIN ff_planned
+),
+-- A row per half a second of work: between two of them DuckDB looks for an interruption. Each is wrapped in a list
+-- for the reason that `train` gives.
+ff_run(ff_step, ff_pieces) AS (
+    SELECT 0, [system.main.propensity_piece(0, packed, plan_bytes, current_setting('threads'), 'train_propensity')]
+    FROM ff_packed
+    CROSS JOIN ff_planned
+    UNION ALL
+    SELECT ff_step + 1, [system.main.propensity_piece(ff_pieces[1]['job'], packed, plan_bytes, current_setting('threads'), 'train_propensity')]
+    FROM ff_run
+    CROSS JOIN ff_packed
+    CROSS JOIN ff_planned
+    WHERE NOT ff_pieces[1]['finished']
+),
+ff_learned AS MATERIALIZED (
+    SELECT any_value(ff_pieces[1]['result']) AS learned FROM ff_run WHERE ff_pieces[1]['finished']
+)
+SELECT
+    CASE WHEN learned['model'] IS NOT NULL
+        THEN learned['model']
+        ELSE CAST(error(concat(
+            'footfall.train_propensity: argument ''target'' is ', footfall.internal.shown(target), ', which ',
+            CASE WHEN learned['positives'] = 0 THEN 'nobody' ELSE 'everybody' END, ' did within ', ahead, ' of the cut-offs from ', moments[1], ' to ', moments[-1],
+            ' (', learned['rows'], ' users at cut-offs); allowed: one that some do and some do not, or another horizon'
+        )) AS BLOB)
+    END AS model,
+    CAST(target AS VARCHAR) AS target,
+    ahead AS horizon,
+    moments AS cutoffs,
+    test_moment AS test_cutoff,
+    known_until,
+    n_users AS users,
+    learned['rows'] AS "rows",
+    learned['positives'] AS positives,
+    learned['positives'] / learned['rows'] AS base_rate,
+    learned['validation_rows'] AS validation_rows,
+    learned['validation_loss'] AS validation_loss,
+    learned['penalty'] AS penalty,
+    system.main.propensity_features(plan_bytes) AS features
+FROM ff_planned
+CROSS JOIN ff_learned;
