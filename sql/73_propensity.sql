@@ -584,3 +584,372 @@ SELECT
     system.main.propensity_features(plan_bytes) AS features
 FROM ff_planned
 CROSS JOIN ff_learned;
+
+CREATE MACRO footfall.internal.propensity_given(function_name, given) AS
+CASE WHEN typeof(given) = 'BLOB' AND given IS NOT NULL
+    THEN TRY_CAST(given AS BLOB)
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''model'' is ', CASE WHEN given IS NULL THEN 'NULL' ELSE 'of type ' || left(typeof(given), 200) END,
+        '; allowed: one of footfall.train_propensity, such as (SELECT model FROM the_table_of_train_propensity); there is none where there are no events'
+    ))
+END;
+
+COMMENT ON MACRO footfall.internal.propensity_given IS $$A model of `train_propensity`, or the error for what is none.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- given: a BLOB.
+
+Example:
+SELECT footfall.internal.propensity_given('propensity', 'some bytes'::BLOB) AS model;$$;
+
+CREATE MACRO footfall.internal.check_propensity_columns(function_name, info, with_items, with_categories, with_amounts, n_own) AS
+CASE
+    WHEN with_items IS NULL THEN true
+    WHEN info['has_items'] = with_items AND info['has_categories'] = with_categories AND info['has_amounts'] = with_amounts
+        AND info['n_own'] = coalesce(n_own, 0)
+    THEN true
+    ELSE CAST(error(concat(
+        'footfall.', function_name, ': the model was learned with ',
+        CASE WHEN info['has_items'] THEN 'item, ' ELSE 'no item, ' END,
+        CASE WHEN info['has_categories'] THEN 'category, ' ELSE 'no category, ' END,
+        CASE WHEN info['has_amounts'] THEN 'amount' ELSE 'no amount' END,
+        ' and ', info['n_own'], ' columns in features; allowed: the same here'
+    )) AS BOOLEAN)
+END;
+
+COMMENT ON MACRO footfall.internal.check_propensity_columns IS $$True, or the error where events have other columns than those that a model was learned from.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- info: STRUCT, of `propensity_model_info`.
+- with_items, with_categories, with_amounts: BOOLEAN, whether they are given here; NULL where there are no events.
+- n_own: BIGINT, how many columns of the user's own are given here.
+
+Example:
+SELECT footfall.internal.check_propensity_columns('propensity', {'has_items': true, 'has_categories': false, 'has_amounts': false, 'n_own': 0}, true, false, false, NULL) AS is_right;$$;
+
+CREATE MACRO footfall.internal.propensity_scored(
+    function_name, tbl, user_id, action, ts, model, item, category, amount, features, time_zone, as_of, at_moment, with_label
+) AS TABLE
+WITH ff_model AS MATERIALIZED (
+    SELECT trained, system.main.propensity_model_info(trained, function_name) AS info
+    FROM (SELECT footfall.internal.propensity_given(function_name, model) AS trained) AS ff_given_model
+),
+ff_seen AS MATERIALIZED (
+    FROM footfall.internal.propensity_events(
+        function_name, tbl, user_id, action, ts, item, category, amount, features, time_zone, footfall.internal.moment_option(function_name, 'as_of', as_of)
+    )
+),
+ff_extent AS MATERIALIZED (
+    FROM footfall.internal.propensity_extent(function_name, ff_seen, as_of)
+),
+ff_given AS MATERIALIZED (
+    SELECT
+        any_value(own['names']) AS own_names,
+        bool_or(has_items) AS with_items,
+        bool_or(has_categories) AS with_categories,
+        bool_or(has_amounts) AS with_amounts
+    FROM ff_seen
+),
+-- Where the label is asked for, the moment is a cut-off; else everything that is known comes before it.
+ff_moment AS MATERIALIZED (
+    SELECT
+        trained,
+        info,
+        last_time,
+        known_until,
+        to_months(CAST(info['months'] AS INTEGER)) + to_days(CAST(info['days'] AS INTEGER)) + to_microseconds(info['microseconds']) AS ahead,
+        CASE WHEN with_label
+            THEN coalesce(footfall.internal.moment_option(function_name, 'cutoff', at_moment), make_timestamp(info['test_cutoff']))
+            ELSE known_until
+        END AS cut
+    FROM ff_model
+    CROSS JOIN ff_extent
+    CROSS JOIN ff_given
+    WHERE footfall.internal.check_propensity_columns(function_name, info, with_items, with_categories, with_amounts, len(own_names))
+),
+ff_checked AS MATERIALIZED (
+    SELECT *
+    FROM ff_moment
+    WHERE CASE
+        WHEN NOT with_label OR last_time IS NULL THEN true
+        WHEN epoch_us(cut) < info['learned_until'] THEN CAST(error(concat(
+            'footfall.', function_name, ': argument ''cutoff'' is ', cut, ', and the model learned from what happened until ', make_timestamp(info['learned_until']),
+            '; allowed: from then on'
+        )) AS BOOLEAN)
+        WHEN cut + ahead > known_until THEN CAST(error(concat(
+            'footfall.', function_name, ': argument ''cutoff'' is ', cut, ', whose horizon of ', ahead, ' reaches to ', cut + ahead,
+            ', beyond what is known: the events end at ', last_time, ' and are known until ', known_until, '; allowed: until ', known_until - ahead
+        )) AS BOOLEAN)
+        ELSE true
+    END
+),
+ff_histories AS NOT MATERIALIZED (
+    FROM footfall.internal.propensity_histories(function_name, ff_seen, (SELECT info['actions'] FROM ff_checked))
+),
+ff_known AS NOT MATERIALIZED (
+    SELECT
+        event_user,
+        user_key,
+        cut,
+        ahead,
+        trained,
+        info,
+        CASE WHEN with_label THEN len(list_filter(history, lambda one: one['action'] = list_position(info['actions'], info['target']) - 1
+            AND one['at'] >= epoch_us(cut) AND one['at'] < epoch_us(cut + ahead))) > 0 END AS has_happened,
+        system.main.propensity_rows(
+            history, own_history, user_key, info['plan'], [epoch_us(cut)], CASE WHEN with_label THEN [epoch_us(cut + ahead)] ELSE CAST([] AS BIGINT[]) END, function_name
+        ) AS records
+    FROM ff_histories
+    CROSS JOIN ff_checked
+)
+SELECT
+    event_user,
+    user_key,
+    cut,
+    cut + ahead AS cut_end,
+    has_happened,
+    trained,
+    records,
+    info['holdout'] AS test_share,
+    info['seed'] AS split_seed,
+    system.main.propensity_score(trained, records, function_name) AS scores
+FROM ff_known;
+
+COMMENT ON MACRO TABLE footfall.internal.propensity_scored IS $$The users of a table with their probabilities at a moment, for `propensity` and `propensity_report`.
+
+One row per user: `event_user`, `user_key`, `cut` (the moment), `cut_end` (where the horizon ends), `has_happened` (the target, within it), `trained`, `records`, `test_share` and
+`split_seed` of the model, and `scores`, of `propensity_score`, NULL for those without an event before the moment.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, action, ts, model, item, category, amount, features, time_zone, as_of: as in `propensity`.
+- at_moment: the moment, as the argument `cutoff` of `propensity_report`.
+- with_label: whether the horizon has to be over, and what happened is told.
+
+Example:
+WITH events AS (SELECT i % 50 AS u, CASE WHEN i % 3 = 0 THEN 'buy' ELSE 'pv' END AS a, TIMESTAMP '2017-11-25' + to_hours(CAST(i * i % 211 AS INTEGER)) AS t FROM range(400) n(i)),
+    learned AS (FROM footfall.train_propensity(events, u, a, t, horizon := INTERVAL 1 DAY))
+SELECT event_user, scores.model AS probability
+FROM footfall.internal.propensity_scored('propensity', events, u, a, t, (SELECT model FROM learned), NULL, NULL, NULL, NULL, NULL, NULL, NULL, false) ORDER BY event_user LIMIT 3;$$;
+
+CREATE MACRO footfall.main.propensity(
+    tbl, user_id, action, ts, model, as_of := NULL, item := NULL, category := NULL, amount := NULL, features := NULL, reasons := 3, time_zone := NULL
+) AS TABLE
+WITH ff_scored AS NOT MATERIALIZED (
+    FROM footfall.internal.propensity_scored(
+        'propensity', tbl, user_id, action, ts, model, item, category, amount, features, time_zone, as_of, NULL, false
+    )
+),
+ff_placed AS NOT MATERIALIZED (
+    SELECT
+        *,
+        scores['model'] AS chance,
+        -- Equal probabilities are in one decile: that of their middle user.
+        CASE WHEN scores['model'] IS NOT NULL THEN 10 - CAST(least(
+            (10 * (2 * count(scores['model']) OVER least_first - count(*) OVER same)) // (2 * count(scores['model']) OVER ()), 9
+        ) AS INTEGER) END AS tenth
+    FROM ff_scored
+    WINDOW least_first AS (ORDER BY scores['model'] ASC NULLS LAST), same AS (PARTITION BY scores['model'])
+)
+SELECT
+    footfall.internal.unmarked(event_user) AS user_id,
+    chance AS probability,
+    tenth AS decile,
+    CASE WHEN chance IS NULL
+        THEN [concat('no event before ', cut)]
+        ELSE system.main.propensity_reasons(trained, records, CAST(CAST(reasons AS VARCHAR) AS BIGINT))
+    END AS reasons,
+    cut AS as_of,
+    cut_end AS until
+FROM ff_placed
+WHERE (SELECT footfall.internal.check_option(
+    footfall.internal.whole_number(reasons, 0, 100), 'propensity', 'reasons', reasons, 'a whole number from 0 to 100'
+));
+
+CREATE MACRO footfall.main.propensity_report(
+    tbl, user_id, action, ts, model, cutoff := NULL, part := 'held_out', as_of := NULL, item := NULL, category := NULL, amount := NULL, features := NULL, time_zone := NULL
+) AS TABLE
+WITH ff_scored AS NOT MATERIALIZED (
+    FROM footfall.internal.propensity_scored(
+        'propensity_report', tbl, user_id, action, ts, model, item, category, amount, features, time_zone, as_of, cutoff, true
+    )
+),
+ff_part AS MATERIALIZED (
+    SELECT cut, cut_end, has_happened, scores
+    FROM ff_scored
+    WHERE footfall.internal.option_name(part) = 'all' OR system.main.held_out(user_key, test_share, split_seed)
+),
+ff_users AS MATERIALIZED (
+    SELECT row_number() OVER () AS user_number, CAST(has_happened AS INTEGER) AS happened, scores FROM ff_part WHERE scores IS NOT NULL
+),
+ff_outside AS MATERIALIZED (
+    SELECT
+        count(*) FILTER (scores IS NULL) AS n_outside,
+        count(*) FILTER (scores IS NULL AND has_happened) AS n_outside_happened,
+        any_value(cut) AS cut,
+        any_value(cut_end) AS cut_end
+    FROM ff_part
+),
+ff_told AS MATERIALIZED (
+    SELECT
+        user_number,
+        happened,
+        unnest([0, 1, 2, 3, 4]) AS place,
+        unnest([scores['model'], scores['count'], scores['recency'], scores['own_history'], scores['base_rate']]) AS told
+    FROM ff_users
+),
+-- What was told of several users is counted once: their places among the others are the same.
+ff_values AS MATERIALIZED (
+    SELECT place, told, count(*) AS n, sum(happened) AS n_happened FROM ff_told GROUP BY place, told
+),
+ff_places AS NOT MATERIALIZED (
+    SELECT
+        *,
+        sum(n) OVER of_all AS n_all,
+        sum(n_happened) OVER of_all AS n_all_happened,
+        sum(n) OVER least_first AS n_until,
+        sum(n_happened) OVER least_first AS n_happened_until
+    FROM ff_values
+    WINDOW of_all AS (PARTITION BY place), least_first AS (PARTITION BY place ORDER BY told ASC NULLS LAST)
+),
+-- Half of equal ones count as below: the part of those who did it that are above somebody who did not, and the other way round.
+ff_ranks AS MATERIALIZED (
+    SELECT
+        *,
+        n - n_happened AS n_not,
+        n_all - n_all_happened AS n_all_not,
+        (n_until - n_happened_until - n_not / 2) / nullif(n_all_not, 0) AS share_not_below,
+        1 - (n_happened_until - n_happened / 2) / nullif(n_all_happened, 0) AS share_happened_above,
+        10 - CAST(least((10 * (2 * n_until - n)) // (2 * n_all), 9) AS INTEGER) AS tenth,
+        -ln(greatest(told, 1e-15)) AS loss_happened,
+        -ln(greatest(1 - told, 1e-15)) AS loss_not
+    FROM ff_places
+),
+ff_sums AS MATERIALIZED (
+    SELECT
+        place,
+        any_value(n_all) AS n_users,
+        any_value(n_all_happened) AS n_done,
+        footfall.internal.fixed_sum(n * told, pow(2, 60)) / n_users AS expected_share,
+        footfall.internal.fixed_sum(n_happened * loss_happened + n_not * loss_not, pow(2, 60)) / n_users AS mean_loss,
+        footfall.internal.fixed_sum(n_happened * loss_happened * loss_happened + n_not * loss_not * loss_not, pow(2, 60)) / n_users AS mean_square,
+        footfall.internal.fixed_sum(n_happened * share_not_below, pow(2, 60)) / nullif(n_done, 0) AS area,
+        footfall.internal.fixed_sum(n_happened * share_not_below * share_not_below, pow(2, 60)) / nullif(n_done, 0) AS square_done,
+        footfall.internal.fixed_sum(n_not * share_happened_above * share_happened_above, pow(2, 60)) / nullif(n_users - n_done, 0) AS square_not
+    FROM ff_ranks
+    GROUP BY place
+),
+ff_deciles AS MATERIALIZED (
+    SELECT
+        place,
+        tenth,
+        sum(n) AS n_users,
+        sum(n_happened) AS n_done,
+        any_value(n_all) AS n_all,
+        any_value(n_all_happened) AS n_all_happened,
+        footfall.internal.fixed_sum(n * told, pow(2, 60)) AS expected_total
+    FROM ff_ranks
+    GROUP BY place, tenth
+),
+ff_calibration AS NOT MATERIALIZED (
+    SELECT
+        place AS of_place,
+        footfall.internal.fixed_sum(abs(expected_total - n_done), pow(2, 60)) / any_value(n_all) AS calibration_off,
+        arg_min(n_done / n_users, tenth) / nullif(any_value(n_all_happened) / any_value(n_all), 0) AS top_lift
+    FROM ff_deciles
+    GROUP BY place
+),
+-- Of the ways to tell without a model the one with the least loss, the first of equal ones.
+ff_best AS MATERIALIZED (
+    SELECT arg_min(place, mean_loss * 1e3 + place * 1e-12) AS best_place FROM ff_sums WHERE place > 0
+),
+ff_losses AS NOT MATERIALIZED (
+    SELECT user_number, place AS loss_place, CASE WHEN happened = 1 THEN -ln(greatest(told, 1e-15)) ELSE -ln(greatest(1 - told, 1e-15)) END AS loss
+    FROM ff_told
+),
+ff_gains AS NOT MATERIALIZED (
+    SELECT
+        mine.loss_place AS gain_place,
+        count(*) AS n_compared,
+        footfall.internal.fixed_sum(best.loss - mine.loss, pow(2, 60)) / n_compared AS gain,
+        footfall.internal.fixed_sum((best.loss - mine.loss) * (best.loss - mine.loss), pow(2, 60)) / n_compared AS gain_square
+    FROM ff_losses AS mine
+    JOIN ff_losses AS best ON best.user_number = mine.user_number AND best.loss_place = (SELECT best_place FROM ff_best)
+    GROUP BY mine.loss_place
+),
+ff_judged AS NOT MATERIALIZED (
+    SELECT
+        *,
+        CASE WHEN n_users > 1 THEN sqrt(greatest(mean_square - mean_loss * mean_loss, 0) / (n_users - 1)) END AS loss_error,
+        CASE WHEN n_users > 1 AND place <> best_place THEN sqrt(greatest(gain_square - gain * gain, 0) / (n_users - 1)) END AS gain_error,
+        -- DeLong, DeLong and Clarke-Pearson (1988).
+        CASE WHEN n_done > 1 AND n_users - n_done > 1
+            THEN sqrt(greatest(square_done - area * area, 0) / (n_done - 1) + greatest(square_not - area * area, 0) / (n_users - n_done - 1))
+        END AS area_error,
+        ['base_rate', 'count', 'recency', 'own_history'] AS baselines
+    FROM ff_sums
+    CROSS JOIN ff_best
+    JOIN ff_calibration ON of_place = place
+    JOIN ff_gains ON gain_place = place
+),
+ff_rows AS NOT MATERIALIZED (
+    SELECT
+        1 AS kind,
+        place AS position,
+        'predictor' AS part_name,
+        ['model', 'count', 'recency', 'own_history', 'base_rate'][place + 1] AS group_name,
+        n_users,
+        n_done,
+        expected_share,
+        top_lift AS lift,
+        mean_loss,
+        loss_error,
+        area,
+        area_error,
+        calibration_off,
+        CASE WHEN place <> best_place THEN gain END AS gain,
+        gain_error,
+        CASE
+            WHEN place = best_place THEN 'the best without a model'
+            WHEN place > 0 THEN NULL
+            WHEN gain > 2 * gain_error THEN 'better than ' || best_name
+            WHEN gain < -2 * gain_error THEN 'worse than ' || best_name
+            ELSE 'no better than ' || best_name
+        END AS verdict
+    FROM (SELECT *, ['model', 'count', 'recency', 'own_history', 'base_rate'][best_place + 1] AS best_name FROM ff_judged)
+    UNION ALL
+    SELECT
+        2, tenth, 'decile', CAST(tenth AS VARCHAR), n_users, n_done, expected_total / n_users, n_done / n_users / nullif(n_all_happened / n_all, 0),
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM ff_deciles
+    WHERE place = 0
+)
+SELECT
+    part_name AS part,
+    group_name AS "group",
+    n_users AS users,
+    expected_share AS expected,
+    n_done / n_users AS happened,
+    footfall.internal.share_interval(n_done / n_users, n_users, 1.959963984540054)['low'] AS happened_low,
+    footfall.internal.share_interval(n_done / n_users, n_users, 1.959963984540054)['high'] AS happened_high,
+    lift,
+    mean_loss AS log_loss,
+    loss_error AS log_loss_error,
+    area AS auc,
+    area_error AS auc_error,
+    calibration_off AS calibration_error,
+    gain,
+    gain_error,
+    verdict,
+    n_outside AS left_out,
+    n_outside_happened AS left_out_happened,
+    cut AS cutoff,
+    cut_end AS until
+FROM ff_rows
+CROSS JOIN ff_outside
+WHERE (SELECT footfall.internal.check_option(
+    footfall.internal.option_name(part) IN ('held_out', 'all'), 'propensity_report', 'part', part, '''held_out'', ''all'''
+))
+ORDER BY kind ASC, position ASC;

@@ -8,7 +8,7 @@ use crate::compute::job;
 use crate::error::Error;
 
 /// The penalties that are tried, per row: the strongest first.
-const PENALTIES: [f64; 7] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7];
+const PENALTIES: [f64; 8] = [1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7];
 /// The penalty of a baseline, per row: hardly any.
 const HARDLY: f64 = 1e-7;
 
@@ -84,7 +84,7 @@ fn choose(table: &Table, scaling: &Scaling, n_train: usize, threads: usize) -> C
     let (train, validation) = (0..n_train, n_train..table.len());
     if train.is_empty() || validation.is_empty() {
         return Choice {
-            penalty: PENALTIES[1],
+            penalty: PENALTIES[2],
             coefficients: start,
             loss: None,
         };
