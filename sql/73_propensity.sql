@@ -6,13 +6,13 @@ COMMENT ON MACRO footfall.internal.propensity_plan IS $$What a model of propensi
 
 Parameters:
 - options: STRUCT of `actions` (VARCHAR[]), `target` (the place of one, from 0), `windows` (DOUBLE[], days), `has_items`, `has_categories`, `has_amounts`,
-  `own` (list of {name, levels}), `horizon` ({months, days, microseconds}), `cutoffs` (BIGINT[]), `learned_until`, `test_cutoff`, `known_until`, `holdout`, `seed`, `n_users`.
+  `own` (list of {name, levels}), `horizon` ({months, days, microseconds}), `cutoffs` (BIGINT[]), `learned_until`, `test_cutoff`, `known_until`, `holdout`, `seed`, `lookback` (microseconds), `n_users`.
 - called_as: the macro that an error names.
 
 Example:
 SELECT octet_length(propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
     'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
-    'holdout': 0.2, 'seed': 42, 'n_users': 1}, 'train_propensity')) > 0 AS is_a_plan;$$;
+    'holdout': 0.2, 'seed': 42, 'lookback': 9, 'n_users': 1}, 'train_propensity')) > 0 AS is_a_plan;$$;
 
 CREATE MACRO footfall.internal.propensity_features(plan) AS system.main.propensity_features(plan);
 
@@ -24,7 +24,7 @@ Parameters:
 Example:
 SELECT propensity_features(propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
     'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
-    'holdout': 0.2, 'seed': 42, 'n_users': 1}, 'train_propensity'))[:3] AS first_three;$$;
+    'holdout': 0.2, 'seed': 42, 'lookback': 9, 'n_users': 1}, 'train_propensity'))[:3] AS first_three;$$;
 
 CREATE MACRO footfall.internal.propensity_own(features, called_as := 'propensity_own') AS system.main.propensity_own(features, called_as);
 
@@ -55,7 +55,7 @@ Parameters:
 Example:
 WITH plans(plan) AS (SELECT propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
     'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
-    'holdout': 0.2, 'seed': 42, 'n_users': 1}, 'train_propensity'))
+    'holdout': 0.2, 'seed': 42, 'lookback': 9, 'n_users': 1}, 'train_propensity'))
 SELECT len(propensity_read(plan, propensity_rows([{'at': 5, 'action': 0, 'item': 1::UBIGINT, 'category': 1::UBIGINT, 'amount': 9.5}], [], 'Ada', plan, [6], [], 'train_propensity'))) AS n FROM plans;$$;
 
 CREATE MACRO footfall.internal.propensity_read(plan, "rows") AS system.main.propensity_read(plan, "rows");
@@ -69,7 +69,7 @@ Parameters:
 Example:
 WITH plans(plan) AS (SELECT propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
     'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
-    'holdout': 0.2, 'seed': 42, 'n_users': 1}, 'train_propensity'))
+    'holdout': 0.2, 'seed': 42, 'lookback': 9, 'n_users': 1}, 'train_propensity'))
 SELECT propensity_read(plan, ''::BLOB) AS nobody FROM plans;$$;
 
 CREATE MACRO footfall.internal.propensity_pack("rows", called_as := 'propensity_pack') AS system.main.propensity_pack("rows", called_as);
@@ -102,7 +102,7 @@ Parameters:
 Example:
 WITH plans(plan) AS (SELECT propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
     'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
-    'holdout': 0.2, 'seed': 42, 'n_users': 1}, 'train_propensity'))
+    'holdout': 0.2, 'seed': 42, 'lookback': 9, 'n_users': 1}, 'train_propensity'))
 SELECT propensity_piece(0, ''::BLOB, plan, 1, 'train_propensity').result."rows" AS n_rows FROM plans;$$;
 
 CREATE MACRO footfall.internal.propensity_score(model, "rows", called_as := 'propensity_score') AS
@@ -140,7 +140,7 @@ system.main.propensity_model_info(model, called_as);
 COMMENT ON MACRO footfall.internal.propensity_model_info IS $$What a model of propensity holds.
 
 A STRUCT: `plan`, `target`, `actions`, the horizon as `months`, `days` and `microseconds`, the moments `cutoffs`, `learned_until`, `test_cutoff` and `known_until` in
-microseconds since 1970, `has_items`, `has_categories`, `has_amounts`, `n_own`, `holdout`, `seed`, `base_rate`; `features` with their `weights` when they are standardised,
+microseconds since 1970, `lookback` in microseconds, `has_items`, `has_categories`, `has_amounts`, `n_own`, `holdout`, `seed`, `base_rate`; `features` with their `weights` when they are standardised,
 `raw_weights` when they are not, and `intercept` and `raw_intercept` for the one and the other.
 
 Parameters:
@@ -279,7 +279,22 @@ Parameters:
 Example:
 SELECT footfall.internal.propensity_moments('train_propensity', 'cutoffs', [DATE '2017-11-28', DATE '2017-11-27']) AS moments;$$;
 
-CREATE MACRO footfall.internal.propensity_cutoffs(function_name, extent, cutoffs, test_cutoff, horizon) AS TABLE
+CREATE MACRO footfall.internal.propensity_lookback(function_name, given) AS
+CASE WHEN given IS NULL OR footfall.internal.check_option(
+    footfall.internal.duration(function_name, 'lookback', given) BETWEEN INTERVAL 1 HOUR AND INTERVAL 100 YEAR,
+    function_name, 'lookback', given, 'an INTERVAL from 1 hour to 100 years, or NULL for as long as the first cut-off has events before it'
+) THEN footfall.internal.duration(function_name, 'lookback', given) END;
+
+COMMENT ON MACRO footfall.internal.propensity_lookback IS $$How long before a moment events count, or the error for what is no such length; NULL stays NULL.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- given: an INTERVAL.
+
+Example:
+SELECT footfall.internal.propensity_lookback('train_propensity', INTERVAL 90 DAYS) AS lookback;$$;
+
+CREATE MACRO footfall.internal.propensity_cutoffs(function_name, extent, cutoffs, test_cutoff, horizon, lookback) AS TABLE
 WITH ff_extent AS MATERIALIZED (
     SELECT
         first_time,
@@ -287,7 +302,8 @@ WITH ff_extent AS MATERIALIZED (
         known_until,
         footfall.internal.propensity_horizon(function_name, horizon) AS ahead,
         footfall.internal.propensity_moments(function_name, 'cutoffs', cutoffs) AS given,
-        footfall.internal.moment_option(function_name, 'test_cutoff', test_cutoff) AS given_test
+        footfall.internal.moment_option(function_name, 'test_cutoff', test_cutoff) AS given_test,
+        footfall.internal.propensity_lookback(function_name, lookback) AS back
     FROM query_table(extent)
     WHERE first_time IS NOT NULL
 ),
@@ -308,8 +324,8 @@ ff_room AS NOT MATERIALIZED (
     SELECT
         *,
         test_moment - ahead AS newest,
-        -- Four cut-offs, the first of which has at least half of what the last has before it.
-        (CAST(epoch_us(newest) AS HUGEINT) - epoch_us(first_time)) // 6 AS room_us,
+        -- Four cut-offs, the first of which has at least two thirds of what the last has before it.
+        (CAST(epoch_us(newest) AS HUGEINT) - epoch_us(first_time)) // 9 AS room_us,
         epoch_us(test_moment) - epoch_us(newest) AS ahead_us
     FROM ff_test
 ),
@@ -332,6 +348,11 @@ SELECT
     test_moment,
     moments,
     [one + ahead FOR one IN moments] AS ends,
+    -- As long at each cut-off as the first one has events before it.
+    CASE WHEN back IS NULL
+        THEN epoch_us(moments[1]) - epoch_us(first_time)
+        ELSE epoch_us(moments[1]) - epoch_us(moments[1] - back)
+    END AS lookback_us,
     moments[-1] + ahead AS learned_until
 FROM ff_chosen
 WHERE CASE
@@ -352,16 +373,16 @@ END;
 COMMENT ON MACRO TABLE footfall.internal.propensity_cutoffs IS $$The cut-offs that are learned from and the later one of the test.
 
 One row, none without events: `first_time`, `last_time`, `known_until`, `ahead` (the horizon), `test_moment`, `moments` (TIMESTAMP[] in order), `ends` (where
-their horizons end) and `learned_until` (where the last of these ends).
+their horizons end), `lookback_us` (how long before each events count) and `learned_until` (where the last of these ends).
 
 Parameters:
 - function_name: the macro that was called, for messages.
 - extent: the row of `propensity_extent`.
-- cutoffs, test_cutoff, horizon: as in `train_propensity`.
+- cutoffs, test_cutoff, horizon, lookback: as in `train_propensity`.
 
 Example:
 WITH extent(first_time, last_time, known_until) AS (VALUES (TIMESTAMP '2017-11-25', TIMESTAMP '2017-12-03 23:59:00', TIMESTAMP '2017-12-04'))
-SELECT moments, test_moment FROM footfall.internal.propensity_cutoffs('train_propensity', extent, NULL, NULL, INTERVAL 3 DAYS);$$;
+SELECT moments, test_moment FROM footfall.internal.propensity_cutoffs('train_propensity', extent, NULL, NULL, INTERVAL 3 DAYS, NULL);$$;
 
 CREATE MACRO footfall.internal.propensity_windows(function_name, given) AS
 [
@@ -418,7 +439,7 @@ SELECT user_key, len(history) AS n FROM footfall.internal.propensity_histories('
 
 CREATE MACRO footfall.main.train_propensity(
     tbl, user_id, action, ts, target := 'buy', horizon := INTERVAL '7 days', item := NULL, category := NULL, amount := NULL, features := NULL,
-    cutoffs := NULL, test_cutoff := NULL, as_of := NULL, windows := [1, 7, 30], holdout := 0.2, seed := 42, time_zone := NULL
+    cutoffs := NULL, test_cutoff := NULL, lookback := NULL, as_of := NULL, windows := [1, 7, 30], holdout := 0.2, seed := 42, time_zone := NULL
 ) AS TABLE
 WITH RECURSIVE
 ff_seen AS MATERIALIZED (
@@ -431,7 +452,7 @@ ff_extent AS MATERIALIZED (
     FROM footfall.internal.propensity_extent('train_propensity', ff_seen, as_of)
 ),
 ff_cutoffs AS MATERIALIZED (
-    FROM footfall.internal.propensity_cutoffs('train_propensity', ff_extent, cutoffs, test_cutoff, horizon)
+    FROM footfall.internal.propensity_cutoffs('train_propensity', ff_extent, cutoffs, test_cutoff, horizon, lookback)
 ),
 ff_counts AS MATERIALIZED (
     SELECT event_action, count(*) AS n_events FROM ff_seen WHERE event_action IS NOT NULL GROUP BY event_action
@@ -513,6 +534,7 @@ ff_planned AS MATERIALIZED (
                 'seed': CASE WHEN footfall.internal.check_option(
                     footfall.internal.whole_number(seed, 0, 9000000000000000), 'train_propensity', 'seed', seed, 'a whole number from 0 to 9000000000000000'
                 ) THEN CAST(CAST(seed AS VARCHAR) AS BIGINT) END,
+                'lookback': lookback_us,
                 'n_users': n_users
             },
             'train_propensity'
@@ -573,6 +595,7 @@ SELECT
     ahead AS horizon,
     moments AS cutoffs,
     test_moment AS test_cutoff,
+    to_microseconds(lookback_us) AS lookback,
     known_until,
     n_users AS users,
     learned['rows'] AS "rows",
@@ -584,6 +607,59 @@ SELECT
     system.main.propensity_features(plan_bytes) AS features
 FROM ff_planned
 CROSS JOIN ff_learned;
+
+COMMENT ON MACRO TABLE footfall.main.train_propensity IS $$Learns who does something within a horizon, from what was known at a moment: a model for `propensity`.
+
+One row: `model` (a BLOB), `target`, `horizon`, `cutoffs` (the moments that were learned from), `test_cutoff` (the later one of `propensity_report`), `lookback`,
+`known_until`, `users` (with an event), `rows` (users at cut-offs that were learned from), `positives` (those who did it within the horizon), `base_rate`, `validation_rows` and
+`validation_loss` (mean log loss of the users who chose the penalty, at the best one), `penalty`, and the names of the `features`. No row without events.
+
+**Honest by construction.** At each cut-off the features are what happened before it, and the label is whether the user does the target from then until the end of the
+horizon. The test has a later cut-off, whose horizon begins when all others have ended, and other users: `holdout` of them, by a hash of the id, are never
+learned from, and as many choose the penalty. A cut-off whose horizon reaches beyond the data is refused: **a user whose horizon is not over has no
+label**, which is not the same as one who did nothing. Users without an event in the lookback before a cut-off have no row there; `propensity` names them, and
+`propensity_report` counts them.
+
+**Cut-offs**: without any given, the test is the last moment whose horizon is over, and four cut-offs before it are learned from, a horizon apart where the data are long enough
+and closer together where they are not, with at least two thirds of what the data hold before them. Events count for the same time before each of them (`lookback`),
+because what grows with the age of the data would pass for a change of the users. With a first event years before all others (a wrong date) say `lookback`.
+
+**Features**, 7 for each action (the target and the 11 most frequent others) with three windows, and 10 more: of each action log(1 + count) in each of the `windows` and in all,
+whether there is one in the shortest, log(1 + count that halves with the middle window), and 1 / (1 + days since the last); log(1 + days since the first event), 1 / (1 +
+days since the last one), log(1 + days with an event), their share, log(1 + sessions) (half an hour apart), regularity (mean over mean and standard deviation of the days between active days),
+the shares of events from 0 to 6, 6 to 12 and 12 to 18 o'clock and on weekends; log(1 + different items) and categories where given; with an `amount` sign(x) * log(1 + |x|) of the money in
+all and in the longest window; columns of your own (below). The list, its standardising and its weights travel in the model; `footfall.internal.propensity_model_info` shows them.
+
+**Learner**: logistic regression on standardised features, the ridge penalty chosen by the log loss of the validation users among eight from 1 to 1e-7 per row, then fitted to their rows
+and the others'. The optimum is found by Newton's steps to all digits that matter: scikit-learn's `LogisticRegression(C = 1 / penalty)` on the same features gives the same weights. The same events, options and version give the same bytes in
+any order of the rows and on any number of threads. It ends within a second of an interruption while it learns.
+
+Rows whose user is nobody (NULL, NaN, blank), with a NULL or infinite time, and from `as_of` on are left out. An infinite amount or NaN is an error.
+
+Parameters:
+- tbl: the events: a table, view, CTE or file.
+- user_id: a column or expression of any type.
+- action: what was done, a column or expression; a text in quotes for a table in which every row is one action.
+- ts: the time in the shop's local time, TIMESTAMP, TIMESTAMP_S, _MS, _NS or DATE; or a TIMESTAMP WITH TIME ZONE.
+- target: the action that is to be predicted.
+- horizon: INTERVAL from 1 hour to 10 years, how far ahead is looked.
+- item, category: what it was done to, columns or expressions of any type; NULL for none.
+- amount: the money of the row, a number; NULL for none.
+- features: columns of your own, a STRUCT such as {'age': age, 'country': country} or a list of one type: of each user the last value before a cut-off that is not missing counts. Numbers and
+  booleans are taken as they are, other text as a category with its 20 most frequent values; missing values have a feature of their own. Give only what was known when the event
+  happened: a column that was filled in later tells the future.
+- cutoffs: a list of moments to learn from; NULL chooses them.
+- test_cutoff: a moment; NULL is the last one whose horizon is over.
+- lookback: INTERVAL, how long before a moment events count; NULL is as long as the first cut-off has events before it.
+- as_of: DATE or TIMESTAMP, the moment until which the events are complete; NULL is the full minute after the last event, or the day after it where `ts` is a DATE.
+- windows: a list of 1 to 8 numbers of days.
+- holdout: the share of the users that is kept for the test, 0.05 to 0.4; as many choose the penalty.
+- seed: a whole number, for the hash that parts the users.
+- time_zone: whose clock is meant where `ts` is a TIMESTAMP WITH TIME ZONE, such as 'Europe/Berlin'; NULL is UTC.
+
+Example:
+WITH events AS (SELECT i % 50 AS u, CASE WHEN i % 3 = 0 THEN 'buy' ELSE 'pv' END AS a, TIMESTAMP '2017-11-25' + to_hours(CAST(i * i % 211 AS INTEGER)) AS t FROM range(400) n(i))
+SELECT target, cutoffs, test_cutoff, "rows", positives FROM footfall.train_propensity(events, u, a, t, target := 'buy', horizon := INTERVAL 1 DAY);$$;
 
 CREATE MACRO footfall.internal.propensity_given(function_name, given) AS
 CASE WHEN typeof(given) = 'BLOB' AND given IS NOT NULL
@@ -658,6 +734,7 @@ ff_moment AS MATERIALIZED (
         trained,
         info,
         last_time,
+        to_microseconds(info['lookback']) AS back,
         known_until,
         to_months(CAST(info['months'] AS INTEGER)) + to_days(CAST(info['days'] AS INTEGER)) + to_microseconds(info['microseconds']) AS ahead,
         CASE WHEN with_label
@@ -693,6 +770,7 @@ ff_known AS NOT MATERIALIZED (
         event_user,
         user_key,
         cut,
+        back,
         ahead,
         trained,
         info,
@@ -708,6 +786,7 @@ SELECT
     event_user,
     user_key,
     cut,
+    back,
     cut + ahead AS cut_end,
     has_happened,
     trained,
@@ -719,7 +798,7 @@ FROM ff_known;
 
 COMMENT ON MACRO TABLE footfall.internal.propensity_scored IS $$The users of a table with their probabilities at a moment, for `propensity` and `propensity_report`.
 
-One row per user: `event_user`, `user_key`, `cut` (the moment), `cut_end` (where the horizon ends), `has_happened` (the target, within it), `trained`, `records`, `test_share` and
+One row per user: `event_user`, `user_key`, `cut` (the moment), `back` (how long before it events count), `cut_end` (where the horizon ends), `has_happened` (the target, within it), `trained`, `records`, `test_share` and
 `split_seed` of the model, and `scores`, of `propensity_score`, NULL for those without an event before the moment.
 
 Parameters:
@@ -758,7 +837,7 @@ SELECT
     chance AS probability,
     tenth AS decile,
     CASE WHEN chance IS NULL
-        THEN [concat('no event before ', cut)]
+        THEN [concat('no event from ', cut - back, ' to ', cut)]
         ELSE system.main.propensity_reasons(trained, records, CAST(CAST(reasons AS VARCHAR) AS BIGINT))
     END AS reasons,
     cut AS as_of,
@@ -767,6 +846,29 @@ FROM ff_placed
 WHERE (SELECT footfall.internal.check_option(
     footfall.internal.whole_number(reasons, 0, 100), 'propensity', 'reasons', reasons, 'a whole number from 0 to 100'
 ));
+
+COMMENT ON MACRO TABLE footfall.main.propensity IS $$How probable it is for each user to do the target of a model within its horizon, and why.
+
+One row per user, in no order: `user_id`; `probability`, that the target is done from `as_of` until `until`; `decile`, 1 for the tenth with the highest probabilities (equal ones are in the same, so some
+may be missing); `reasons`, the few things that move the probability most, in words; `as_of` and `until`. **It is a probability**: of a hundred users with 0.2 about twenty do it, so that the sum over a
+group is how many to expect of it. Whether it holds on your data says `propensity_report`; look there before you spend money.
+
+A user without an event in the model's lookback before `as_of` is named with NULLs and that reason: the model knows nothing of him.
+
+**Reasons** are exact: the model adds up its features, and features that tell of one thing (the counts of one action, the visits, the hours, each column of your own) are put together. '(odds x 2)' says
+that by this the odds, p / (1 - p), are twice those of a user who is average in it. It says what the model saw, and not what would happen if you changed it. What moves the odds by less than five in a hundred is no reason.
+
+Parameters:
+- tbl, user_id, action, ts, item, category, amount, features, time_zone: as in `train_propensity`, with the same columns. The users need not be those that the model was learned from.
+- model: a model of `train_propensity`, such as (SELECT model FROM run).
+- as_of: DATE or TIMESTAMP, what is before it is known; later rows are left out. NULL is the full minute after the last event, or the day after it where `ts` is a DATE. After the last event's day it is an error: what came then
+  is not known, which is not the same as nothing.
+- reasons: how many reasons, 0 to 100.
+
+Example:
+WITH events AS (SELECT i % 50 AS u, CASE WHEN i % 3 = 0 THEN 'buy' ELSE 'pv' END AS a, TIMESTAMP '2017-11-25' + to_hours(CAST(i * i % 211 AS INTEGER)) AS t FROM range(400) n(i)),
+    run AS (FROM footfall.train_propensity(events, u, a, t, target := 'buy', horizon := INTERVAL 1 DAY))
+SELECT user_id, round(probability, 3) AS probability, decile, reasons, until FROM footfall.propensity(events, u, a, t, (SELECT model FROM run)) ORDER BY user_id LIMIT 3;$$;
 
 CREATE MACRO footfall.main.propensity_report(
     tbl, user_id, action, ts, model, cutoff := NULL, part := 'held_out', as_of := NULL, item := NULL, category := NULL, amount := NULL, features := NULL, time_zone := NULL
@@ -953,3 +1055,30 @@ WHERE (SELECT footfall.internal.check_option(
     footfall.internal.option_name(part) IN ('held_out', 'all'), 'propensity_report', 'part', part, '''held_out'', ''all'''
 ))
 ORDER BY kind ASC, position ASC;
+
+COMMENT ON MACRO TABLE footfall.main.propensity_report IS $$How good a model of `train_propensity` is at a later moment and for other users, beside counting.
+
+Rows: `part` 'predictor' with the `group`s 'model', 'count' (how often the user did the target), 'recency' (how long ago anything was done), 'own_history' (how often the target was done lately,
+and for how long the user is known) and 'base_rate' (the same for all), each turned into a probability on the rows that the model learned from; then `part` 'decile' with the groups '1', the tenth with the
+highest probabilities of the model, to '10' (equal ones are in the same, so some may be missing).
+
+`users`; `expected` (mean probability) and `happened` (the share who did it) with its 95 % interval (Wilson's) `happened_low` and `happened_high`; `lift`, what happened over what happened to all (of a
+predictor in the tenth that it puts first); of predictors `log_loss` (mean; lower is better) and `auc` (the share of pairs of one who did it and one who did not that are in the right order; 0.5 is chance) with their
+standard errors `log_loss_error` and `auc_error` (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988); `calibration_error`, the mean distance of `expected` from `happened` over the deciles, weighted by
+users, which by chance alone is about 0.8 * sqrt(p (1 - p) * 10 / users); `gain`, the log loss of the best predictor without a model less one's own, with its `gain_error`; `verdict`; `left_out`, users without an event
+in the lookback before the cut-off, `left_out_happened`, those of them who did it all the same and whom nobody could have told; `cutoff` and `until`, where its horizon ends.
+
+**The verdict** on the model is 'better than' the best of the others where its gain is more than two of its errors, 'worse than' it where it is as far below 0, and else 'no better than' it: then count, and leave the model. Errors are those of
+other users at the same moment: each user is one row. What is special about the days of one horizon, such as a sale, is in none of them; a report at another `cutoff` shows it.
+
+Parameters:
+- tbl, user_id, action, ts, item, category, amount, features, as_of, time_zone: as in `propensity`.
+- model: a model of `train_propensity`, such as (SELECT model FROM run).
+- cutoff: a moment from the end of the last horizon that was learned from on, whose own horizon is over; NULL is the test cut-off of the model.
+- part: 'held_out' for the users that the model kept for the test, or 'all', those that it learned from included.
+
+Example:
+WITH events AS (SELECT i % 50 AS u, CASE WHEN i % 3 = 0 THEN 'buy' ELSE 'pv' END AS a, TIMESTAMP '2017-11-25' + to_hours(CAST(i * i % 211 AS INTEGER)) AS t FROM range(400) n(i)),
+    run AS (FROM footfall.train_propensity(events, u, a, t, target := 'buy', horizon := INTERVAL 1 DAY))
+SELECT part, "group", users, round(expected, 3) AS expected, round(happened, 3) AS happened, round(log_loss, 3) AS log_loss, round(auc, 3) AS auc, verdict
+FROM footfall.propensity_report(events, u, a, t, (SELECT model FROM run)) LIMIT 6;$$;

@@ -206,7 +206,7 @@ pub struct Known {
     pub features: Vec<f32>,
 }
 
-/// The features of a user at each cut-off before which there is an event; `ends` holds where the horizons end, or nothing.
+/// The features of a user at each cut-off with an event in the lookback before it; `ends` holds where the horizons end, or nothing.
 ///
 /// Events and own values come in any order; the cut-offs in theirs.
 pub fn known(
@@ -224,20 +224,25 @@ pub fn known(
     });
     own.sort_unstable_by(|a, b| a.at.cmp(&b.at).then_with(|| a.values.cmp(&b.values)));
     let mut seen = Seen::new(plan);
-    let mut n_seen = 0;
+    let (mut start, mut end) = (0, 0);
     let mut all = Vec::new();
     for (cutoff, &cut) in cutoffs.iter().enumerate() {
+        let since = cut.saturating_sub(plan.lookback);
+        let first = events.partition_point(|event| event.at < since);
         let n_before = events.partition_point(|event| event.at < cut);
-        events[n_seen..n_before].iter().for_each(|event| seen.add(event));
-        n_seen = n_before;
-        if n_before == 0 {
+        if first > start {
+            (seen, start, end) = (Seen::new(plan), first, first);
+        }
+        if n_before <= start {
             continue;
         }
+        events[end..n_before].iter().for_each(|event| seen.add(event));
+        end = n_before;
         for different in [&mut seen.items, &mut seen.categories] {
             different.sort_unstable();
             different.dedup();
         }
-        let windows = Windows::new(plan, &events[..n_before], cut);
+        let windows = Windows::new(plan, &events[start..n_before], cut);
         let values = own_at(plan, &own, cut);
         let value = |&feature: &Feature| match feature {
             Feature::Count { action, window } => f64::from(windows.count(action, window)).ln_1p(),

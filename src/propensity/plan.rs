@@ -61,6 +61,8 @@ pub struct Plan {
     pub own: Vec<Own>,
     /// How far ahead is looked.
     pub horizon: Horizon,
+    /// How long before a cut-off events count, in microseconds: as long at each, or what grows with time would be taken for a change.
+    pub lookback: i64,
     /// The moments that were learned from, in microseconds since 1970 by the shop's clock, in order.
     pub cutoffs: Vec<i64>,
     /// When the last horizon that was learned from ended.
@@ -83,7 +85,7 @@ pub struct Plan {
 pub enum Feature {
     /// log(1 + events) of an action in a window.
     Count { action: usize, window: usize },
-    /// log(1 + events) of an action so far.
+    /// log(1 + events) of an action.
     Total { action: usize },
     /// Whether there is one in the shortest window.
     Any { action: usize },
@@ -300,6 +302,9 @@ impl Plan {
         let in_range = self.windows.iter().all(|days| (0.01..=36_525.0).contains(days));
         if !(1..=MOST_WINDOWS).contains(&self.windows.len()) || !in_order || !in_range {
             return Err(format!("windows {:?}", self.windows));
+        }
+        if self.lookback <= 0 {
+            return Err(format!("a lookback of {} microseconds", self.lookback));
         }
         let cutoffs_in_order = self.cutoffs.windows(2).all(|pair| pair[0] < pair[1]);
         if !(1..=MOST_CUTOFFS).contains(&self.cutoffs.len()) || !cutoffs_in_order {

@@ -26,7 +26,7 @@ pub fn reasons(model: &PropensityModel, features: &[f32], most: usize) -> Vec<St
     themes.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
     let words = Words { plan, list: &list, features };
     let told = themes.into_iter().filter(|(_, moves)| moves.abs() >= LITTLE).take(most);
-    told.map(|(theme, moves)| format!("{}: odds x {}", words.theme(theme), times(moves.exp())))
+    told.map(|(theme, moves)| format!("{} (odds x {})", words.theme(theme), times(moves.exp())))
         .collect()
 }
 
@@ -83,12 +83,15 @@ impl Words<'_> {
         let name = &self.plan.actions[action];
         let total = self.count(Feature::Total { action });
         if total == 0.0 {
-            return format!("no {name} so far");
+            return format!("{name}: none");
         }
         let lately = self.count(Feature::Count { action, window: 0 });
         let last = self.days_ago(Feature::Freshness { action });
-        let window = self.plan.windows[0];
-        format!("{total} x {name}, {lately} in the last {}, last {last}", plural(window, "day"))
+        let window = match self.plan.windows[0] {
+            1.0 => "day".into(),
+            days => plural(days, "day"),
+        };
+        format!("{name}: {total}, {lately} of them in the last {window}, the last {last}")
     }
 
     fn variety(&self) -> String {

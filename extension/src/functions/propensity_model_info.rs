@@ -20,6 +20,7 @@ const INFO: Fields<PropensityModel> = Fields(&[
     ("learned_until", || Type::Bigint, |of| of.plan.learned_until.into()),
     ("test_cutoff", || Type::Bigint, |of| of.plan.test_cutoff.into()),
     ("known_until", || Type::Bigint, |of| of.plan.known_until.into()),
+    ("lookback", || Type::Bigint, |of| of.plan.lookback.into()),
     ("has_items", || Type::Boolean, |of| of.plan.has_items.into()),
     ("has_categories", || Type::Boolean, |of| of.plan.has_categories.into()),
     ("has_amounts", || Type::Boolean, |of| of.plan.has_amounts.into()),
