@@ -259,7 +259,7 @@ SELECT known_until FROM footfall.internal.propensity_extent('propensity', seen, 
 
 CREATE MACRO footfall.internal.propensity_moments(function_name, argument_name, given) AS
 CASE
-    WHEN typeof(given) = typeof(NULL) THEN NULL
+    WHEN typeof(given) = typeof(NULL) THEN CAST(NULL AS TIMESTAMP[])
     WHEN typeof(given) LIKE '%[%]' AND typeof(given) NOT LIKE '%ZONE%' AND len(TRY_CAST(given AS VARCHAR[])) BETWEEN 1 AND 100
         AND NOT list_contains([coalesce(isfinite(TRY_CAST(one AS TIMESTAMP)), false) FOR one IN TRY_CAST(given AS VARCHAR[])], false)
     THEN list_sort(list_distinct([TRY_CAST(one AS TIMESTAMP) FOR one IN TRY_CAST(given AS VARCHAR[])]), 'ASC', 'NULLS LAST')
@@ -544,7 +544,7 @@ ff_planned AS MATERIALIZED (
     CROSS JOIN ff_columns
     CROSS JOIN ff_given
     CROSS JOIN ff_users
-    WHERE CASE WHEN list_contains(names, CAST(target AS VARCHAR))
+    WHERE CASE WHEN names IS NULL OR list_contains(names, CAST(target AS VARCHAR))
         THEN true
         ELSE CAST(error(concat(
             'footfall.train_propensity: argument ''target'' is ', coalesce(footfall.internal.shown(target), 'NULL'), ', which does not occur; actions here: ',

@@ -74,6 +74,10 @@ SETUP = """
     SET VARIABLE clustering = (SELECT kmeans([[1, 2], [3, 4], [9, 9]]::DOUBLE[][], 2));
     SET VARIABLE mixture = (SELECT gmm([[1, 2], [3, 4], [9, 9], [8, 8]]::DOUBLE[][], 2));
     SET VARIABLE clv = (SELECT model FROM footfall.fit_clv(shop, user_id, ts, amount := price));
+    SET VARIABLE propensity = (
+        SELECT model FROM footfall.train_propensity(shop, user_id, action, ts, target := 'pv', horizon := INTERVAL 1 DAY, item := item_id, amount := price));
+    SET VARIABLE plan = (SELECT propensity_model_info(getvariable('propensity'), 'x').plan);
+    SET VARIABLE rows = (SELECT propensity_rows([{{'at': 5, 'action': 0, 'item': 1::UBIGINT, 'category': 1::UBIGINT, 'amount': 9.5}}], [], 'Ada', getvariable('plan'), [6], [7], 'x'));
 """
 
 MODEL = "getvariable('model')"
@@ -92,6 +96,15 @@ RFM = {
 }  # fmt: skip
 CLV = {"amount": "price", "as_of": "DATE '2017-12-01'", "order_id": "item_id"}
 CLV_FIT = {**CLV, "time_unit": "'day'", "family": "'auto'", "time_zone": "NULL"}
+PROPENSITY = {
+    "item": "item_id", "category": "NULL", "amount": "price", "features": "NULL", "as_of": "TIMESTAMP '2017-12-03 20:00:00'", "time_zone": "NULL",
+}  # fmt: skip
+HISTORY = "[{'at': 5, 'action': 0, 'item': 1::UBIGINT, 'category': 1::UBIGINT, 'amount': 9.5}]"
+PLAN = (
+    "{'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false, 'own': [],"
+    " 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,"
+    " 'holdout': 0.2, 'seed': 42, 'lookback': 9, 'n_users': 1}"
+)
 OPTIONS = {"options": "{'seed': 1, 'n_init': 2}", "weights": "[]"}
 # One valid call of each function: the arguments by position, then those by name.
 CALLS = {
@@ -236,6 +249,21 @@ CALLS = {
             "period_until": "DATE '2017-12-04'", "time_zone": "NULL", "absent": "'error'",
         },
     ),
+    "propensity": (["shop", "user_id", "action", "ts", "getvariable('propensity')"], {**PROPENSITY, "reasons": "3"}),
+    "propensity_features": (["getvariable('plan')"], {}),
+    "propensity_model_info": (["getvariable('propensity')"], {"called_as": "'propensity'"}),
+    "propensity_own": (["{'age': 31, 'country': 'NL'}"], {"called_as": "'propensity'"}),
+    "propensity_pack": (["[getvariable('rows')]"], {"called_as": "'train_propensity'"}),
+    "propensity_piece": (["0", "getvariable('rows')", "getvariable('plan')", "1"], {"called_as": "'train_propensity'"}),
+    "propensity_plan": ([PLAN], {"called_as": "'train_propensity'"}),
+    "propensity_read": (["getvariable('plan')", "getvariable('rows')"], {}),
+    "propensity_reasons": (["getvariable('propensity')", "getvariable('rows')", "3"], {}),
+    "propensity_report": (
+        ["shop", "user_id", "action", "ts", "getvariable('propensity')"],
+        {**PROPENSITY, "cutoff": "TIMESTAMP '2017-12-02 20:00:00'", "part": "'all'"},
+    ),
+    "propensity_rows": ([HISTORY, "[]", "'Ada'", "getvariable('plan')", "[6]", "[7]"], {"called_as": "'propensity'"}),
+    "propensity_score": (["getvariable('propensity')", "getvariable('rows')"], {"called_as": "'propensity'"}),
     "read_prediction": ([MODEL, f"[predict_piece({MODEL}, {HISTORIES}, 0, 1, 'predictions', ''::BLOB).distributions]", "0", "0"], {}),
     "read_taobao": (["'{folder}/events.csv'"], {"utc_offset": "INTERVAL 8 HOUR", "skip_malformed": "false"}),
     "reliability": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY, "action": "'buy'"}),
@@ -268,6 +296,13 @@ CALLS = {
     "train_epoch": (["getvariable('state')", DATASET, "1"], {"progress": "false", "called_as": "'train'"}),
     "train_piece": (["0", "getvariable('state')", DATASET, "1"], {"progress": "false", "called_as": "'train'"}),
     "train_start": ([DATASET, "{hidden: 2, embedding: 2, epochs: 1}"], {"init": MODEL}),
+    "train_propensity": (
+        ["shop", "user_id", "action", "ts"],
+        {
+            "target": "'pv'", "horizon": "INTERVAL 1 DAY", **PROPENSITY, "cutoffs": "[TIMESTAMP '2017-11-28', TIMESTAMP '2017-11-30']",
+            "test_cutoff": "TIMESTAMP '2017-12-02'", "lookback": "INTERVAL 3 DAY", "windows": "[1, 7]", "holdout": "0.2", "seed": "1",
+        },
+    ),
     "transitions": (
         ["shop", "user_id", "action", "ts"],
         {"top": "3", "gap": "INTERVAL 2 DAY", "tie_break": "item_id"},
@@ -282,6 +317,7 @@ SAMPLED = {
     "confusion": 5, "conversion": 3, "evaluate": 5, "fit_clv": 15, "funnel": 3, "growth": 8, "orders": 2, "outliers": 4, "paths": 8, "promotion_effect": 4,
     "reliability": 5, "repeat_purchase": 2, "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "segment": 2, "sequences": 2, "sessions": 5, "train": 3,
     "transitions": 6, "bought_together": 5, "lifecycle": 4, "clv_forecast_piece": 3, "clv_piece": 3,
+    "transitions": 6, "propensity": 20, "propensity_report": 20, "train_propensity": 20, "bought_together": 5, "lifecycle": 4, "clv_forecast": 3,
 }  # fmt: skip
 RELATIONS = ("shop", "histories", "runs")
 
