@@ -6,13 +6,13 @@ COMMENT ON MACRO footfall.internal.propensity_plan IS $$What a model of propensi
 
 Parameters:
 - options: STRUCT of `actions` (VARCHAR[]), `target` (the place of one, from 0), `windows` (DOUBLE[], days), `has_items`, `has_categories`, `has_amounts`,
-  `own` (list of {name, levels}), `horizon` ({months, days, microseconds}), `cutoffs` (BIGINT[]), `learned_until`, `test_cutoff`, `known_until`, `holdout`, `seed`, `lookback` (microseconds), `n_users`.
+  `own` (list of {name, levels}), `horizon` ({months, days, microseconds}), `cutoffs` (BIGINT[]), `learned_until`, `test_cutoff`, `known_until`, `holdout`, `seed`, `lookback` (microseconds).
 - called_as: the macro that an error names.
 
 Example:
 SELECT octet_length(propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
     'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
-    'holdout': 0.2, 'seed': 42, 'lookback': 9, 'n_users': 1}, 'train_propensity')) > 0 AS is_a_plan;$$;
+    'holdout': 0.2, 'seed': 42, 'lookback': 9}, 'train_propensity')) > 0 AS is_a_plan;$$;
 
 CREATE MACRO footfall.internal.propensity_features(plan) AS system.main.propensity_features(plan);
 
@@ -24,7 +24,7 @@ Parameters:
 Example:
 SELECT propensity_features(propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
     'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
-    'holdout': 0.2, 'seed': 42, 'lookback': 9, 'n_users': 1}, 'train_propensity'))[:3] AS first_three;$$;
+    'holdout': 0.2, 'seed': 42, 'lookback': 9}, 'train_propensity'))[:3] AS first_three;$$;
 
 CREATE MACRO footfall.internal.propensity_own(features, called_as := 'propensity_own') AS system.main.propensity_own(features, called_as);
 
@@ -43,8 +43,8 @@ system.main.propensity_rows(history, own, key, plan, cutoffs, ends, called_as);
 COMMENT ON MACRO footfall.internal.propensity_rows IS $$The features of a user at each cut-off that has an event before it, and whether the target happened until its end, as records.
 
 Parameters:
-- history: the events: a list of {at, action, item, category, amount}: microseconds since 1970, the place of the action in the plan from 0, what is equal for
-  equal items and for equal categories (UBIGINT), DOUBLE.
+- history: the events: a STRUCT of lists: `at`, microseconds since 1970, `action`, the place of the action in the plan from 0 (UTINYINT, 255 for others), `item` and `category`, what is
+  equal for equal ones (UBIGINT), and `amount` (DOUBLE), of which each may be empty.
 - own: a list of {at, own}: the texts of `propensity_own` at a moment; an empty list where there are none.
 - key: VARCHAR, who it is, of `split_key`.
 - plan: BLOB, of `propensity_plan`.
@@ -55,8 +55,8 @@ Parameters:
 Example:
 WITH plans(plan) AS (SELECT propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
     'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
-    'holdout': 0.2, 'seed': 42, 'lookback': 9, 'n_users': 1}, 'train_propensity'))
-SELECT len(propensity_read(plan, propensity_rows([{'at': 5, 'action': 0, 'item': 1::UBIGINT, 'category': 1::UBIGINT, 'amount': 9.5}], [], 'Ada', plan, [6], [], 'train_propensity'))) AS n FROM plans;$$;
+    'holdout': 0.2, 'seed': 42, 'lookback': 9}, 'train_propensity'))
+SELECT len(propensity_read(plan, propensity_rows({'at': [5], 'action': [0], 'item': [], 'category': [], 'amount': []}, [], 'Ada', plan, [6], [], 'train_propensity'))) AS n FROM plans;$$;
 
 CREATE MACRO footfall.internal.propensity_read(plan, "rows") AS system.main.propensity_read(plan, "rows");
 
@@ -69,7 +69,7 @@ Parameters:
 Example:
 WITH plans(plan) AS (SELECT propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
     'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
-    'holdout': 0.2, 'seed': 42, 'lookback': 9, 'n_users': 1}, 'train_propensity'))
+    'holdout': 0.2, 'seed': 42, 'lookback': 9}, 'train_propensity'))
 SELECT propensity_read(plan, ''::BLOB) AS nobody FROM plans;$$;
 
 CREATE MACRO footfall.internal.propensity_pack("rows", called_as := 'propensity_pack') AS system.main.propensity_pack("rows", called_as);
@@ -102,7 +102,7 @@ Parameters:
 Example:
 WITH plans(plan) AS (SELECT propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
     'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
-    'holdout': 0.2, 'seed': 42, 'lookback': 9, 'n_users': 1}, 'train_propensity'))
+    'holdout': 0.2, 'seed': 42, 'lookback': 9}, 'train_propensity'))
 SELECT propensity_piece(0, ''::BLOB, plan, 1, 'train_propensity').result."rows" AS n_rows FROM plans;$$;
 
 CREATE MACRO footfall.internal.propensity_score(model, "rows", called_as := 'propensity_score') AS
@@ -202,6 +202,32 @@ Example:
 WITH events(u, a, t) AS (VALUES (1, 'pv', TIMESTAMP '2017-11-25 10:00:00'), (1, 'buy', TIMESTAMP '2017-11-25 11:00:00'))
 SELECT event_user, event_action, event_time FROM footfall.internal.propensity_events('propensity', events, u, a, t, NULL, NULL, NULL, NULL, NULL, NULL);$$;
 
+CREATE MACRO footfall.internal.propensity_counts(events) AS TABLE
+SELECT
+    event_action,
+    count(*) AS n_events,
+    min(event_time) AS first_time,
+    max(event_time) AS last_time,
+    bool_or(is_day) AS are_days,
+    bool_or(has_items) AS with_items,
+    bool_or(has_categories) AS with_categories,
+    bool_or(has_amounts) AS with_amounts,
+    any_value(own['names']) AS own_names
+FROM query_table(events)
+GROUP BY event_action;
+
+COMMENT ON MACRO TABLE footfall.internal.propensity_counts IS $$What is to be known of events before they are looked at one by one.
+
+One row per action: `event_action`, `n_events`, `first_time`, `last_time`, `are_days`, `with_items`, `with_categories`, `with_amounts` and `own_names`.
+
+Parameters:
+- events: the rows of `propensity_events`.
+
+Example:
+WITH events(u, a, t) AS (VALUES (1, 'pv', TIMESTAMP '2017-11-25 10:00:00'), (1, 'buy', TIMESTAMP '2017-11-25 11:00:00')),
+    seen AS (FROM footfall.internal.propensity_events('propensity', events, u, a, t, NULL, NULL, NULL, NULL, NULL, NULL))
+SELECT event_action, n_events FROM footfall.internal.propensity_counts(seen) ORDER BY event_action;$$;
+
 CREATE MACRO footfall.internal.propensity_horizon(function_name, given) AS
 CASE WHEN footfall.internal.check_option(
     footfall.internal.duration(function_name, 'horizon', given) BETWEEN INTERVAL 1 HOUR AND INTERVAL 10 YEAR,
@@ -217,21 +243,29 @@ Parameters:
 Example:
 SELECT footfall.internal.propensity_horizon('train_propensity', INTERVAL 3 DAYS) AS horizon;$$;
 
-CREATE MACRO footfall.internal.propensity_extent(function_name, events, as_of) AS TABLE
-WITH ff_events AS NOT MATERIALIZED (
-    SELECT event_time, is_day FROM query_table(events)
+CREATE MACRO footfall.internal.propensity_extent(function_name, counts, as_of) AS TABLE
+WITH ff_counts AS NOT MATERIALIZED (
+    SELECT first_time, last_time, are_days, with_items, with_categories, with_amounts, own_names FROM query_table(counts)
 ),
 ff_ends AS (
     SELECT
-        min(event_time) AS first_time,
-        max(event_time) AS last_time,
-        bool_or(is_day) AS are_days,
+        min(first_time) AS first_time,
+        max(last_time) AS last_time,
+        bool_or(are_days) AS are_days,
+        bool_or(with_items) AS with_items,
+        bool_or(with_categories) AS with_categories,
+        bool_or(with_amounts) AS with_amounts,
+        any_value(own_names) AS own_names,
         footfall.internal.moment_option(function_name, 'as_of', as_of) AS asked
-    FROM ff_events
+    FROM ff_counts
 )
 SELECT
     first_time,
     last_time,
+    with_items,
+    with_categories,
+    with_amounts,
+    own_names,
     CASE
         WHEN last_time IS NULL THEN NULL
         WHEN asked IS NULL THEN CASE WHEN are_days
@@ -246,16 +280,18 @@ SELECT
     END AS known_until
 FROM ff_ends;
 
-COMMENT ON MACRO TABLE footfall.internal.propensity_extent IS $$From when until when the events are known: one row of `first_time`, `last_time` and `known_until`.
+COMMENT ON MACRO TABLE footfall.internal.propensity_extent IS $$From when until when the events are known: one row of `first_time`, `last_time` and `known_until`, and what `propensity_counts` tells of the columns.
 
 Parameters:
 - function_name: the macro that was called, for messages.
-- events: the rows of `propensity_events`.
+- counts: the rows of `propensity_counts`.
 - as_of: DATE or TIMESTAMP; NULL is the full minute after the last event, or the day after where times are days.
 
 Example:
-WITH seen(event_time, is_day) AS (VALUES (TIMESTAMP '2017-11-25 10:00:20', false))
-SELECT known_until FROM footfall.internal.propensity_extent('propensity', seen, NULL);$$;
+WITH events(u, a, t) AS (VALUES (1, 'pv', TIMESTAMP '2017-11-25 10:00:20')),
+    seen AS (FROM footfall.internal.propensity_events('propensity', events, u, a, t, NULL, NULL, NULL, NULL, NULL, NULL)),
+    counts AS (FROM footfall.internal.propensity_counts(seen))
+SELECT known_until FROM footfall.internal.propensity_extent('propensity', counts, NULL);$$;
 
 CREATE MACRO footfall.internal.propensity_moments(function_name, argument_name, given) AS
 CASE
@@ -297,9 +333,7 @@ SELECT footfall.internal.propensity_lookback('train_propensity', INTERVAL 90 DAY
 CREATE MACRO footfall.internal.propensity_cutoffs(function_name, extent, cutoffs, test_cutoff, horizon, lookback) AS TABLE
 WITH ff_extent AS MATERIALIZED (
     SELECT
-        first_time,
-        last_time,
-        known_until,
+        *,
         footfall.internal.propensity_horizon(function_name, horizon) AS ahead,
         footfall.internal.propensity_moments(function_name, 'cutoffs', cutoffs) AS given,
         footfall.internal.moment_option(function_name, 'test_cutoff', test_cutoff) AS given_test,
@@ -341,12 +375,7 @@ ff_chosen AS (
     FROM ff_room
 )
 SELECT
-    first_time,
-    last_time,
-    known_until,
-    ahead,
-    test_moment,
-    moments,
+    * EXCLUDE (given, given_test, back, newest, room_us, ahead_us),
     [one + ahead FOR one IN moments] AS ends,
     -- As long at each cut-off as the first one has events before it.
     CASE WHEN back IS NULL
@@ -372,7 +401,7 @@ END;
 
 COMMENT ON MACRO TABLE footfall.internal.propensity_cutoffs IS $$The cut-offs that are learned from and the later one of the test.
 
-One row, none without events: `first_time`, `last_time`, `known_until`, `ahead` (the horizon), `test_moment`, `moments` (TIMESTAMP[] in order), `ends` (where
+One row, none without events: that of `propensity_extent`, and `ahead` (the horizon), `test_moment`, `moments` (TIMESTAMP[] in order), `ends` (where
 their horizons end), `lookback_us` (how long before each events count) and `learned_until` (where the last of these ends).
 
 Parameters:
@@ -410,16 +439,30 @@ ff_placed AS NOT MATERIALIZED (
     SELECT
         event_user,
         own,
-        {'at': epoch_us(event_time), 'action': action_place, 'item': item_mark, 'category': category_mark, 'amount': money} AS event
+        epoch_us(event_time) AS at_us,
+        CAST(coalesce(action_place, 255) AS UTINYINT) AS action_place,
+        item_mark,
+        category_mark,
+        money,
+        has_items,
+        has_categories,
+        has_amounts
     FROM (FROM query_table(events)) AS ff_events
     LEFT JOIN ff_actions ON known_action = event_action
 )
+-- Lists of the same rows are in the same order: an aggregate is fed row by row, and parts are put together as whole groups. One list of STRUCTs takes three times as long.
 SELECT
     event_user,
     footfall.internal.split_key(function_name, event_user) AS user_key,
-    list(event) AS history,
+    {
+        'at': list(at_us),
+        'action': list(action_place),
+        'item': coalesce(list(item_mark) FILTER (has_items), CAST([] AS UBIGINT[])),
+        'category': coalesce(list(category_mark) FILTER (has_categories), CAST([] AS UBIGINT[])),
+        'amount': coalesce(list(money) FILTER (has_amounts), CAST([] AS DOUBLE[]))
+    } AS history,
     coalesce(
-        list({'at': event['at'], 'own': own['texts']}) FILTER (own IS NOT NULL),
+        list({'at': at_us, 'own': own['texts']}) FILTER (own IS NOT NULL),
         CAST([] AS STRUCT("at" BIGINT, own VARCHAR[])[])
     ) AS own_history
 FROM ff_placed
@@ -434,8 +477,8 @@ Parameters:
 
 Example:
 WITH seen AS (SELECT 1 AS event_user, 'pv' AS event_action, TIMESTAMP '2017-11-25' AS event_time, 1::UBIGINT AS item_mark, 1::UBIGINT AS category_mark,
-    9.5::DOUBLE AS money, CAST(NULL AS STRUCT(names VARCHAR[], texts VARCHAR[])) AS own)
-SELECT user_key, len(history) AS n FROM footfall.internal.propensity_histories('propensity', seen, ['buy', 'pv']);$$;
+    9.5::DOUBLE AS money, true AS has_items, true AS has_categories, true AS has_amounts, CAST(NULL AS STRUCT(names VARCHAR[], texts VARCHAR[])) AS own)
+SELECT user_key, len(history['at']) AS n FROM footfall.internal.propensity_histories('propensity', seen, ['buy', 'pv']);$$;
 
 CREATE MACRO footfall.main.train_propensity(
     tbl, user_id, action, ts, target := 'buy', horizon := INTERVAL '7 days', item := NULL, category := NULL, amount := NULL, features := NULL,
@@ -448,31 +491,24 @@ ff_seen AS MATERIALIZED (
         footfall.internal.moment_option('train_propensity', 'as_of', as_of)
     )
 ),
+ff_counts AS MATERIALIZED (
+    FROM footfall.internal.propensity_counts(ff_seen)
+),
 ff_extent AS MATERIALIZED (
-    FROM footfall.internal.propensity_extent('train_propensity', ff_seen, as_of)
+    FROM footfall.internal.propensity_extent('train_propensity', ff_counts, as_of)
 ),
 ff_cutoffs AS MATERIALIZED (
     FROM footfall.internal.propensity_cutoffs('train_propensity', ff_extent, cutoffs, test_cutoff, horizon, lookback)
-),
-ff_counts AS MATERIALIZED (
-    SELECT event_action, count(*) AS n_events FROM ff_seen WHERE event_action IS NOT NULL GROUP BY event_action
 ),
 -- The target, and of the others the most frequent.
 ff_actions AS MATERIALIZED (
     SELECT list(footfall.internal.unmarked(event_action) ORDER BY event_action ASC NULLS LAST) AS names
     FROM (
         FROM ff_counts
+        WHERE event_action IS NOT NULL
         ORDER BY event_action = footfall.internal.action_name(target) DESC NULLS LAST, n_events DESC NULLS LAST, event_action ASC NULLS LAST
         LIMIT 12
     )
-),
-ff_given AS MATERIALIZED (
-    SELECT
-        any_value(own['names']) AS own_names,
-        bool_or(has_items) AS with_items,
-        bool_or(has_categories) AS with_categories,
-        bool_or(has_amounts) AS with_amounts
-    FROM ff_seen
 ),
 ff_own_values AS NOT MATERIALIZED (
     SELECT unnest(own['texts']) AS one_text, unnest(range(1, len(own['texts']) + 1)) AS own_place
@@ -494,7 +530,7 @@ ff_columns AS MATERIALIZED (
         'name': own_names[own_place],
         'levels': CASE WHEN NOT coalesce(all_numbers, true) THEN list_sort(frequent, 'ASC', 'NULLS LAST') END
     } ORDER BY own_place ASC NULLS LAST) AS own_columns
-    FROM (SELECT own_names, unnest(range(1, len(own_names) + 1)) AS own_place FROM ff_given) AS ff_names
+    FROM (SELECT own_names, unnest(range(1, len(own_names) + 1)) AS own_place FROM ff_extent) AS ff_names
     LEFT JOIN (
         SELECT
             own_place AS level_of,
@@ -504,14 +540,10 @@ ff_columns AS MATERIALIZED (
         GROUP BY own_place
     ) AS ff_kinds ON level_of = own_place
 ),
-ff_users AS MATERIALIZED (
-    SELECT count(*) AS n_users FROM (SELECT DISTINCT event_user FROM ff_seen)
-),
 ff_planned AS MATERIALIZED (
     SELECT
         ff_cutoffs.*,
         names,
-        n_users,
         [epoch_us(one) FOR one IN moments] AS moments_us,
         [epoch_us(one) FOR one IN ends] AS ends_us,
         system.main.propensity_plan(
@@ -534,16 +566,13 @@ ff_planned AS MATERIALIZED (
                 'seed': CASE WHEN footfall.internal.check_option(
                     footfall.internal.whole_number(seed, 0, 9000000000000000), 'train_propensity', 'seed', seed, 'a whole number from 0 to 9000000000000000'
                 ) THEN CAST(CAST(seed AS VARCHAR) AS BIGINT) END,
-                'lookback': lookback_us,
-                'n_users': n_users
+                'lookback': lookback_us
             },
             'train_propensity'
         ) AS plan_bytes
     FROM ff_cutoffs
     CROSS JOIN ff_actions
     CROSS JOIN ff_columns
-    CROSS JOIN ff_given
-    CROSS JOIN ff_users
     WHERE CASE WHEN names IS NULL OR list_contains(names, CAST(target AS VARCHAR))
         THEN true
         ELSE CAST(error(concat(
@@ -562,7 +591,7 @@ ff_histories AS NOT MATERIALIZED (
 ff_packed AS MATERIALIZED (
     SELECT system.main.propensity_pack(list(system.main.propensity_rows(
         history, own_history, user_key, plan_bytes, moments_us, ends_us, 'train_propensity'
-    )), 'train_propensity') AS packed
+    )), 'train_propensity') AS packed, count(*) AS n_users
     FROM ff_histories
     CROSS JOIN ff_planned
 ),
@@ -606,12 +635,13 @@ SELECT
     learned['penalty'] AS penalty,
     system.main.propensity_features(plan_bytes) AS features
 FROM ff_planned
-CROSS JOIN ff_learned;
+CROSS JOIN ff_learned
+CROSS JOIN ff_packed;
 
 COMMENT ON MACRO TABLE footfall.main.train_propensity IS $$Learns who does something within a horizon, from what was known at a moment: a model for `propensity`.
 
 One row: `model` (a BLOB), `target`, `horizon`, `cutoffs` (the moments that were learned from), `test_cutoff` (the later one of `propensity_report`), `lookback`,
-`known_until`, `users` (with an event), `rows` (users at cut-offs that were learned from), `positives` (those who did it within the horizon), `base_rate`, `validation_rows` and
+`known_until`, `users` (with an event until the last horizon that was learned from ended), `rows` (users at cut-offs that were learned from), `positives` (those who did it within the horizon), `base_rate`, `validation_rows` and
 `validation_loss` (mean log loss of the users who chose the penalty, at the best one), `penalty`, and the names of the `features`. No row without events.
 
 **Honest by construction.** At each cut-off the features are what happened before it, and the label is whether the user does the target from then until the end of the
@@ -717,16 +747,11 @@ ff_seen AS MATERIALIZED (
         function_name, tbl, user_id, action, ts, item, category, amount, features, time_zone, footfall.internal.moment_option(function_name, 'as_of', as_of)
     )
 ),
-ff_extent AS MATERIALIZED (
-    FROM footfall.internal.propensity_extent(function_name, ff_seen, as_of)
+ff_counts AS MATERIALIZED (
+    FROM footfall.internal.propensity_counts(ff_seen)
 ),
-ff_given AS MATERIALIZED (
-    SELECT
-        any_value(own['names']) AS own_names,
-        bool_or(has_items) AS with_items,
-        bool_or(has_categories) AS with_categories,
-        bool_or(has_amounts) AS with_amounts
-    FROM ff_seen
+ff_extent AS MATERIALIZED (
+    FROM footfall.internal.propensity_extent(function_name, ff_counts, as_of)
 ),
 -- Where the label is asked for, the moment is a cut-off; else everything that is known comes before it.
 ff_moment AS MATERIALIZED (
@@ -743,7 +768,6 @@ ff_moment AS MATERIALIZED (
         END AS cut
     FROM ff_model
     CROSS JOIN ff_extent
-    CROSS JOIN ff_given
     WHERE footfall.internal.check_propensity_columns(function_name, info, with_items, with_categories, with_amounts, len(own_names))
 ),
 ff_checked AS MATERIALIZED (
@@ -765,6 +789,12 @@ ff_checked AS MATERIALIZED (
 ff_histories AS NOT MATERIALIZED (
     FROM footfall.internal.propensity_histories(function_name, ff_seen, (SELECT info['actions'] FROM ff_checked))
 ),
+ff_doers AS MATERIALIZED (
+    SELECT DISTINCT event_user AS doer
+    FROM ff_seen
+    CROSS JOIN ff_checked
+    WHERE with_label AND event_time >= cut AND event_time < cut + ahead AND event_action = footfall.internal.action_name(info['target'])
+),
 ff_known AS NOT MATERIALIZED (
     SELECT
         event_user,
@@ -774,12 +804,12 @@ ff_known AS NOT MATERIALIZED (
         ahead,
         trained,
         info,
-        CASE WHEN with_label THEN len(list_filter(history, lambda one: one['action'] = list_position(info['actions'], info['target']) - 1
-            AND one['at'] >= epoch_us(cut) AND one['at'] < epoch_us(cut + ahead))) > 0 END AS has_happened,
+        CASE WHEN with_label THEN doer IS NOT NULL END AS has_happened,
         system.main.propensity_rows(
             history, own_history, user_key, info['plan'], [epoch_us(cut)], CASE WHEN with_label THEN [epoch_us(cut + ahead)] ELSE CAST([] AS BIGINT[]) END, function_name
         ) AS records
     FROM ff_histories
+    LEFT JOIN ff_doers ON doer = event_user
     CROSS JOIN ff_checked
 )
 SELECT

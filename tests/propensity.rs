@@ -33,7 +33,6 @@ fn plan(own: Vec<Own>) -> Plan {
         known_until: 16 * DAY,
         holdout: 0.2,
         seed: 42,
-        n_users: 0,
     }
 }
 

@@ -1,23 +1,24 @@
 //! Histories, rows and models of propensity on their way in and out.
 
 use crate::value::Type;
-use crate::vector::Column;
+use crate::vector::{Column, Native, Values};
 use footfall::error::Error as Failure;
 use footfall::propensity::history::{Event, OwnValues};
 use footfall::propensity::model::PropensityModel;
 use footfall::propensity::plan::{Feature, Plan};
 use footfall::propensity::rows;
 use std::error::Error;
+use std::ops::Range;
 
-/// The events of one user.
+/// The events of one user: lists of which those that tell nothing are empty.
 pub fn history_type() -> Type {
-    Type::list(Type::Struct(vec![
-        ("at", Type::Bigint),
-        ("action", Type::Bigint),
-        ("item", Type::Ubigint),
-        ("category", Type::Ubigint),
-        ("amount", Type::Double),
-    ]))
+    Type::Struct(vec![
+        ("at", Type::list(Type::Bigint)),
+        ("action", Type::list(Type::Utinyint)),
+        ("item", Type::list(Type::Ubigint)),
+        ("category", Type::list(Type::Ubigint)),
+        ("amount", Type::list(Type::Double)),
+    ])
 }
 
 /// The user's own columns at the moments of some events.
@@ -28,23 +29,64 @@ pub fn own_type() -> Type {
     ]))
 }
 
-/// A row of a column of [`history_type`]; elements without a time are left out.
-pub fn events(column: &Column, row: usize, n_actions: usize) -> Vec<Event> {
-    let structs = column.child();
-    let [at, action, item, category, amount] = [0, 1, 2, 3, 4].map(|index| structs.field(index));
-    let (times, actions) = (at.values::<i64>(), action.values::<i64>());
-    let (items, categories) = (item.values::<u64>(), category.values::<u64>());
-    let amounts = amount.values::<f64>();
-    let known = column.list(row).filter(|&element| !at.is_null(element));
-    known
-        .map(|element| Event {
-            at: times[element],
-            action: usize::try_from(actions.or(element, -1)).ok().filter(|&place| place < n_actions),
-            item: (!item.is_null(element)).then(|| items[element]),
-            category: (!category.is_null(element)).then(|| categories[element]),
-            amount: (!amount.is_null(element)).then(|| amounts[element]),
-        })
-        .collect()
+/// A list column and its elements.
+struct Lists<'a, T> {
+    lists: Column<'a>,
+    elements: Column<'a>,
+    values: Values<'a, T>,
+}
+
+impl<'a, T: Native> Lists<'a, T> {
+    fn new(lists: Column<'a>) -> Self {
+        let elements = lists.child();
+        let values = elements.values();
+        Self { lists, elements, values }
+    }
+
+    /// Element `place` of a row; nothing where it is NULL or the list ends before it.
+    fn get(&self, range: &Range<usize>, place: usize) -> Option<T> {
+        let element = range.start + place;
+        (element < range.end && !self.elements.is_null(element)).then(|| self.values[element])
+    }
+}
+
+/// A column of [`history_type`].
+pub struct Histories<'a> {
+    at: Lists<'a, i64>,
+    action: Lists<'a, u8>,
+    item: Lists<'a, u64>,
+    category: Lists<'a, u64>,
+    amount: Lists<'a, f64>,
+}
+
+impl<'a> Histories<'a> {
+    pub fn new(column: &Column<'a>) -> Self {
+        Self {
+            at: Lists::new(column.field(0)),
+            action: Lists::new(column.field(1)),
+            item: Lists::new(column.field(2)),
+            category: Lists::new(column.field(3)),
+            amount: Lists::new(column.field(4)),
+        }
+    }
+
+    /// The events in a row; those without a time are left out.
+    pub fn events(&self, row: usize, n_actions: usize) -> Vec<Event> {
+        let Self { at, action, item, category, amount } = self;
+        let times = at.lists.list(row);
+        let (actions, amounts) = (action.lists.list(row), amount.lists.list(row));
+        let (items, categories) = (item.lists.list(row), category.lists.list(row));
+        let event = |place| {
+            Some(Event {
+                at: at.get(&times, place)?,
+                action: action.get(&actions, place).map(usize::from).filter(|&place| place < n_actions),
+                item: item.get(&items, place),
+                category: category.get(&categories, place),
+                amount: amount.get(&amounts, place),
+            })
+        };
+        (0..times.len()).filter_map(event).collect()
+    }
 }
 
 /// A row of a column of [`own_type`].

@@ -75,8 +75,6 @@ pub struct Plan {
     pub holdout: f64,
     /// Of the hash that parts the users.
     pub seed: i64,
-    /// Users with an event, and those of them without one before the first cut-off.
-    pub n_users: i64,
 }
 
 /// What a feature says.

@@ -77,7 +77,7 @@ SETUP = """
     SET VARIABLE propensity = (
         SELECT model FROM footfall.train_propensity(shop, user_id, action, ts, target := 'pv', horizon := INTERVAL 1 DAY, item := item_id, amount := price));
     SET VARIABLE plan = (SELECT propensity_model_info(getvariable('propensity'), 'x').plan);
-    SET VARIABLE rows = (SELECT propensity_rows([{{'at': 5, 'action': 0, 'item': 1::UBIGINT, 'category': 1::UBIGINT, 'amount': 9.5}}], [], 'Ada', getvariable('plan'), [6], [7], 'x'));
+    SET VARIABLE rows = (SELECT propensity_rows({{'at': [5], 'action': [0], 'item': [1], 'category': [], 'amount': [9.5]}}, [], 'Ada', getvariable('plan'), [6], [7], 'x'));
 """
 
 MODEL = "getvariable('model')"
@@ -99,11 +99,11 @@ CLV_FIT = {**CLV, "time_unit": "'day'", "family": "'auto'", "time_zone": "NULL"}
 PROPENSITY = {
     "item": "item_id", "category": "NULL", "amount": "price", "features": "NULL", "as_of": "TIMESTAMP '2017-12-03 20:00:00'", "time_zone": "NULL",
 }  # fmt: skip
-HISTORY = "[{'at': 5, 'action': 0, 'item': 1::UBIGINT, 'category': 1::UBIGINT, 'amount': 9.5}]"
+HISTORY = "{'at': [5, 6], 'action': [0, 255], 'item': [1, NULL], 'category': [], 'amount': [9.5, 1]}"
 PLAN = (
     "{'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false, 'own': [],"
     " 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,"
-    " 'holdout': 0.2, 'seed': 42, 'lookback': 9, 'n_users': 1}"
+    " 'holdout': 0.2, 'seed': 42, 'lookback': 9}"
 )
 OPTIONS = {"options": "{'seed': 1, 'n_init': 2}", "weights": "[]"}
 # One valid call of each function: the arguments by position, then those by name.

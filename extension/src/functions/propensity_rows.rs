@@ -1,7 +1,7 @@
 //! `propensity_rows(history, own, key, plan, cutoffs, ends, called_as)`: the features of a user at each cut-off, and whether
 //! the target happened between a cut-off and its end, as records.
 
-use crate::propensity::{Decoded, events, history_type, moments, own_type, own_values, plan};
+use crate::propensity::{Decoded, Histories, history_type, moments, own_type, own_values, plan};
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type};
 use crate::vector::Chunk;
@@ -34,14 +34,18 @@ impl Scalar for PropensityRows {
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
         let mut plans = Decoded::new();
+        let histories = Histories::new(input.column(0));
         output.write_rows(input, &Type::Blob, |row| {
             let called = |error: Box<dyn Error>| super::as_called(input, 6, row, error);
             let decoded = plans.get(input.column(3), row, plan);
             let (plan, features) = decoded.map_err(|error| called(error.into()))?;
             let [cutoffs, ends] = [4, 5].map(|index| moments(input.column(index), row));
             check(&cutoffs).map_err(|error| called(error.into()))?;
-            let events = events(input.column(0), row, plan.actions.len());
-            let own = own_values(input.column(1), row)?;
+            let events = histories.events(row, plan.actions.len());
+            let own = match plan.own.is_empty() {
+                true => Vec::new(),
+                false => own_values(input.column(1), row)?,
+            };
             let known = known(plan, features, events, own, &cutoffs, &ends);
             Ok(rows::write(plan, input.column(2).bytes(row), &known).into())
         })
