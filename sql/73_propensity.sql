@@ -819,7 +819,6 @@ SELECT
     back,
     cut + ahead AS cut_end,
     has_happened,
-    trained,
     records,
     info['holdout'] AS test_share,
     info['seed'] AS split_seed,
@@ -828,7 +827,7 @@ FROM ff_known;
 
 COMMENT ON MACRO TABLE footfall.internal.propensity_scored IS $$The users of a table with their probabilities at a moment, for `propensity` and `propensity_report`.
 
-One row per user: `event_user`, `user_key`, `cut` (the moment), `back` (how long before it events count), `cut_end` (where the horizon ends), `has_happened` (the target, within it), `trained`, `records`, `test_share` and
+One row per user: `event_user`, `user_key`, `cut` (the moment), `back` (how long before it events count), `cut_end` (where the horizon ends), `has_happened` (the target, within it), `records`, `test_share` and
 `split_seed` of the model, and `scores`, of `propensity_score`, NULL for those without an event before the moment.
 
 Parameters:
@@ -846,21 +845,22 @@ FROM footfall.internal.propensity_scored('propensity', events, u, a, t, (SELECT 
 CREATE MACRO footfall.main.propensity(
     tbl, user_id, action, ts, model, as_of := NULL, item := NULL, category := NULL, amount := NULL, features := NULL, reasons := 3, time_zone := NULL
 ) AS TABLE
-WITH ff_scored AS NOT MATERIALIZED (
+WITH ff_scored AS MATERIALIZED (
+    SELECT event_user, scores['model'] AS chance, records, cut, cut_end, back
     FROM footfall.internal.propensity_scored(
         'propensity', tbl, user_id, action, ts, model, item, category, amount, features, time_zone, as_of, NULL, false
     )
 ),
-ff_placed AS NOT MATERIALIZED (
-    SELECT
-        *,
-        scores['model'] AS chance,
-        -- Equal probabilities are in one decile: that of their middle user.
-        CASE WHEN scores['model'] IS NOT NULL THEN 10 - CAST(least(
-            (10 * (2 * count(scores['model']) OVER least_first - count(*) OVER same)) // (2 * count(scores['model']) OVER ()), 9
-        ) AS INTEGER) END AS tenth
-    FROM ff_scored
-    WINDOW least_first AS (ORDER BY scores['model'] ASC NULLS LAST), same AS (PARTITION BY scores['model'])
+ff_model AS MATERIALIZED (
+    SELECT footfall.internal.propensity_given('propensity', model) AS trained
+),
+ff_chances AS NOT MATERIALIZED (
+    SELECT chance AS one_chance, count(*) AS n FROM ff_scored WHERE chance IS NOT NULL GROUP BY chance
+),
+-- Equal probabilities are in one decile: that of their middle user.
+ff_deciles AS MATERIALIZED (
+    SELECT one_chance, 10 - CAST(least((10 * (2 * sum(n) OVER (ORDER BY one_chance ASC NULLS LAST) - n)) // (2 * sum(n) OVER ()), 9) AS INTEGER) AS tenth
+    FROM ff_chances
 )
 SELECT
     footfall.internal.unmarked(event_user) AS user_id,
@@ -872,7 +872,9 @@ SELECT
     END AS reasons,
     cut AS as_of,
     cut_end AS until
-FROM ff_placed
+FROM ff_scored
+LEFT JOIN ff_deciles ON one_chance = chance
+CROSS JOIN ff_model
 WHERE (SELECT footfall.internal.check_option(
     footfall.internal.whole_number(reasons, 0, 100), 'propensity', 'reasons', reasons, 'a whole number from 0 to 100'
 ));
