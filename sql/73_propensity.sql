@@ -268,6 +268,9 @@ SELECT
     own_names,
     CASE
         WHEN last_time IS NULL THEN NULL
+        WHEN last_time > TIMESTAMP '100000-01-01' OR first_time < TIMESTAMP '100000-01-01 (BC)' THEN CAST(error(concat(
+            'footfall.', function_name, ': argument ''ts'' goes from ', first_time, ' to ', last_time, '; allowed: times within 100000 years of the year 1'
+        )) AS TIMESTAMP)
         WHEN asked IS NULL THEN CASE WHEN are_days
             THEN last_time + INTERVAL 1 DAY
             ELSE date_trunc('minute', last_time) + INTERVAL 1 MINUTE
@@ -997,7 +1000,7 @@ ff_calibration AS NOT MATERIALIZED (
 ),
 -- Of the ways to tell without a model the one with the least loss, the first of equal ones.
 ff_best AS MATERIALIZED (
-    SELECT arg_min(place, mean_loss * 1e3 + place * 1e-12) AS best_place FROM ff_sums WHERE place > 0
+    SELECT place AS best_place FROM ff_sums WHERE place > 0 ORDER BY mean_loss ASC NULLS LAST, place ASC NULLS LAST LIMIT 1
 ),
 ff_losses AS NOT MATERIALIZED (
     SELECT user_number, place AS loss_place, CASE WHEN happened = 1 THEN -ln(greatest(told, 1e-15)) ELSE -ln(greatest(1 - told, 1e-15)) END AS loss
@@ -1021,8 +1024,7 @@ ff_judged AS NOT MATERIALIZED (
         -- DeLong, DeLong and Clarke-Pearson (1988).
         CASE WHEN n_done > 1 AND n_users - n_done > 1
             THEN sqrt(greatest(square_done - area * area, 0) / (n_done - 1) + greatest(square_not - area * area, 0) / (n_users - n_done - 1))
-        END AS area_error,
-        ['base_rate', 'count', 'recency', 'own_history'] AS baselines
+        END AS area_error
     FROM ff_sums
     CROSS JOIN ff_best
     JOIN ff_calibration ON of_place = place

@@ -77,7 +77,10 @@ fn features_are_those_on_paper() {
         (Feature::Any { action: pv }, 1.0),
         (Feature::Any { action: buy }, 0.0),
         // Half as much every 7 days, the window in the middle; the purchase is 71 hours old.
-        (Feature::Decayed { action: buy }, (1.0 + 0.5f64.powf(71.0 / 24.0 / 7.0)).ln()),
+        (
+            Feature::Decayed { action: buy },
+            (1.0 + 0.5f64.powf(71.0 / 24.0 / 7.0)).ln(),
+        ),
         (Feature::Freshness { action: buy }, 1.0 / (1.0 + 71.0 / 24.0)),
         (Feature::Seen, 1.0 / (1.0 + 16.0 / 24.0)),
         (Feature::Known, (1.0 + 83.0 / 24.0f64).ln()),
@@ -97,7 +100,10 @@ fn features_are_those_on_paper() {
     ];
     for (feature, on_paper) in expected {
         let found = value(&plan, &found[0], feature);
-        assert!((found - on_paper).abs() < 1e-6, "{feature:?}: {found} instead of {on_paper}");
+        assert!(
+            (found - on_paper).abs() < 1e-6,
+            "{feature:?}: {found} instead of {on_paper}"
+        );
     }
 }
 
@@ -114,8 +120,20 @@ fn regularity_is_that_of_the_days_between_active_days() {
 fn a_cut_off_parts_what_is_known_from_what_is_asked() {
     let plan = plan(vec![]);
     let (cut, end) = (10 * DAY, 12 * DAY);
-    let label = |at| known_of(&plan, &[event(9 * DAY, 1, 1, None), event(at, 0, 1, None)], &[], &[cut], &[end])[0].label;
-    assert_eq!([cut - 1, cut, end - 1, end].map(label), [false, true, true, false].map(Some));
+    let label = |at| {
+        known_of(
+            &plan,
+            &[event(9 * DAY, 1, 1, None), event(at, 0, 1, None)],
+            &[],
+            &[cut],
+            &[end],
+        )[0]
+        .label
+    };
+    assert_eq!(
+        [cut - 1, cut, end - 1, end].map(label),
+        [false, true, true, false].map(Some)
+    );
     // What happens afterwards is in no feature, and who comes later has no row.
     let before = [event(9 * DAY, 1, 1, None)];
     let after = [before[0], event(cut, 0, 2, Some(5.0)), event(end, 1, 3, None)];
@@ -129,9 +147,16 @@ fn a_cut_off_parts_what_is_known_from_what_is_asked() {
 fn events_count_for_the_lookback() {
     let plan = plan(vec![]);
     let recent = [12, 13, 19].map(|day| event(day * DAY + HOUR, usize::from(day > 12), day as u64, Some(1.0)));
-    let with_old: Vec<Event> = [3, 8].map(|day| event(day * DAY, 0, 1, Some(7.0))).into_iter().chain(recent).collect();
+    let with_old: Vec<Event> = [3, 8]
+        .map(|day| event(day * DAY, 0, 1, Some(7.0)))
+        .into_iter()
+        .chain(recent)
+        .collect();
     let found = known_of(&plan, &with_old, &[], &[10 * DAY, 20 * DAY], &[]);
-    assert_eq!(found[1].features, known_of(&plan, &recent, &[], &[20 * DAY], &[])[0].features);
+    assert_eq!(
+        found[1].features,
+        known_of(&plan, &recent, &[], &[20 * DAY], &[])[0].features
+    );
     assert_eq!(found.len(), 2);
 }
 
@@ -139,11 +164,20 @@ fn events_count_for_the_lookback() {
 fn own_columns_are_the_last_that_say_something() {
     let levels = Some(["DE", "NL"].map(str::to_owned).into());
     let plan = plan(vec![
-        Own { name: "age".into(), levels: None },
-        Own { name: "country".into(), levels },
+        Own {
+            name: "age".into(),
+            levels: None,
+        },
+        Own {
+            name: "country".into(),
+            levels,
+        },
     ]);
     let events = [event(DAY, 1, 1, None)];
-    let at = |at, age, country| OwnValues { at, values: vec![age, country] };
+    let at = |at, age, country| OwnValues {
+        at,
+        values: vec![age, country],
+    };
     let own = [
         at(2 * DAY, None, Some("NL")),
         at(DAY, Some("31"), Some("DE")),
@@ -153,10 +187,16 @@ fn own_columns_are_the_last_that_say_something() {
     let found = &known_of(&plan, &events, &own, &[5 * DAY], &[])[0];
     let value = |feature| value(&plan, found, feature);
     assert_eq!(value(Feature::OwnNumber { own: 0 }), 31.0);
-    assert_eq!([0, 1].map(|level| value(Feature::OwnLevel { own: 1, level })), [0.0, 1.0]);
+    assert_eq!(
+        [0, 1].map(|level| value(Feature::OwnLevel { own: 1, level })),
+        [0.0, 1.0]
+    );
     assert_eq!([0, 1].map(|own| value(Feature::Missing { own })), [0.0, 0.0]);
     let nothing = &known_of(&plan, &events, &[], &[5 * DAY], &[])[0];
-    assert_eq!([0, 1].map(|own| self::value(&plan, nothing, Feature::Missing { own })), [1.0, 1.0]);
+    assert_eq!(
+        [0, 1].map(|own| self::value(&plan, nothing, Feature::Missing { own })),
+        [1.0, 1.0]
+    );
 }
 
 /// scikit-learn 1.9.1, numpy 2.4:
@@ -172,12 +212,35 @@ fn weights_are_those_of_scikit_learn() {
     let mut table = Table::new(4);
     for i in 0..200usize {
         let first = i * 7 % 23;
-        let row = [first as f32, (i * i % 11) as f32, ((i * 13 % 17) as f64 / 17.0) as f32, 3.0];
+        let row = [
+            first as f32,
+            (i * i % 11) as f32,
+            ((i * 13 % 17) as f64 / 17.0) as f32,
+            3.0,
+        ];
         table.push(row.into_iter(), (i * i * 5 + i * 3) % 19 < 4 + first / 3);
     }
     let expected = [
-        (0.5, [0.4317788736411635, 0.031556619627124305, 0.09670393798248686, 0.0, -0.8130295609837143]),
-        (200.0, [0.07546903999800252, 0.007168892644612589, 0.017124363978600256, 0.0, -0.7779733345388963]),
+        (
+            0.5,
+            [
+                0.4317788736411635,
+                0.031556619627124305,
+                0.09670393798248686,
+                0.0,
+                -0.8130295609837143,
+            ],
+        ),
+        (
+            200.0,
+            [
+                0.07546903999800252,
+                0.007168892644612589,
+                0.017124363978600256,
+                0.0,
+                -0.7779733345388963,
+            ],
+        ),
     ];
     let scaling = table.scaling(2);
     for (penalty, expected) in expected {
@@ -195,7 +258,10 @@ fn what_can_be_parted_has_a_finite_weight() {
     (0..100).for_each(|i| table.push([i as f32].into_iter(), i >= 50));
     let scaling = table.scaling(1);
     let found = table.fit(&scaling, 1e-5, &[0.0; 2], 0..100, 1);
-    assert!(found.iter().all(|weight| weight.is_finite()) && found[0] > 10.0, "{found:?}");
+    assert!(
+        found.iter().all(|weight| weight.is_finite()) && found[0] > 10.0,
+        "{found:?}"
+    );
 }
 
 /// Users of whom those with many views buy more often.
@@ -204,7 +270,9 @@ fn users(plan: &Plan, n: u64) -> Vec<Vec<u8>> {
     let user = |user: u64| {
         let mut random = Random::new(user);
         let n_views = (random.uniform() * 9.0) as i64;
-        let mut events: Vec<Event> = (0..=n_views).map(|view| event((view + 1) * DAY, 1, view as u64, None)).collect();
+        let mut events: Vec<Event> = (0..=n_views)
+            .map(|view| event((view + 1) * DAY, 1, view as u64, None))
+            .collect();
         for cut in &plan.cutoffs {
             if random.uniform() < 0.1 + 0.08 * n_views as f64 {
                 events.push(event(cut + HOUR, 0, 1, Some(5.0)));

@@ -40,7 +40,11 @@ impl<'a, T: Native> Lists<'a, T> {
     fn new(lists: Column<'a>) -> Self {
         let elements = lists.child();
         let values = elements.values();
-        Self { lists, elements, values }
+        Self {
+            lists,
+            elements,
+            values,
+        }
     }
 
     /// Element `place` of a row; nothing where it is NULL or the list ends before it.
@@ -72,14 +76,23 @@ impl<'a> Histories<'a> {
 
     /// The events in a row; those without a time are left out.
     pub fn events(&self, row: usize, n_actions: usize) -> Vec<Event> {
-        let Self { at, action, item, category, amount } = self;
+        let Self {
+            at,
+            action,
+            item,
+            category,
+            amount,
+        } = self;
         let times = at.lists.list(row);
         let (actions, amounts) = (action.lists.list(row), amount.lists.list(row));
         let (items, categories) = (item.lists.list(row), category.lists.list(row));
         let event = |place| {
             Some(Event {
                 at: at.get(&times, place)?,
-                action: action.get(&actions, place).map(usize::from).filter(|&place| place < n_actions),
+                action: action
+                    .get(&actions, place)
+                    .map(usize::from)
+                    .filter(|&place| place < n_actions),
                 item: item.get(&items, place),
                 category: category.get(&categories, place),
                 amount: amount.get(&amounts, place),
@@ -101,10 +114,17 @@ pub fn own_values<'a>(column: &Column<'a>, row: usize) -> Result<Vec<OwnValues<'
     known
         .map(|element| {
             let text = |place| {
-                if texts.is_null(place) { Ok(None) } else { texts.text(place).map(Some) }
+                if texts.is_null(place) {
+                    Ok(None)
+                } else {
+                    texts.text(place).map(Some)
+                }
             };
             let values = lists.list(element).map(text).collect::<Result<_, _>>()?;
-            Ok(OwnValues { at: times[element], values })
+            Ok(OwnValues {
+                at: times[element],
+                values,
+            })
         })
         .collect()
 }
@@ -113,7 +133,10 @@ pub fn own_values<'a>(column: &Column<'a>, row: usize) -> Result<Vec<OwnValues<'
 pub fn moments(column: &Column, row: usize) -> Vec<i64> {
     let (elements, range) = (column.child(), column.list(row));
     let values = elements.values::<i64>();
-    range.filter(|&element| !elements.is_null(element)).map(|element| values[element]).collect()
+    range
+        .filter(|&element| !elements.is_null(element))
+        .map(|element| values[element])
+        .collect()
 }
 
 /// What is decoded once for all rows of a chunk that have the same bytes.

@@ -97,7 +97,11 @@ impl<'a> Seen<'a> {
         self.money += event.amount.unwrap_or(0.0).clamp(-MOST_MONEY, MOST_MONEY);
         if let Some(action) = event.action {
             let (n, last, decayed) = self.totals[action];
-            let left = if n == 0 { 0.0 } else { decayed * self.decay(last, event.at) };
+            let left = if n == 0 {
+                0.0
+            } else {
+                decayed * self.decay(last, event.at)
+            };
             self.totals[action] = (n + 1, event.at, left + 1.0);
         }
     }
@@ -160,7 +164,11 @@ struct Windows {
 impl Windows {
     fn new(plan: &Plan, before: &[Event], cut: i64) -> Self {
         let n_windows = plan.windows.len();
-        let starts: Vec<i64> = plan.windows.iter().map(|days| cut.saturating_sub((days * DAY as f64) as i64)).collect();
+        let starts: Vec<i64> = plan
+            .windows
+            .iter()
+            .map(|days| cut.saturating_sub((days * DAY as f64) as i64))
+            .collect();
         let mut windows = Self {
             counts: vec![0; plan.actions.len() * n_windows],
             n_windows,
@@ -249,7 +257,9 @@ pub fn known(
             Feature::Any { action } => f64::from(u8::from(windows.count(action, 0) > 0)),
             Feature::RecentMoney => signed_log(windows.money),
             Feature::OwnNumber { own } => number(values[own]).unwrap_or(0.0),
-            Feature::OwnLevel { own, level } => f64::from(u8::from(level_of(&plan.own[own], values[own]) == Some(level))),
+            Feature::OwnLevel { own, level } => {
+                f64::from(u8::from(level_of(&plan.own[own], values[own]) == Some(level)))
+            }
             Feature::Missing { own } => f64::from(u8::from(is_missing(&plan.own[own], values[own]))),
             other => seen.feature(other, cut),
         };
@@ -269,7 +279,10 @@ pub fn known(
 fn own_at<'a>(plan: &Plan, own: &[OwnValues<'a>], cut: i64) -> Vec<Option<&'a str>> {
     let before = &own[..own.partition_point(|values| values.at < cut)];
     let last = |column: usize| {
-        let mut values = before.iter().rev().map(|values| values.values.get(column).copied().flatten());
+        let mut values = before
+            .iter()
+            .rev()
+            .map(|values| values.values.get(column).copied().flatten());
         values.find(|&value| !is_missing(&plan.own[column], value)).flatten()
     };
     (0..plan.own.len()).map(last).collect()
@@ -286,7 +299,10 @@ fn number(value: Option<&str>) -> Option<f64> {
 }
 
 fn level_of(own: &Own, value: Option<&str>) -> Option<usize> {
-    own.levels.as_ref()?.iter().position(|level| Some(level.as_str()) == value)
+    own.levels
+        .as_ref()?
+        .iter()
+        .position(|level| Some(level.as_str()) == value)
 }
 
 fn is_missing(own: &Own, value: Option<&str>) -> bool {

@@ -52,7 +52,13 @@ pub fn learn(plan: &Plan, bytes: &[u8], threads: usize) -> Result<Learned, Error
     let base_rate = n_positive as f64 / n_rows as f64;
     let regression = Regression::new(scaling, coefficients);
     learned.validation_loss = choice.loss;
-    learned.model = Some(PropensityModel::new(plan.clone(), regression, penalty, base_rate, baselines));
+    learned.model = Some(PropensityModel::new(
+        plan.clone(),
+        regression,
+        penalty,
+        base_rate,
+        baselines,
+    ));
     Ok(learned)
 }
 

@@ -310,7 +310,11 @@ impl Pass<'_> {
         for (scaled, row) in scaled.chunks_exact_mut(n).zip(rows) {
             let scaling = self.scaling.means.iter().zip(&self.scaling.scales);
             for ((scaled, &value), (mean, &scale)) in scaled.iter_mut().zip(self.table.row(row)).zip(scaling) {
-                *scaled = if scale > 0.0 { (f64::from(value) - mean) / scale } else { 0.0 };
+                *scaled = if scale > 0.0 {
+                    (f64::from(value) - mean) / scale
+                } else {
+                    0.0
+                };
             }
             scaled[n - 1] = 1.0;
         }
@@ -361,7 +365,11 @@ fn add_products(sums: &mut Sums, scaled: &[f64], slopes: [f64; TOGETHER], curvat
 /// The probability of a score.
 pub fn probability(score: f64) -> f64 {
     let small = (-score.abs()).exp();
-    if score >= 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) }
+    if score >= 0.0 {
+        1.0 / (1.0 + small)
+    } else {
+        small / (1.0 + small)
+    }
 }
 
 /// The log loss of a score.
@@ -393,7 +401,9 @@ impl Regression {
 
     /// What each feature adds to the score of somebody, compared with the mean of all.
     pub fn contributions(&self, features: impl Iterator<Item = f32>) -> impl Iterator<Item = f64> {
-        let scaled = features.enumerate().map(|(place, value)| self.scaling.scaled(place, value));
+        let scaled = features
+            .enumerate()
+            .map(|(place, value)| self.scaling.scaled(place, value));
         scaled.zip(&self.weights).map(|(scaled, weight)| scaled * weight)
     }
 

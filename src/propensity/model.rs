@@ -66,7 +66,8 @@ pub struct Probabilities {
 
 impl Baseline {
     fn probability(&self, features: &[f32]) -> f64 {
-        self.regression.probability(self.places.iter().map(|&place| features[place]))
+        self.regression
+            .probability(self.places.iter().map(|&place| features[place]))
     }
 
     fn check(&self, n_features: usize) -> Result<(), String> {
@@ -125,9 +126,8 @@ impl PropensityModel {
     /// # Errors
     /// [`Error::Damaged`] for other bytes, [`Error::Newer`] for those of a newer version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let damaged = |reason: &str| {
-            Error::damaged("model", format!("{reason}; allowed: one of footfall.train_propensity"))
-        };
+        let damaged =
+            |reason: &str| Error::damaged("model", format!("{reason}; allowed: one of footfall.train_propensity"));
         let header: Option<Header> = Some(bytes)
             .filter(|bytes| bytes.len() <= MOST_BYTES)
             .and_then(|bytes| serde_json::from_slice(bytes).ok());
@@ -164,7 +164,9 @@ impl PropensityModel {
     pub fn raw_weights(&self) -> (Vec<f64>, f64) {
         let Scaling { means, scales } = &self.regression.scaling;
         let scaled = self.regression.weights.iter().zip(scales);
-        let weights: Vec<f64> = scaled.map(|(weight, &scale)| if scale > 0.0 { weight / scale } else { 0.0 }).collect();
+        let weights: Vec<f64> = scaled
+            .map(|(weight, &scale)| if scale > 0.0 { weight / scale } else { 0.0 })
+            .collect();
         let shift: f64 = weights.iter().zip(means).map(|(weight, mean)| weight * mean).sum();
         (weights, self.regression.intercept - shift)
     }

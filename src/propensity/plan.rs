@@ -223,7 +223,9 @@ impl Plan {
             Feature::ActiveShare => "share of days active".into(),
             Feature::Sessions => "sessions".into(),
             Feature::Regularity => "regularity".into(),
-            Feature::Hours { quarter } => ["share at night", "share in the morning", "share in the afternoon"][quarter].into(),
+            Feature::Hours { quarter } => {
+                ["share at night", "share in the morning", "share in the afternoon"][quarter].into()
+            }
             Feature::Weekend => "share on weekends".into(),
             Feature::Items => "items".into(),
             Feature::Categories => "categories".into(),
@@ -253,9 +255,11 @@ impl Plan {
     /// # Errors
     /// Options that are unknown, missing or of another type, and plans that cannot be.
     pub fn of_options(json: serde_json::Value) -> Result<Self, Error> {
-        let plan: Self = crate::options::read("options", json, "{actions: ['buy'], target: 0, windows: [1, 7, 30], …}")?;
+        let plan: Self =
+            crate::options::read("options", json, "{actions: ['buy'], target: 0, windows: [1, 7, 30], …}")?;
         let allowed = "the plan of footfall.train_propensity";
-        plan.check().map_err(|reason| Error::argument("options", reason, allowed))?;
+        plan.check()
+            .map_err(|reason| Error::argument("options", reason, allowed))?;
         Ok(plan)
     }
 

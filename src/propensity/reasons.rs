@@ -24,7 +24,11 @@ pub fn reasons(model: &PropensityModel, features: &[f32], most: usize) -> Vec<St
     }
     // A stable sort: of equal ones the first of the list comes first.
     themes.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
-    let words = Words { plan, list: &list, features };
+    let words = Words {
+        plan,
+        list: &list,
+        features,
+    };
     let told = themes.into_iter().filter(|(_, moves)| moves.abs() >= LITTLE).take(most);
     told.map(|(theme, moves)| format!("{} (odds x {})", words.theme(theme), times(moves.exp())))
         .collect()
@@ -49,7 +53,11 @@ struct Words<'a> {
 
 impl Words<'_> {
     fn value(&self, feature: Feature) -> f64 {
-        self.list.iter().zip(self.features).find(|(known, _)| **known == feature).map_or(0.0, |(_, &value)| value.into())
+        self.list
+            .iter()
+            .zip(self.features)
+            .find(|(known, _)| **known == feature)
+            .map_or(0.0, |(_, &value)| value.into())
     }
 
     /// The number whose logarithm a feature is.
@@ -95,7 +103,10 @@ impl Words<'_> {
     }
 
     fn variety(&self) -> String {
-        let items = self.plan.has_items.then(|| plural(self.count(Feature::Items), "different item"));
+        let items = self
+            .plan
+            .has_items
+            .then(|| plural(self.count(Feature::Items), "different item"));
         let categories = self.plan.has_categories.then(|| match self.count(Feature::Categories) {
             1.0 => "1 category".into(),
             n => format!("{n} categories"),
@@ -121,7 +132,11 @@ impl Words<'_> {
 }
 
 fn plural(n: f64, thing: &str) -> String {
-    if n == 1.0 { format!("1 {thing}") } else { format!("{n} {thing}s") }
+    if n == 1.0 {
+        format!("1 {thing}")
+    } else {
+        format!("{n} {thing}s")
+    }
 }
 
 /// How long ago, in the unit in which it is a number above 1.

@@ -38,7 +38,9 @@ impl Part {
     }
 
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Train, Self::Validation, Self::Test].get(usize::from(byte)).copied()
+        [Self::Train, Self::Validation, Self::Test]
+            .get(usize::from(byte))
+            .copied()
     }
 }
 
@@ -117,6 +119,10 @@ pub fn read(bytes: &[u8], n_features: usize) -> Result<impl Iterator<Item = Resu
     let damaged = || Error::damaged("rows", "a label, a part or a number is none");
     Ok(bytes.chunks_exact(size).map(move |bytes| {
         let record = Record::read(bytes).ok_or_else(damaged)?;
-        if record.features().all(f32::is_finite) { Ok(record) } else { Err(damaged()) }
+        if record.features().all(f32::is_finite) {
+            Ok(record)
+        } else {
+            Err(damaged())
+        }
     }))
 }

@@ -119,6 +119,16 @@ class Interrupt(unittest.TestCase):
             self.connection.execute("FROM footfall.train(histories, actions, epochs := 10000)").fetchall()
         timer.join()
 
+    def test_propensity(self):
+        self.connection.execute(
+            "CREATE TABLE events AS SELECT i % 600000 AS user_id, ['pv', 'cart', 'pv', 'buy', 'pv'][i * 7 % 5 + 1] AS action,"
+            " TIMESTAMP '2017-11-25' + to_seconds(CAST(i * 7919 % 777600 AS BIGINT)) AS ts FROM range(3000000) numbers(i)"
+        )
+        for after_s in (0.2, 1.0):
+            self.assert_interruptible(
+                "propensity", "CREATE TABLE run AS FROM footfall.train_propensity(events, user_id, action, ts, horizon := INTERVAL 2 DAYS)", after_s
+            )
+
     def test_generating_events(self):
         self.assert_interruptible(
             "generating", "SELECT sum(item_id) FROM footfall.generate_events(users := 10000000, days := 100)", 0.5

@@ -96,9 +96,8 @@ RFM = {
 }  # fmt: skip
 CLV = {"amount": "price", "as_of": "DATE '2017-12-01'", "order_id": "item_id"}
 CLV_FIT = {**CLV, "time_unit": "'day'", "family": "'auto'", "time_zone": "NULL"}
-PROPENSITY = {
-    "item": "item_id", "category": "NULL", "amount": "price", "features": "NULL", "as_of": "TIMESTAMP '2017-12-03 20:00:00'", "time_zone": "NULL",
-}  # fmt: skip
+PROPENSITY = {"item": "item_id", "category": "NULL", "amount": "price", "features": "NULL"}
+AS_OF = "TIMESTAMP '2017-12-03 20:00:00'"
 HISTORY = "{'at': [5, 6], 'action': [0, 255], 'item': [1, NULL], 'category': [], 'amount': [9.5, 1]}"
 PLAN = (
     "{'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false, 'own': [],"
@@ -249,7 +248,7 @@ CALLS = {
             "period_until": "DATE '2017-12-04'", "time_zone": "NULL", "absent": "'error'",
         },
     ),
-    "propensity": (["shop", "user_id", "action", "ts", "getvariable('propensity')"], {**PROPENSITY, "reasons": "3"}),
+    "propensity": (["shop", "user_id", "action", "ts", "getvariable('propensity')"], {"as_of": AS_OF, **PROPENSITY, "reasons": "3", "time_zone": "NULL"}),
     "propensity_features": (["getvariable('plan')"], {}),
     "propensity_model_info": (["getvariable('propensity')"], {"called_as": "'propensity'"}),
     "propensity_own": (["{'age': 31, 'country': 'NL'}"], {"called_as": "'propensity'"}),
@@ -260,7 +259,7 @@ CALLS = {
     "propensity_reasons": (["getvariable('propensity')", "getvariable('rows')", "3"], {}),
     "propensity_report": (
         ["shop", "user_id", "action", "ts", "getvariable('propensity')"],
-        {**PROPENSITY, "cutoff": "TIMESTAMP '2017-12-02 20:00:00'", "part": "'all'"},
+        {"cutoff": "TIMESTAMP '2017-12-02 20:00:00'", "part": "'all'", "as_of": AS_OF, **PROPENSITY, "time_zone": "NULL"},
     ),
     "propensity_rows": ([HISTORY, "[]", "'Ada'", "getvariable('plan')", "[6]", "[7]"], {"called_as": "'propensity'"}),
     "propensity_score": (["getvariable('propensity')", "getvariable('rows')"], {"called_as": "'propensity'"}),
@@ -300,7 +299,8 @@ CALLS = {
         ["shop", "user_id", "action", "ts"],
         {
             "target": "'pv'", "horizon": "INTERVAL 1 DAY", **PROPENSITY, "cutoffs": "[TIMESTAMP '2017-11-28', TIMESTAMP '2017-11-30']",
-            "test_cutoff": "TIMESTAMP '2017-12-02'", "lookback": "INTERVAL 3 DAY", "windows": "[1, 7]", "holdout": "0.2", "seed": "1",
+            "test_cutoff": "TIMESTAMP '2017-12-02'", "lookback": "INTERVAL 3 DAY", "as_of": AS_OF, "windows": "[1, 7]", "holdout": "0.2", "seed": "1",
+            "time_zone": "NULL",
         },
     ),
     "transitions": (
@@ -460,6 +460,24 @@ VALUES = """
     [{'x': 36525, 'value': 1e250}, {'x': 1, 'value': 5e-324}]
     [{'x': NULL, 'value': NULL}, NULL]
 """
+PROPENSITIES = """
+    getvariable('propensity')[:-2]
+    encode(replace(decode(getvariable('propensity')), '"format":1', '"format":9'))
+    encode(replace(decode(getvariable('propensity')), '"target":', '"target":99'))
+    encode(replace(decode(getvariable('propensity')), '"means":[', '"means":[1,'))
+    encode(replace(decode(getvariable('propensity')), '"scales":[', '"scales":[-'))
+    encode(replace(decode(getvariable('propensity')), '"places":[', '"places":[999'))
+    encode(replace(decode(getvariable('propensity')), '"windows":[', '"windows":[1e9,'))
+    encode(replace(decode(getvariable('propensity')), '"lookback":', '"lookback":-'))
+    getvariable('clv')
+"""
+RECORDS = """
+    getvariable('rows')[:-2]
+    getvariable('rows') || getvariable('rows')
+    getvariable('rows') || '\\x00'::BLOB
+    repeat('\\xFF', octet_length(getvariable('rows')))::BLOB
+    ''::BLOB
+"""
 CLV_MODELS = """
     getvariable('clv')[:-2]
     getvariable('clv') || ' '::BLOB
@@ -478,6 +496,9 @@ OWN_VALUES = {
     ("kmeans_assign", "model"): CLUSTERINGS,
     ("kmeans_distance", "model"): CLUSTERINGS,
     ("gmm_assign", "mixture"): MIXTURES,
+    ("propensity_model_info", "model"): PROPENSITIES,
+    ("propensity_score", "rows"): RECORDS,
+    ("propensity_piece", "rows"): RECORDS,
 }
 # In place of a relation, and in place of a column.
 BAD_RELATIONS = "{0}_empty {0}_one {0}_null {0}_short {0}_utf8 {0}_infinite nowhere 'nowhere.parquet' '' NULL 42 [1]".split()

@@ -11,12 +11,28 @@ pub struct PropensityModelInfo;
 
 const INFO: Fields<PropensityModel> = Fields(&[
     ("plan", || Type::Blob, |of| of.plan.to_bytes().into()),
-    ("target", || Type::Varchar, |of| of.plan.actions[of.plan.target].clone().into()),
-    ("actions", || Type::list(Type::Varchar), |of| Value::list(of.plan.actions.clone())),
+    (
+        "target",
+        || Type::Varchar,
+        |of| of.plan.actions[of.plan.target].clone().into(),
+    ),
+    (
+        "actions",
+        || Type::list(Type::Varchar),
+        |of| Value::list(of.plan.actions.clone()),
+    ),
     ("months", || Type::Bigint, |of| of.plan.horizon.months.into()),
     ("days", || Type::Bigint, |of| of.plan.horizon.days.into()),
-    ("microseconds", || Type::Bigint, |of| of.plan.horizon.microseconds.into()),
-    ("cutoffs", || Type::list(Type::Bigint), |of| Value::list(of.plan.cutoffs.clone())),
+    (
+        "microseconds",
+        || Type::Bigint,
+        |of| of.plan.horizon.microseconds.into(),
+    ),
+    (
+        "cutoffs",
+        || Type::list(Type::Bigint),
+        |of| Value::list(of.plan.cutoffs.clone()),
+    ),
     ("learned_until", || Type::Bigint, |of| of.plan.learned_until.into()),
     ("test_cutoff", || Type::Bigint, |of| of.plan.test_cutoff.into()),
     ("known_until", || Type::Bigint, |of| of.plan.known_until.into()),
@@ -28,11 +44,21 @@ const INFO: Fields<PropensityModel> = Fields(&[
     ("holdout", || Type::Double, |of| of.plan.holdout.into()),
     ("seed", || Type::Bigint, |of| of.plan.seed.into()),
     ("base_rate", || Type::Double, |of| of.base_rate.into()),
-    ("features", || Type::list(Type::Varchar), |of| {
-        Value::list(of.plan.features().into_iter().map(|feature| of.plan.name(feature)))
-    }),
-    ("weights", || Type::list(Type::Double), |of| Value::list(of.regression.weights.clone())),
-    ("raw_weights", || Type::list(Type::Double), |of| Value::list(of.raw_weights().0)),
+    (
+        "features",
+        || Type::list(Type::Varchar),
+        |of| Value::list(of.plan.features().into_iter().map(|feature| of.plan.name(feature))),
+    ),
+    (
+        "weights",
+        || Type::list(Type::Double),
+        |of| Value::list(of.regression.weights.clone()),
+    ),
+    (
+        "raw_weights",
+        || Type::list(Type::Double),
+        |of| Value::list(of.raw_weights().0),
+    ),
     ("intercept", || Type::Double, |of| of.regression.intercept.into()),
     ("raw_intercept", || Type::Double, |of| of.raw_weights().1.into()),
 ]);

@@ -38,7 +38,9 @@ fn own(json: Json) -> Result<Value, Failure> {
         Json::Object(fields) => fields.into_iter().collect(),
         Json::Array(values) => {
             let numbered = values.into_iter().enumerate();
-            numbered.map(|(place, value)| (format!("feature {}", place + 1), value)).collect()
+            numbered
+                .map(|(place, value)| (format!("feature {}", place + 1), value))
+                .collect()
         }
         other => return Err(refused(format!("{other}"))),
     };

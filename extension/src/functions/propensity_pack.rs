@@ -33,7 +33,11 @@ fn pack(lists: &Column, row: usize) -> Result<Vec<u8>, Failure> {
     let n_bytes: usize = known().map(|element| elements.bytes(element).len()).sum();
     if n_bytes > MOST_BYTES {
         let allowed = format!("{MOST_BYTES} bytes: fewer cut-offs, or a sample of the users");
-        return Err(Failure::argument("cutoffs", format!("good for {n_bytes} bytes of features"), allowed));
+        return Err(Failure::argument(
+            "cutoffs",
+            format!("good for {n_bytes} bytes of features"),
+            allowed,
+        ));
     }
     let mut bytes = Vec::with_capacity(n_bytes);
     known().for_each(|element| bytes.extend(elements.bytes(element)));

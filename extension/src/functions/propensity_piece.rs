@@ -13,12 +13,20 @@ use std::error::Error;
 pub struct PropensityPiece;
 
 const LEARNED: Fields<Learned> = Fields(&[
-    ("model", || Type::Blob, |of| of.model.as_ref().map(|model| model.to_bytes()).into()),
+    (
+        "model",
+        || Type::Blob,
+        |of| of.model.as_ref().map(|model| model.to_bytes()).into(),
+    ),
     ("rows", || Type::Bigint, |of| (of.n_rows as i64).into()),
     ("positives", || Type::Bigint, |of| (of.n_positive as i64).into()),
     ("validation_rows", || Type::Bigint, |of| (of.n_validation as i64).into()),
     ("validation_loss", || Type::Double, |of| of.validation_loss.into()),
-    ("penalty", || Type::Double, |of| of.model.as_ref().map(|model| model.penalty).into()),
+    (
+        "penalty",
+        || Type::Double,
+        |of| of.model.as_ref().map(|model| model.penalty).into(),
+    ),
 ]);
 
 fn returns() -> Type {

@@ -55,7 +55,11 @@ impl Scalar for PropensityRows {
 fn check(cutoffs: &[i64]) -> Result<(), Failure> {
     if cutoffs.len() > MOST_CUTOFFS || cutoffs.windows(2).any(|pair| pair[0] >= pair[1]) {
         let allowed = format!("up to {MOST_CUTOFFS} moments in order");
-        return Err(Failure::argument("cutoffs", format!("a list of {}", cutoffs.len()), allowed));
+        return Err(Failure::argument(
+            "cutoffs",
+            format!("a list of {}", cutoffs.len()),
+            allowed,
+        ));
     }
     Ok(())
 }

@@ -77,6 +77,12 @@ fn score(
     features.clear();
     features.extend(record.features());
     let found = model.probabilities(features);
-    let numbers = [found.model, found.count, found.recency, found.own_history, found.base_rate];
+    let numbers = [
+        found.model,
+        found.count,
+        found.recency,
+        found.own_history,
+        found.base_rate,
+    ];
     Ok(Some((numbers, record.label)))
 }
