@@ -56,7 +56,7 @@ Example:
 WITH plans(plan) AS (SELECT propensity_plan({'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false,
     'own': [], 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,
     'holdout': 0.2, 'seed': 42, 'lookback': 9}, 'train_propensity'))
-SELECT len(propensity_read(plan, propensity_rows({'at': [5], 'action': [0], 'item': [], 'category': [], 'amount': []}, [], 'Ada', plan, [6], [], 'train_propensity'))) AS n FROM plans;$$;
+SELECT len(propensity_read(plan, propensity_rows({'at': [5], 'action': [0::UTINYINT], 'item': [1::UBIGINT], 'category': [1::UBIGINT], 'amount': [9.5::DOUBLE]}, [], 'Ada', plan, [6], [], 'train_propensity'))) AS n FROM plans;$$;
 
 CREATE MACRO footfall.internal.propensity_read(plan, "rows") AS system.main.propensity_read(plan, "rows");
 

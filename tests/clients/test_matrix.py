@@ -77,7 +77,7 @@ SETUP = """
     SET VARIABLE propensity = (
         SELECT model FROM footfall.train_propensity(shop, user_id, action, ts, target := 'pv', horizon := INTERVAL 1 DAY, item := item_id, amount := price));
     SET VARIABLE plan = (SELECT propensity_model_info(getvariable('propensity'), 'x').plan);
-    SET VARIABLE rows = (SELECT propensity_rows({{'at': [5], 'action': [0], 'item': [1], 'category': [], 'amount': [9.5]}}, [], 'Ada', getvariable('plan'), [6], [7], 'x'));
+    SET VARIABLE rows = (SELECT propensity_rows({{'at': [5], 'action': [0::UTINYINT], 'item': [1::UBIGINT], 'category': [1::UBIGINT], 'amount': [9.5::DOUBLE]}}, [], 'Ada', getvariable('plan'), [6], [7], 'x'));
 """
 
 MODEL = "getvariable('model')"
@@ -98,7 +98,7 @@ CLV = {"amount": "price", "as_of": "DATE '2017-12-01'", "order_id": "item_id"}
 CLV_FIT = {**CLV, "time_unit": "'day'", "family": "'auto'", "time_zone": "NULL"}
 PROPENSITY = {"item": "item_id", "category": "NULL", "amount": "price", "features": "NULL"}
 AS_OF = "TIMESTAMP '2017-12-03 20:00:00'"
-HISTORY = "{'at': [5, 6], 'action': [0, 255], 'item': [1, NULL], 'category': [], 'amount': [9.5, 1]}"
+HISTORY = "{'at': [5, 6], 'action': [0::UTINYINT, 255], 'item': [1::UBIGINT, NULL], 'category': [1::UBIGINT], 'amount': [9.5::DOUBLE, 1]}"
 PLAN = (
     "{'actions': ['buy'], 'target': 0, 'windows': [1, 7], 'has_items': false, 'has_categories': false, 'has_amounts': false, 'own': [],"
     " 'horizon': {'months': 0, 'days': 3, 'microseconds': 0}, 'cutoffs': [0], 'learned_until': 9, 'test_cutoff': 9, 'known_until': 19,"
