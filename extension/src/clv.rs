@@ -85,11 +85,7 @@ pub const VALUES: Fields<GammaGammaFit> = Fields(&[
         || Type::Boolean,
         |fit| (!fit.values.boundaries().is_empty()).into(),
     ),
-    (
-        "boundary",
-        || Type::Varchar,
-        |fit| in_words(&fit.values.boundaries()),
-    ),
+    ("boundary", || Type::Varchar, |fit| in_words(&fit.values.boundaries())),
 ]);
 
 /// A number, or NULL for one that is infinite or not known.

@@ -35,8 +35,8 @@ const FILES: &[(&str, &str)] = &[
     ("70_visits.sql", include_str!("../../sql/70_visits.sql")),
     ("71_groups.sql", include_str!("../../sql/71_groups.sql")),
     ("72_value.sql", include_str!("../../sql/72_value.sql")),
-    ("74_drift.sql", include_str!("../../sql/74_drift.sql")),
     ("73_propensity.sql", include_str!("../../sql/73_propensity.sql")),
+    ("74_drift.sql", include_str!("../../sql/74_drift.sql")),
     ("90_about.sql", include_str!("../../sql/90_about.sql")),
 ];
 

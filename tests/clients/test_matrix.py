@@ -316,8 +316,8 @@ SAMPLED = {
     "activity": 3, "choose_k": 2, "class_report": 5, "clean_events": 3, "cleaning_report": 3, "clv": 15, "clv_report": 15, "cohorts": 3, "compare_groups": 6, "compare_models": 3,
     "confusion": 5, "conversion": 3, "evaluate": 5, "fit_clv": 15, "funnel": 3, "growth": 8, "orders": 2, "outliers": 4, "paths": 8, "promotion_effect": 4,
     "reliability": 5, "repeat_purchase": 2, "rfm": 5, "rfm_summary": 5, "rfm_thresholds": 5, "segment": 2, "sequences": 2, "sessions": 5, "train": 3,
-    "transitions": 6, "bought_together": 5, "lifecycle": 4, "clv_forecast_piece": 3, "clv_piece": 3,
-    "transitions": 6, "propensity": 20, "propensity_report": 20, "train_propensity": 20, "bought_together": 5, "lifecycle": 4, "clv_forecast": 3,
+    "transitions": 6, "bought_together": 5, "lifecycle": 4, "clv_forecast_piece": 3, "clv_piece": 3, "propensity": 20, "propensity_report": 20,
+    "train_propensity": 20,
 }  # fmt: skip
 RELATIONS = ("shop", "histories", "runs")
 

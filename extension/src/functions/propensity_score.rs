@@ -64,13 +64,16 @@ impl Scalar for PropensityScore {
     }
 }
 
-/// The probabilities of the first record, and its label.
+/// The probabilities of a record in the order of [`NUMBERS`], and its label.
+type Scored = ([f64; NUMBERS.len()], Option<bool>);
+
+/// What the first record is.
 fn score(
     model: &PropensityModel,
     n_features: usize,
     bytes: &[u8],
     features: &mut Vec<f32>,
-) -> Result<Option<([f64; 5], Option<bool>)>, Failure> {
+) -> Result<Option<Scored>, Failure> {
     let Some(record) = rows::read(bytes, n_features)?.next().transpose()? else {
         return Ok(None);
     };
