@@ -60,7 +60,8 @@ ff_placed AS NOT MATERIALIZED (
         lag(moment) OVER in_order AS moment_before,
         lag(kept) OVER in_order AS kept_before,
         row_number() OVER in_order - 1 AS n_before,
-        count(*) FILTER (is_purchase) OVER (in_order ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS n_purchases_so_far,
+        -- With FILTER, DuckDB counts from the first row again for every row.
+        count(CASE WHEN is_purchase THEN 1 END) OVER (in_order ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS n_purchases_so_far,
         lead(moment) OVER in_order IS NULL AS is_last
     FROM ff_usable
     WINDOW in_order AS (PARTITION BY event_user ORDER BY moment ASC NULLS LAST, kept ASC NULLS LAST)
@@ -506,14 +507,18 @@ WITH ff_events AS NOT MATERIALIZED (
     FROM footfall.internal.visit_events('paths', tbl, user_id, action, ts, gap, tie_break := tie_break)
 ),
 ff_numbered AS NOT MATERIALIZED (
-    SELECT *, count(*) FILTER (begins) OVER (PARTITION BY event_user ORDER BY place ASC NULLS LAST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS visit
+    -- As in `sessions`, not with FILTER.
+    SELECT *, count(CASE WHEN begins THEN 1 END) OVER (PARTITION BY event_user ORDER BY place ASC NULLS LAST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS visit
     FROM ff_events
     WHERE is_step OR ends
 ),
 ff_visits AS MATERIALIZED (
     SELECT
         event_user,
-        list({'action': event_action, 'time': event_time, 'tied': is_tied AND NOT begins} ORDER BY place ASC NULLS LAST) FILTER (is_step) AS steps,
+        -- By `place`, which no two have alike: list(… ORDER BY …) sets up a sort of its own for each visit, which takes ten times as long.
+        list_sort(
+            list({'place': place, 'action': event_action, 'time': event_time, 'tied': is_tied AND NOT begins}) FILTER (is_step), 'ASC', 'NULLS LAST'
+        ) AS steps,
         max(event_time) AS visit_end
     FROM ff_numbered
     GROUP BY event_user, visit

@@ -49,6 +49,9 @@ SETUP = """
     SELECT i AS id, [hash(i) % 100000, hash(i + 0.5) % 100000, hash(i + 0.25) % 100000] AS place FROM range(1000000) numbers(i);
     CREATE TABLE one_history AS
     SELECT 1 AS user_id, list(['buy', 'cart', 'fav', 'pv'][CAST(1 + hash(i) % 4 AS INTEGER)]) AS actions FROM range(10000000) numbers(i);
+    CREATE TABLE one_user AS
+    SELECT 1 AS user_id, ['pv', 'cart', 'fav', 'buy'][1 + CAST(hash(i) % 4 AS INTEGER)] AS action, TIMESTAMP '2017-01-01' + to_seconds(i * 20) AS ts
+    FROM range(2000000) r(i);
     CREATE VIEW many_days AS SELECT user_id * 1000 + copy AS user_id, ts - to_days(CAST(copy AS INTEGER)) AS ts FROM events, range(1000) copies(copy);
     CREATE TABLE run AS FROM footfall.train(few, actions, epochs := 1, hidden := 8, user_id := user_id);
     CREATE TABLE fewer AS FROM few LIMIT 10;
@@ -77,6 +80,8 @@ COMPARE = (
 )
 COHORTS = "SELECT bit_xor(hash(cohort)) FROM footfall.cohorts({}, user_id, ts, period := 'day') AS cohort"
 FUNNEL = "SELECT bit_xor(hash(step)) FROM footfall.funnel({}, user_id, action, ts, within := INTERVAL 1 DAY, per := item_id) AS step"
+PATHS = "SELECT bit_xor(hash(p)) FROM footfall.paths({}, user_id, action, ts) AS p"
+TRANSITIONS = "SELECT bit_xor(hash(t)) FROM footfall.transitions({}, user_id, action, ts) AS t"
 SEGMENT = "SELECT bit_xor(hash(customer)) FROM footfall.segment({}, id, place, k := {}) AS customer"
 FIT_CLV = "SELECT md5(model_bytes) FROM footfall.internal.clv_fitted('fit_clv', {}, DATE '2010-12-09', 'week', 'auto')"
 CLV = "SELECT bit_xor(hash(c)) FROM footfall.internal.clv_forecasts('clv', {}, (SELECT model_bytes FROM clv_run), {}, 0.9) AS c"
@@ -88,6 +93,8 @@ OPERATIONS = {
     "compare_models": (COMPARE.format("some_histories"), COMPARE.format("one_history")),
     "sequences": (SEQUENCES.format("some_events"), SEQUENCES.format("many_events")),
     "funnel": (FUNNEL.format("some_events"), FUNNEL.format("many_events")),
+    "paths": (PATHS.format("some_events"), PATHS.format("one_user")),
+    "transitions": (TRANSITIONS.format("some_events"), TRANSITIONS.format("many_events")),
     "cohorts": (COHORTS.format("some_events"), COHORTS.format("many_days")),
     "rfm": (RFM.format("some_events"), RFM.format("many_events")),
     "kmeans": ("SELECT md5(kmeans(list(place ORDER BY id), 8)::VARCHAR) FROM points", None),
