@@ -184,6 +184,22 @@ Parameters:
 Example:
 SELECT footfall.internal.option_name('ZERO' COLLATE NOCASE) IN ('error', 'zero') AS is_allowed;$$;
 
+CREATE MACRO footfall.internal.whole_number(given, from_number, to_number) AS
+coalesce(
+    TRY_CAST(CAST(given AS VARCHAR) AS DOUBLE) BETWEEN from_number AND to_number
+    AND TRY_CAST(CAST(given AS VARCHAR) AS DOUBLE) = TRY_CAST(CAST(given AS VARCHAR) AS BIGINT),
+    false
+);
+
+COMMENT ON MACRO footfall.internal.whole_number IS $$Whether an option is a whole number within two bounds; anything that is no number is not.
+
+Parameters:
+- given: a value of any type.
+- from_number, to_number: BIGINT, the bounds, both allowed.
+
+Example:
+SELECT footfall.internal.whole_number(20, 1, 100) AS is_right, footfall.internal.whole_number('many', 1, 100) AS is_wrong;$$;
+
 CREATE MACRO footfall.internal.check_absent(function_name, absent) AS
 footfall.internal.check_option(
     footfall.internal.option_name(absent) IN ('error', 'zero'), function_name, 'absent', absent, '''error'', ''zero'''

@@ -147,7 +147,7 @@ FROM ff_counted
 CROSS JOIN ff_occurring
 WHERE (SELECT
     footfall.internal.check_option(
-        coalesce(TRY_CAST(top AS DOUBLE) >= 1 AND TRY_CAST(top AS DOUBLE) = TRY_CAST(top AS BIGINT), top IS NULL),
+        top IS NULL OR footfall.internal.whole_number(top, 1, 9223372036854775807),
         'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
     ) AND footfall.internal.check_option(wrong IS NULL, 'conversion', wrong['argument'], wrong['given'], wrong['allowed'])
     AND footfall.internal.check_absent('conversion', absent)

@@ -43,9 +43,7 @@ ff_known AS MATERIALIZED (
 ff_settings AS MATERIALIZED (
     SELECT {
         'neighbours': CASE WHEN footfall.internal.check_option(
-            TRY_CAST(neighbours AS BIGINT) BETWEEN 1 AND 1000
-                AND TRY_CAST(neighbours AS DOUBLE) = TRY_CAST(neighbours AS BIGINT),
-            'outliers', 'neighbours', neighbours, 'a whole number from 1 to 1000'
+            footfall.internal.whole_number(neighbours, 1, 1000), 'outliers', 'neighbours', neighbours, 'a whole number from 1 to 1000'
         ) THEN TRY_CAST(neighbours AS BIGINT) END,
         'standardise': standardise,
         'log': log,

@@ -221,8 +221,7 @@ ff_known AS MATERIALIZED (
 ff_settings AS MATERIALIZED (
     SELECT
         CASE WHEN footfall.internal.check_option(
-            TRY_CAST(k AS BIGINT) BETWEEN 1 AND 10000 AND TRY_CAST(k AS DOUBLE) = TRY_CAST(k AS BIGINT),
-            'segment', 'k', k, 'a whole number from 1 to 10000'
+            footfall.internal.whole_number(k, 1, 10000), 'segment', 'k', k, 'a whole number from 1 to 10000'
         ) THEN TRY_CAST(k AS BIGINT) END AS n_clusters,
         {
             'seed': footfall.internal.check_seed('segment', seed),
@@ -295,13 +294,10 @@ ff_customers AS NOT MATERIALIZED (
 ff_settings AS MATERIALIZED (
     SELECT
         CASE WHEN footfall.internal.check_option(
-            TRY_CAST(k_from AS BIGINT) BETWEEN 1 AND 10000 AND TRY_CAST(k_from AS DOUBLE) = TRY_CAST(k_from AS BIGINT),
-            'choose_k', 'k_from', k_from, 'a whole number from 1 to 10000'
+            footfall.internal.whole_number(k_from, 1, 10000), 'choose_k', 'k_from', k_from, 'a whole number from 1 to 10000'
         ) THEN TRY_CAST(k_from AS BIGINT) END AS first_k,
         CASE WHEN footfall.internal.check_option(
-            TRY_CAST(k_to AS BIGINT) BETWEEN TRY_CAST(k_from AS BIGINT) AND 10000
-                AND TRY_CAST(k_to AS DOUBLE) = TRY_CAST(k_to AS BIGINT),
-            'choose_k', 'k_to', k_to, 'a whole number from k_from to 10000'
+            footfall.internal.whole_number(k_to, TRY_CAST(k_from AS BIGINT), 10000), 'choose_k', 'k_to', k_to, 'a whole number from k_from to 10000'
         ) THEN TRY_CAST(k_to AS BIGINT) END AS last_k,
         {
             'seed': footfall.internal.check_seed('choose_k', seed),

@@ -306,22 +306,6 @@ WITH events(user_id, day) AS (VALUES
     (1, DATE '2017-11-20'), (1, DATE '2017-11-27'), (1, DATE '2017-12-11'), (2, DATE '2017-11-22'), (2, DATE '2017-12-12'), (3, DATE '2017-12-05'))
 SELECT period_start, active, new, returned, resurrected, dormant, inactive FROM footfall.lifecycle(events, user_id, day);$$;
 
-CREATE MACRO footfall.internal.whole_number(given, from_number, to_number) AS
-coalesce(
-    TRY_CAST(CAST(given AS VARCHAR) AS DOUBLE) BETWEEN from_number AND to_number
-    AND TRY_CAST(CAST(given AS VARCHAR) AS DOUBLE) = TRY_CAST(CAST(given AS VARCHAR) AS BIGINT),
-    false
-);
-
-COMMENT ON MACRO footfall.internal.whole_number IS $$Whether an option is a whole number within two bounds; anything that is no number is not.
-
-Parameters:
-- given: a value of any type.
-- from_number, to_number: BIGINT, the bounds, both allowed.
-
-Example:
-SELECT footfall.internal.whole_number(20, 1, 100) AS is_right, footfall.internal.whole_number('many', 1, 100) AS is_wrong;$$;
-
 CREATE MACRO footfall.main.bought_together(tbl, basket, item, min_baskets := 20, max_items := 200) AS TABLE
 WITH ff_lines AS NOT MATERIALIZED (
     SELECT
