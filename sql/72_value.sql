@@ -242,8 +242,8 @@ Example:
 SELECT p.finished, p.result.purchases.n AS customers
 FROM (SELECT clv_piece(0, pack_points([[2, 3, 9, 1], [0, 0, 8, 4]]), ''::BLOB, {'family': 'bgnbd'}) AS p);$$;
 
-CREATE MACRO footfall.internal.clv_forecast_piece(job, customers, model, horizon, coverage, options) AS
-system.main.clv_forecast_piece(job, customers, model, horizon, coverage, options);
+CREATE MACRO footfall.internal.clv_forecast_piece(job, points, model, horizon, coverage, options) AS
+system.main.clv_forecast_piece(job, points, model, horizon, coverage, options);
 
 COMMENT ON MACRO footfall.internal.clv_forecast_piece IS $$Looks ahead for customers for about half a second: the step under `footfall.clv`.
 
@@ -251,7 +251,7 @@ A STRUCT as that of `kmeans_piece`; `result` is a BLOB for `read_forecast`.
 
 Parameters:
 - job: as for `kmeans_piece`.
-- customers: BLOB, of `pack_points`: of each the repeat purchases, days from the first purchase to the last, days from the first purchase to the end, and of how many purchases the value is known.
+- points: BLOB, of `pack_points`: of each customer the repeat purchases, days from the first purchase to the last, days from the first purchase to the end, and of how many purchases the value is known.
 - model: BLOB, of `clv_model`.
 - horizon: DOUBLE, days ahead.
 - coverage: DOUBLE, of the intervals; 0 asks for none.

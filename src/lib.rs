@@ -12,6 +12,7 @@ pub mod error;
 mod format;
 pub mod options;
 pub mod random;
+mod special;
 pub mod statistics;
 
 pub mod compute;

@@ -173,7 +173,7 @@ fn checked([x, value]: [f64; 2]) -> Result<[f64; 2], Failure> {
 /// # Errors
 /// Points of another width, and as [`customers`].
 pub fn customers_of(packed: (usize, &[[u8; WORD]])) -> Result<Customers, Failure> {
-    let mut total = Total(0.0);
+    let mut total = Total::of("customers");
     let customers = points(packed, "[x, t_x, age, weight]")?.map(|[x, t_x, age, weight]| {
         let customer = Customer::new("customers", x, t_x, age)?;
         total.add(weight).map(|n| (customer, n))
@@ -197,7 +197,7 @@ fn points<'a, const N: usize>(
     if width != N {
         return Err(Failure::argument(
             "customers",
-            format!("points of {width} numbers"),
+            format!("lists of {width} numbers"),
             allowed,
         ));
     }
@@ -205,21 +205,29 @@ fn points<'a, const N: usize>(
 }
 
 /// Weights that are added up.
-struct Total(f64);
+struct Total {
+    argument: &'static str,
+    sum: f64,
+}
 
 impl Total {
+    /// Of none, for those in an argument.
+    fn of(argument: &'static str) -> Self {
+        Self { argument, sum: 0.0 }
+    }
+
     /// One more.
     ///
     /// # Errors
     /// Not a whole number from 0, or more in all than a DOUBLE can tell apart.
     fn add(&mut self, weight: f64) -> Result<u64, Failure> {
         const MOST: f64 = (1u64 << 53) as f64;
-        self.0 += weight;
-        if weight >= 0.0 && weight.fract() == 0.0 && self.0 <= MOST {
+        self.sum += weight;
+        if weight >= 0.0 && weight.fract() == 0.0 && self.sum <= MOST {
             Ok(weight as u64)
         } else {
             let allowed = "whole numbers from 0 that add up to 2^53 at most";
-            Err(Failure::argument("weights", weight, allowed))
+            Err(Failure::argument(self.argument, weight, allowed))
         }
     }
 }
@@ -243,7 +251,7 @@ fn rows(column: &Column, weights: Option<&Column>, row: usize) -> Result<Vec<(us
     }
     let weights = weights.expect("a list of weights has elements").child();
     let counts = weights.values::<f64>();
-    let mut total = Total(0.0);
+    let mut total = Total::of("weights");
     let with_weight = range.zip(given).map(|(index, place)| {
         let weight = if weights.is_null(place) { 0.0 } else { counts[place] };
         Ok((index, total.add(weight)?))

@@ -8,8 +8,8 @@
 use super::customers::Customer;
 use super::gamma_gamma::GammaGamma;
 use super::purchases::{Purchases, ln_1p_over};
-use super::special::beta_cdf;
 use crate::error::Error;
+use crate::special::beta_cdf;
 
 /// Terms that a sum may have: more than a purchase a day for a century.
 const MOST_TERMS: usize = 100_000;

@@ -5,8 +5,8 @@
 //! distributed over the customers with shape q and rate v. How often somebody buys is taken to tell nothing of the value.
 
 use super::optimum::{Bounds, Evaluation, Optimum, covariance, maximise};
-use super::special::{digamma, ln_beta_density, trigamma};
 use crate::compute::job::Steps;
+use crate::special::{digamma, ln_beta_density, trigamma};
 use serde::{Deserialize, Serialize};
 
 /// The three parameters; the mean value of a purchase is p v / (q - 1).

@@ -1,6 +1,5 @@
 //! What a customer is worth: how many purchases are to be expected of whom, and of what value.
 //!
-//! - `special`: logarithm of the gamma function, its derivatives, the beta distribution;
 //! - `optimum`: the maximum of a smooth function within bounds, by Newton's steps;
 //! - [`customers`]: the sufficient statistics, checked, with equal customers merged into weighted ones;
 //! - [`purchases`]: rates and dropout of a population, BG/NBD and MBG/NBD up to their limits, and the fit;
@@ -11,7 +10,6 @@
 // Derivatives of two to four coordinates are written as they are on paper, by their indices.
 #![allow(clippy::needless_range_loop)]
 
-mod special;
 mod optimum;
 pub mod customers;
 pub mod purchases;

@@ -1,5 +1,5 @@
-//! `clv_forecast_piece(job, customers, model, horizon, coverage, options)`: what customers will bring, for `read_forecast`,
-//! or after about half a second the number of the job to go on with; 0 begins. `customers` are packed points
+//! `clv_forecast_piece(job, points, model, horizon, coverage, options)`: what customers will bring, for `read_forecast`,
+//! or after about half a second the number of the job to go on with; 0 begins. The points are customers,
 //! [x, t_x, age, n_known]. Times are in days; of `n_known` purchases the value is known, and a `coverage` of 0 asks for
 //! no intervals.
 
@@ -53,8 +53,8 @@ impl Scalar for ClvForecastPiece {
             go_on(input, row, display, message, move |numbers, width| {
                 let (customers, rest) = numbers.as_chunks();
                 if width != 4 || !rest.is_empty() {
-                    let received = format!("points of {width} numbers");
-                    return Err(Failure::argument("customers", received, "[x, t_x, age, n_known]"));
+                    let received = format!("a list of {width} numbers each");
+                    return Err(Failure::argument("points", received, "[x, t_x, age, n_known]"));
                 }
                 forecasts(&model, customers, horizon, coverage, threads)
             })
@@ -114,9 +114,11 @@ fn forecast(
     coverage: f64,
 ) -> Result<[Option<f64>; N_FIELDS], Failure> {
     let unit = model.days_per_unit;
-    let customer = Customer::new("customers", x, t_x / unit, age / unit)?;
+    let customer = Customer::new("points", x, t_x / unit, age / unit)?;
     if !(0.0..=x).contains(&n_known) {
-        return Err(Failure::argument("n_known", n_known, "a number from 0 to the repeat purchases"));
+        let received = format!("a customer with n_known {n_known}");
+        let allowed = "a number from 0 to the repeat purchases";
+        return Err(Failure::argument("points", received, allowed));
     }
     let outlook = Outlook::new(&model.purchases, &customer, horizon / unit).map_err(|error| match error {
         // As it was given, in days.

@@ -19,7 +19,12 @@ impl Scalar for ClvModel {
 
     fn signatures() -> Vec<Signature> {
         vec![Signature {
-            parameters: vec![PURCHASES.struct_type(), VALUES.struct_type(), Type::Double, Type::Bigint],
+            parameters: vec![
+                PURCHASES.struct_type(),
+                VALUES.struct_type(),
+                Type::Double,
+                Type::Bigint,
+            ],
             returns: Type::Blob,
         }]
     }

@@ -46,10 +46,10 @@ fn returns() -> Type {
 }
 
 fn read(customers: &[u8], values: &[u8]) -> Result<(Customers, Values), Failure> {
-    let customers = customers_of(unpack(customers)?)?;
+    let customers = customers_of(unpack("customers", customers)?)?;
     let values = match values {
         [] => Values::new([]),
-        values => values_of(unpack(values)?)?,
+        values => values_of(unpack("values", values)?)?,
     };
     Ok((customers, values))
 }

@@ -2,6 +2,7 @@
 //! `evaluate_piece` has scored, and on the baselines that travel in it.
 
 use super::evaluate_piece::Origin;
+use crate::fields::Fields;
 use crate::models::Decoded;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
@@ -11,8 +12,9 @@ use footfall::baseline::own_history;
 use footfall::compute::parallel;
 use footfall::error::Error as Failure;
 use footfall::evaluate::{self, Difference, Evaluation, identity};
-use footfall::metrics::Bin;
+use footfall::metrics::{ActionReport, Bin};
 use footfall::sequence::Dataset;
+use std::borrow::Cow;
 use std::error::Error;
 
 pub struct EvaluateModel;
@@ -40,46 +42,129 @@ impl Scalar for EvaluateModel {
 
 /// A list with one entry per predictor.
 fn returns() -> Type {
-    let action = Type::Struct(vec![
-        ("action", Type::Varchar),
-        ("precision", Type::Double),
-        ("recall", Type::Double),
-        ("f1", Type::Double),
-        ("auc", Type::Double),
-        ("auc_standard_error", Type::Double),
-        ("support", Type::Bigint),
-    ]);
-    let cell = Type::Struct(vec![
-        ("actual", Type::Varchar),
-        ("predicted", Type::Varchar),
-        ("n", Type::Bigint),
-    ]);
-    let bin = Type::Struct(vec![
-        ("action", Type::Varchar),
-        ("bin_from", Type::Double),
-        ("bin_to", Type::Double),
-        ("confidence", Type::Double),
-        ("accuracy", Type::Double),
-        ("n", Type::Bigint),
-    ]);
-    Type::list(Type::Struct(vec![
-        ("predictor", Type::Varchar),
-        ("log_loss", Type::Double),
-        ("auc", Type::Double),
-        ("accuracy", Type::Double),
-        ("top2_accuracy", Type::Double),
-        ("balanced_accuracy", Type::Double),
-        ("macro_f1", Type::Double),
-        ("calibration_error", Type::Double),
-        ("difference", Type::Double),
-        ("standard_error", Type::Double),
-        ("n", Type::Bigint),
-        ("mean_user_loss", Type::Double),
-        ("as_in_training", Type::Boolean),
-        ("actions", Type::list(action)),
-        ("confusion", Type::list(cell)),
-        ("reliability", Type::list(bin)),
-    ]))
+    Type::list(PREDICTOR.struct_type())
+}
+
+/// A predictor and how good it was.
+struct Scored {
+    name: &'static str,
+    /// The actions.
+    names: Vec<String>,
+    evaluation: Evaluation,
+    mean_user_loss: f64,
+    difference: Difference,
+    /// Whether the targets are those that were held back in training, where the model knows.
+    as_in_training: Option<bool>,
+}
+
+const PREDICTOR: Fields<Scored> = Fields(&[
+    ("predictor", || Type::Varchar, |of| of.name.into()),
+    ("log_loss", || Type::Double, |of| of.evaluation.report.log_loss.into()),
+    ("auc", || Type::Double, |of| of.evaluation.report.auc.into()),
+    ("accuracy", || Type::Double, |of| of.evaluation.report.accuracy.into()),
+    (
+        "top2_accuracy",
+        || Type::Double,
+        |of| of.evaluation.report.top2_accuracy.into(),
+    ),
+    (
+        "balanced_accuracy",
+        || Type::Double,
+        |of| of.evaluation.report.balanced_accuracy.into(),
+    ),
+    ("macro_f1", || Type::Double, |of| of.evaluation.report.macro_f1.into()),
+    (
+        "calibration_error",
+        || Type::Double,
+        |of| of.evaluation.report.calibration_error.into(),
+    ),
+    ("difference", || Type::Double, |of| of.difference.mean.into()),
+    (
+        "standard_error",
+        || Type::Double,
+        |of| of.difference.standard_error.into(),
+    ),
+    ("n", || Type::Bigint, |of| (of.evaluation.report.n as i64).into()),
+    ("mean_user_loss", || Type::Double, |of| of.mean_user_loss.into()),
+    ("as_in_training", || Type::Boolean, |of| of.as_in_training.into()),
+    ("actions", || Type::list(ACTION.struct_type()), actions),
+    ("confusion", || Type::list(CELL.struct_type()), confusion),
+    ("reliability", || Type::list(BIN.struct_type()), reliability),
+]);
+
+/// An action by its name.
+const ACTION: Fields<(String, ActionReport)> = Fields(&[
+    ("action", || Type::Varchar, |(name, _)| name.clone().into()),
+    ("precision", || Type::Double, |(_, action)| action.precision.into()),
+    ("recall", || Type::Double, |(_, action)| action.recall.into()),
+    ("f1", || Type::Double, |(_, action)| action.f1.into()),
+    ("auc", || Type::Double, |(_, action)| action.auc.into()),
+    (
+        "auc_standard_error",
+        || Type::Double,
+        |(_, action)| action.auc_standard_error.into(),
+    ),
+    ("support", || Type::Bigint, |(_, action)| (action.support as i64).into()),
+]);
+
+/// How often an action was predicted where one happened.
+const CELL: Fields<(String, String, u64)> = Fields(&[
+    ("actual", || Type::Varchar, |(actual, ..)| actual.clone().into()),
+    (
+        "predicted",
+        || Type::Varchar,
+        |(_, predicted, _)| predicted.clone().into(),
+    ),
+    ("n", || Type::Bigint, |(.., n)| (*n as i64).into()),
+]);
+
+/// A bin over the probability of an action, or of the likeliest one, and between which probabilities it lies.
+const BIN: Fields<(Option<String>, [f64; 2], Bin)> = Fields(&[
+    ("action", || Type::Varchar, |(action, ..)| action.clone().into()),
+    ("bin_from", || Type::Double, |(_, ends, _)| ends[0].into()),
+    ("bin_to", || Type::Double, |(_, ends, _)| ends[1].into()),
+    (
+        "confidence",
+        || Type::Double,
+        |(.., bin)| (bin.n > 0).then_some(bin.confidence).into(),
+    ),
+    (
+        "accuracy",
+        || Type::Double,
+        |(.., bin)| (bin.n > 0).then_some(bin.accuracy).into(),
+    ),
+    ("n", || Type::Bigint, |(.., bin)| (bin.n as i64).into()),
+]);
+
+fn actions(of: &Scored) -> Value {
+    let actions = of
+        .names
+        .iter()
+        .cloned()
+        .zip(of.evaluation.report.actions.iter().copied());
+    Value::List(actions.map(|action| ACTION.value(&action)).collect())
+}
+
+fn confusion(of: &Scored) -> Value {
+    let name = |index: usize| of.names[index].clone();
+    let n_actions = of.names.len();
+    let cells = of.evaluation.report.confusion.iter().enumerate();
+    let value = |(cell, &n): (usize, &u64)| CELL.value(&(name(cell / n_actions), name(cell % n_actions), n));
+    Value::List(cells.map(value).collect())
+}
+
+/// Of the likeliest action first, then of each.
+fn reliability(of: &Scored) -> Value {
+    let report = &of.evaluation.report;
+    let by_action = of.names.iter().map(Some).zip(&report.action_reliability);
+    let all = std::iter::once((None, &report.reliability)).chain(by_action);
+    let bins = all.flat_map(|(action, bins)| {
+        let n_bins = bins.len() as f64;
+        let ends = move |index: usize| [index as f64 / n_bins, (index + 1) as f64 / n_bins];
+        let bins = bins.iter().enumerate();
+        bins.map(move |(index, bin)| BIN.value(&(action.cloned(), ends(index), *bin)))
+    });
+    Value::List(bins.collect())
 }
 
 /// Refuses a dataset whose tokens mean other actions than those of the model.
@@ -129,10 +214,17 @@ fn reports(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
         .as_ref()
         .map(|split| split.n_held_out == n_held_out && split.fingerprint == format!("{fingerprint:016x}"));
     let differences = differences(dataset, &predictors);
-    let report = |((name, evaluation), difference): (&(&str, Evaluation), &Difference)| {
-        value(name, dataset, evaluation, difference, as_in_training)
-    };
-    Ok(Value::List(predictors.iter().zip(&differences).map(report).collect()))
+    let names: Vec<String> = dataset.vocabulary().names().map(Cow::into_owned).collect();
+    let scored = predictors.into_iter().zip(differences);
+    let scored = scored.map(|((name, evaluation), difference)| Scored {
+        name,
+        names: names.clone(),
+        mean_user_loss: evaluation.mean_user_loss(dataset),
+        evaluation,
+        difference,
+        as_in_training,
+    });
+    Ok(Value::List(scored.map(|of| PREDICTOR.value(&of)).collect()))
 }
 
 /// From the best of the baselines, which are all but the first; its own has no error, since it is none by definition.
@@ -148,76 +240,4 @@ fn differences(dataset: &Dataset, predictors: &[(&str, Evaluation)]) -> Vec<Diff
         false => Difference::new(dataset, &predictors[index].1, &predictors[best].1),
     };
     (0..predictors.len()).map(of).collect()
-}
-
-/// `as_in_training`: whether the targets are those that were held back then, where the model knows.
-fn value(
-    predictor: &str,
-    dataset: &Dataset,
-    evaluation: &Evaluation,
-    difference: &Difference,
-    as_in_training: Option<bool>,
-) -> Value {
-    let report = &evaluation.report;
-    let names: Vec<_> = dataset.vocabulary().names().collect();
-    let actions = names.iter().zip(&report.actions).map(|(name, action)| {
-        Value::Struct(vec![
-            name.to_string().into(),
-            action.precision.into(),
-            action.recall.into(),
-            action.f1.into(),
-            action.auc.into(),
-            action.auc_standard_error.into(),
-            (action.support as i64).into(),
-        ])
-    });
-    let confusion = report.confusion.iter().enumerate().map(|(cell, &n)| {
-        Value::Struct(vec![
-            names[cell / names.len()].to_string().into(),
-            names[cell % names.len()].to_string().into(),
-            (n as i64).into(),
-        ])
-    });
-    let by_action = names
-        .iter()
-        .map(|name| &**name)
-        .map(Some)
-        .zip(&report.action_reliability);
-    let reliability = std::iter::once((None, &report.reliability))
-        .chain(by_action)
-        .flat_map(|(action, bins)| bins_of(action, bins));
-    Value::Struct(vec![
-        predictor.into(),
-        report.log_loss.into(),
-        report.auc.into(),
-        report.accuracy.into(),
-        report.top2_accuracy.into(),
-        report.balanced_accuracy.into(),
-        report.macro_f1.into(),
-        report.calibration_error.into(),
-        difference.mean.into(),
-        difference.standard_error.into(),
-        (report.n as i64).into(),
-        evaluation.mean_user_loss(dataset).into(),
-        as_in_training.into(),
-        Value::List(actions.collect()),
-        Value::List(confusion.collect()),
-        Value::List(reliability.collect()),
-    ])
-}
-
-/// The bins over the probability of an action, or of the likeliest one.
-fn bins_of<'a>(action: Option<&'a str>, bins: &'a [Bin]) -> impl Iterator<Item = Value> + 'a {
-    let n_bins = bins.len() as f64;
-    bins.iter().enumerate().map(move |(index, bin)| {
-        let known = |value: f64| Value::from((bin.n > 0).then_some(value));
-        Value::Struct(vec![
-            action.into(),
-            (index as f64 / n_bins).into(),
-            ((index + 1) as f64 / n_bins).into(),
-            known(bin.confidence),
-            known(bin.accuracy),
-            (bin.n as i64).into(),
-        ])
-    })
 }

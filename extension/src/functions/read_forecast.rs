@@ -47,8 +47,8 @@ impl Scalar for ReadForecast {
             let (words, _) = forecasts.bytes(row).as_chunks::<WORD>();
             let (records, _) = words.as_chunks::<N_FIELDS>();
             let record = usize::try_from(places[row]).ok().and_then(|place| records.get(place));
-            let record = record
-                .ok_or_else(|| Failure::argument("place", places[row], "that of a customer in 'forecasts'"))?;
+            let record =
+                record.ok_or_else(|| Failure::argument("place", places[row], "that of a customer in 'forecasts'"))?;
             Ok(FORECAST.value(record))
         })
     }

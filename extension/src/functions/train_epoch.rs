@@ -4,6 +4,7 @@
 //! DuckDB can be interrupted between two calls and not within one, so a long
 //! epoch is spread over several.
 
+use crate::fields::Fields;
 use crate::progress::Display;
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
@@ -80,29 +81,86 @@ pub fn returns() -> Type {
     Type::Struct(std::iter::once(state).chain(report_fields()).collect())
 }
 
-/// Whether an epoch was completed by a call, and if so what came of it, and its model.
-fn report_fields() -> [(&'static str, Type); 14] {
-    [
-        ("complete", Type::Boolean),
-        ("finished", Type::Boolean),
-        ("epoch", Type::Integer),
-        ("train_loss", Type::Double),
-        ("validation_loss", Type::Double),
-        ("majority_loss", Type::Double),
-        ("markov_loss", Type::Double),
-        ("own_history_loss", Type::Double),
-        ("validation_accuracy", Type::Double),
-        ("majority_accuracy", Type::Double),
-        ("validation_auc", Type::Double),
-        ("seconds", Type::Double),
-        ("device", Type::Varchar),
-        ("model", Type::Blob),
-    ]
+/// What came of a call.
+struct Call {
+    report: Option<EpochReport>,
+    device: String,
+}
+
+impl Call {
+    fn number(&self, of: fn(&EpochReport) -> Option<f64>) -> Value {
+        self.report.as_ref().and_then(of).into()
+    }
+}
+
+/// Whether an epoch was completed by a call, and if so what came of it. Its model follows.
+const REPORT: Fields<Call> = Fields(&[
+    ("complete", || Type::Boolean, |call| call.report.is_some().into()),
+    (
+        "finished",
+        || Type::Boolean,
+        |call| call.report.as_ref().is_some_and(|report| report.finished).into(),
+    ),
+    (
+        "epoch",
+        || Type::Integer,
+        |call| call.report.as_ref().map(|report| report.epoch as i32).into(),
+    ),
+    (
+        "train_loss",
+        || Type::Double,
+        |call| call.number(|report| Some(report.train_loss)),
+    ),
+    (
+        "validation_loss",
+        || Type::Double,
+        |call| call.number(|report| report.validation_loss),
+    ),
+    (
+        "majority_loss",
+        || Type::Double,
+        |call| call.number(|report| report.majority_loss),
+    ),
+    (
+        "markov_loss",
+        || Type::Double,
+        |call| call.number(|report| report.markov_loss),
+    ),
+    (
+        "own_history_loss",
+        || Type::Double,
+        |call| call.number(|report| report.own_history_loss),
+    ),
+    (
+        "validation_accuracy",
+        || Type::Double,
+        |call| call.number(|report| report.validation_accuracy),
+    ),
+    (
+        "majority_accuracy",
+        || Type::Double,
+        |call| call.number(|report| report.majority_accuracy),
+    ),
+    (
+        "validation_auc",
+        || Type::Double,
+        |call| call.number(|report| report.validation_auc),
+    ),
+    (
+        "seconds",
+        || Type::Double,
+        |call| call.number(|report| Some(report.seconds)),
+    ),
+    ("device", || Type::Varchar, |call| call.device.as_str().into()),
+]);
+
+fn report_fields() -> impl Iterator<Item = (&'static str, Type)> {
+    REPORT.types().into_iter().chain([("model", Type::Blob)])
 }
 
 /// The type of [`report`].
 pub fn report_type() -> Type {
-    Type::Struct(report_fields().into())
+    Type::Struct(report_fields().collect())
 }
 
 /// A value of [`returns`].
@@ -121,27 +179,16 @@ pub fn step(trainer: &Trainer, report: Option<EpochReport>) -> Result<Value, Box
 /// # Errors
 /// When the model cannot be written.
 pub fn report(trainer: &Trainer, report: Option<&EpochReport>) -> Result<Value, Failure> {
-    Ok(Value::Struct(report_values(trainer, report)?.into()))
+    Ok(Value::Struct(report_values(trainer, report)?))
 }
 
 /// The values of [`report_fields`].
-fn report_values(trainer: &Trainer, report: Option<&EpochReport>) -> Result<[Value; 14], Failure> {
+fn report_values(trainer: &Trainer, report: Option<&EpochReport>) -> Result<Vec<Value>, Failure> {
     let model = report.map(|_| trainer.model().to_bytes(None)).transpose()?;
-    let number = |of: fn(&EpochReport) -> Option<f64>| Value::from(report.and_then(of));
-    Ok([
-        report.is_some().into(),
-        report.is_some_and(|report| report.finished).into(),
-        report.map(|report| report.epoch as i32).into(),
-        number(|report| Some(report.train_loss)),
-        number(|report| report.validation_loss),
-        number(|report| report.majority_loss),
-        number(|report| report.markov_loss),
-        number(|report| report.own_history_loss),
-        number(|report| report.validation_accuracy),
-        number(|report| report.majority_accuracy),
-        number(|report| report.validation_auc),
-        number(|report| Some(report.seconds)),
-        trainer.model().training.device.as_str().into(),
-        model.into(),
-    ])
+    let mut values = REPORT.values(&Call {
+        report: report.cloned(),
+        device: trainer.model().training.device.clone(),
+    });
+    values.push(model.into());
+    Ok(values)
 }

@@ -44,11 +44,11 @@ pub fn pack(input: &Chunk, row: usize) -> Result<Value, Box<dyn Error>> {
         .map_err(|error| as_caller(caller, error))
 }
 
-/// The number of coordinates of packed points, and their values as bytes.
+/// The number of coordinates of the packed points in an argument, and their values as bytes.
 ///
 /// # Errors
 /// Other bytes than those of [`pack`].
-pub fn unpack(packed: &[u8]) -> Result<(usize, &[[u8; WORD]]), Failure> {
+pub fn unpack<'a>(argument: &'static str, packed: &'a [u8]) -> Result<(usize, &'a [[u8; WORD]]), Failure> {
     let (words, rest) = packed.as_chunks();
     match words.split_first() {
         Some((&first, values)) if rest.is_empty() && !values.is_empty() => {
@@ -60,5 +60,5 @@ pub fn unpack(packed: &[u8]) -> Result<(usize, &[[u8; WORD]]), Failure> {
         _ => {}
     }
     let found = format!("a BLOB of {} bytes", packed.len());
-    Err(Failure::argument("points", found, "a value made by pack_points"))
+    Err(Failure::argument(argument, found, "a value made by pack_points"))
 }

@@ -96,7 +96,7 @@ pub fn go_on<W>(
 where
     W: FnOnce(Vec<f64>, usize) -> Answer + Send + 'static,
 {
-    let (dimensions, packed) = unpack(input.column(1).bytes(row))?;
+    let (dimensions, packed) = unpack("points", input.column(1).bytes(row))?;
     let mut look = |progress: Progress, seconds| {
         let (parts, steps) = (progress.parts, progress.steps);
         let n_steps = steps.1.max(1);
