@@ -29,7 +29,7 @@ CREATE MACRO footfall.main.beta_cdf(x, a, b) AS system.main.beta_cdf(x, a, b);
 COMMENT ON MACRO footfall.main.beta_cdf IS $$P(X <= x) of the beta distribution, the regularised incomplete beta function.
 
 Student's t, F, binomial and negative binomial distributions are forms of it: a t value with `df` degrees of freedom has the two-sided p
-beta_cdf(df / (df + t * t), df / 2, 0.5). At least eight digits where a and b are below a million, four at 1e12. NULL gives NULL.
+beta_cdf(df / (df + t * t), df / 2, 0.5). At least nine digits where a and b are below a million, seven at 1e12. NULL gives NULL.
 
 Parameters:
 - x: DOUBLE; below 0 the answer is 0, above 1 it is 1.

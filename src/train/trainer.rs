@@ -12,7 +12,7 @@ use crate::baseline::{Baseline, Counts};
 use crate::error::Error;
 use crate::evaluate::{Place, Tally, Unprepared, Validation, tally};
 use crate::model::{Model, RunState, Split, SplitBy, Training, are_sound};
-use crate::network::{Engine, Example, Step, Unfinished};
+use crate::network::{Engine, Example, LossSum, Step, Unfinished};
 use crate::random;
 use crate::sequence::Dataset;
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,34 @@ struct Run {
     own_history_loss: Option<f64>,
     /// The validation under way, at its start during the batches.
     validation: Validation,
+}
+
+impl Run {
+    /// A step with the gradient of a batch.
+    ///
+    /// # Errors
+    /// The first gradient of a run that goes on from a model is not finite.
+    fn learn(
+        &mut self,
+        sum: LossSum,
+        gradient: &mut [f32],
+        parameters: &mut [f32],
+        adam: &mut Adam,
+    ) -> Result<(), Error> {
+        let scale = (1.0 / sum.weight) as f32;
+        gradient.iter_mut().for_each(|g| *g *= scale);
+        if !clip(gradient, self.settings.gradient_clip).is_finite() && self.steps == 0 && self.epochs_before > 0 {
+            // No rate has been used yet, so this says something of the model to go on from.
+            let allowed = "a model whose training did not diverge";
+            return Err(Error::argument("init", "a model whose gradient is not finite", allowed));
+        }
+        adam.step(parameters, gradient, self.settings.learning_rate);
+        self.steps = adam.steps;
+        self.loss += sum.loss;
+        self.weight += sum.weight;
+        self.batch += 1;
+        Ok(())
+    }
 }
 
 /// A training run between two steps of work.
@@ -210,7 +238,7 @@ impl Trainer {
         observe: &mut dyn FnMut(Progress),
     ) -> Result<Option<EpochReport>, Error> {
         let started = Instant::now();
-        let settings = &self.run.settings;
+        let settings = &self.run.settings.clone();
         if dataset.vocabulary() != &self.model.vocabulary {
             return Err(Error::argument(
                 "dataset",
@@ -235,17 +263,7 @@ impl Trainer {
         }));
         let mut gradient = vec![0.0; self.model.parameters.len()];
         while self.run.batch < batches.len() {
-            let examples: Vec<Example> = batches[self.run.batch]
-                .iter()
-                .map(|&index| {
-                    let sequence = dataset.sequence(index as usize);
-                    Example {
-                        tokens: sequence.tokens.slice(..sequence.n_train),
-                        first_target: 1,
-                        key: u64::from(index),
-                    }
-                })
-                .collect();
+            let examples = examples(dataset, &batches[self.run.batch]);
             let dropout_seed = (self.model.architecture.dropout > 0.0)
                 .then(|| random::hash(settings.seed, &[u64::from(epoch), self.run.batch as u64]));
             let step = Step {
@@ -263,22 +281,8 @@ impl Trainer {
             if !sum.loss.is_finite() {
                 return Err(diverged(settings, "the loss is no longer finite"));
             }
-            let scale = (1.0 / sum.weight) as f32;
-            gradient.iter_mut().for_each(|g| *g *= scale);
-            if !clip(&mut gradient, settings.gradient_clip).is_finite()
-                && self.run.steps == 0
-                && self.run.epochs_before > 0
-            {
-                // No rate has been used yet, so this says something of the model to go on from.
-                let allowed = "a model whose training did not diverge";
-                return Err(Error::argument("init", "a model whose gradient is not finite", allowed));
-            }
-            self.adam
-                .step(&mut self.model.parameters, &gradient, settings.learning_rate);
-            self.run.steps = self.adam.steps;
-            self.run.loss += sum.loss;
-            self.run.weight += sum.weight;
-            self.run.batch += 1;
+            self.run
+                .learn(sum, &mut gradient, &mut self.model.parameters, &mut self.adam)?;
             observe(Progress {
                 epoch: self.run.epochs_done + 1,
                 epochs: settings.epochs,
@@ -448,6 +452,19 @@ fn check_split(settings: &Settings, init: &Training) -> Result<(), Error> {
         ),
         "the split of the model, a smaller share of it, or validation := 0",
     ))
+}
+
+/// The sequences of a batch, as far as they are for training.
+fn examples<'a>(dataset: &Dataset<'a>, batch: &[u32]) -> Vec<Example<'a>> {
+    let example = |&index: &u32| {
+        let sequence = dataset.sequence(index as usize);
+        Example {
+            tokens: sequence.tokens.slice(..sequence.n_train),
+            first_target: 1,
+            key: u64::from(index),
+        }
+    };
+    batch.iter().map(example).collect()
 }
 
 fn diverged(settings: &Settings, what: &str) -> Error {
