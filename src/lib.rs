@@ -30,6 +30,7 @@ pub mod value;
 pub mod sequence;
 pub mod propensity;
 pub mod metrics;
+pub mod items;
 pub mod baseline;
 pub mod network;
 pub mod model;

@@ -23,3 +23,7 @@ pub const MAX_OUTPUTS: usize = 1 << 16;
 pub const MAX_WIDTH: usize = 1 << 14;
 /// Most layers of a network.
 pub const MAX_LAYERS: usize = 64;
+/// Most items of a list that is shown, and most rules of an item.
+pub const MAX_LIST: usize = 10_000;
+/// Most events behind an item that a rule looks at.
+pub const MAX_WINDOW: usize = 1000;

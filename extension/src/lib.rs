@@ -11,6 +11,7 @@ mod clv;
 mod fields;
 mod functions;
 mod gate;
+mod items;
 mod jobs;
 mod macros;
 mod memory;

@@ -37,6 +37,7 @@ const FILES: &[(&str, &str)] = &[
     ("72_value.sql", include_str!("../../sql/72_value.sql")),
     ("73_propensity.sql", include_str!("../../sql/73_propensity.sql")),
     ("74_drift.sql", include_str!("../../sql/74_drift.sql")),
+    ("81_items.sql", include_str!("../../sql/81_items.sql")),
     ("90_about.sql", include_str!("../../sql/90_about.sql")),
 ];
 

@@ -5,8 +5,10 @@
 
 mod roc;
 mod distribution;
+mod ranking;
 #[cfg(test)]
 mod tests;
 
 pub use distribution::{ActionReport, Bin, N_BINS, Report, Tally, highest, log_probability};
+pub use ranking::{Ranked, mean_over_users};
 pub use roc::{Area, AreaOfCounts, Counted, auc, clustered_area, mean_auc};

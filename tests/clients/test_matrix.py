@@ -105,6 +105,10 @@ PLAN = (
     " 'holdout': 0.2, 'seed': 42, 'lookback': 9}"
 )
 OPTIONS = {"options": "{'seed': 1, 'n_init': 2}", "weights": "[]"}
+ITEM_HISTORIES = "pack_items([{events: [0, 4294967297, 8589934592], n_train: 2, n_fit: 1}], 2, 'item_rules')"
+RULES = "{'window_size': 10, 'top': 100, 'min_support': 1, 'threads': 1}"
+LISTS = {"k": "3", "targets": "'all'", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'", "split": "'time'", "exclude_seen": "false", "window_size": "3"}
+ASKED = "{'k': 10, 'targets': 'all', 'exclude_seen': false, 'window_size': 10, 'threads': 1, 'against': 'popular'}"
 # One valid call of each function: the arguments by position, then those by name.
 CALLS = {
     "activity": (
@@ -158,6 +162,7 @@ CALLS = {
     "from_safetensors": (["'\\x00'::BLOB", "['pv', 'cart']"], {}),
     "compare_losses": ([DATASET, f"[{LOSSES}]", DATASET, f"[{LOSSES}]"], {"called_as": "'compare_models'"}),
     "compare_models": (["histories", "actions", MODEL, MODEL], SPLIT),
+    "compare_recommenders": (["histories", "actions", "'rules'", "'popular'"], LISTS),
     "confusion": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "conversion": (
         ["shop", "user_id", "category_id", "action"],
@@ -165,6 +170,8 @@ CALLS = {
     ),
     "encode_actions": (["['buy', 'pv']", "['pv', 'buy']"], {"unknown": "'skip'", "called_as": "'train'"}),
     "evaluate": (["histories", "actions", MODEL], QUALITY),
+    "evaluate_items": (["histories", "actions"], LISTS),
+    "evaluate_items_piece": (["0", ITEM_HISTORIES, ASKED, "'evaluate_items'"], {}),
     "evaluate_model": (
         [MODEL, DATASET, f"[evaluate_piece({MODEL}, {DATASET}, 0, 1).piece]", "1"],
         {"called_as": "'evaluate'"},
@@ -201,6 +208,11 @@ CALLS = {
     "history_losses": ([MODEL, DATASET, "0", "1"], {"called_as": "'compare_models'", "state": "''::BLOB"}),
     "held_out": (["'user'", "0.1", "42"], {}),
     "history_loss": ([MODEL, "['pv', 'buy']"], {"unknown": "'skip'", "n_train": "1"}),
+    "item_rules": (
+        ["shop", "user_id", "item_id", "ts"],
+        {"window_size": "5", "top": "3", "min_support": "1", "tie_break": "item_id"},
+    ),
+    "item_rules_piece": (["0", ITEM_HISTORIES, RULES, "'item_rules'"], {}),
     "key_kind": (["'Ada'"], {}),
     "kmeans": (["[[1, 2], [3, 4], [9, 9]]", "2"], OPTIONS),
     "kmeans_assign": (["getvariable('clustering')", "[1, 2]"], {}),
@@ -220,12 +232,14 @@ CALLS = {
     ),
     "orders": (["shop", "user_id", "item_id", "ts"], {"amount": "price"}),
     "pack_histories": (["[{place: 0, tokens: '\\x00\\x01'::BLOB}]"], {"called_as": "'predictions'"}),
+    "pack_items": (["[{events: [0, 4294967297], n_train: 1, n_fit: 0}]", "2", "'item_rules'"], {}),
     "pack_points": (["[[1, 2], [3, 4], [9, 9]]::DOUBLE[][]"], {"called_as": "'segment'", "progress": "false"}),
     "pack_sequences": (
         ["[{tokens: '\\x00\\x01'::BLOB, n_train: 2}]", "['buy', 'pv']"],
         {"share": "0.5", "seed": "42", "called_as": "'train'"},
     ),
     "outliers_piece": (["0", POINTS, OUTLIERS], {}),
+    "read_item_rules": ([f"item_rules_piece(0, {ITEM_HISTORIES}, {RULES}, 'item_rules').result[1]"], {}),
     "read_outlier": ([f"outliers_piece(0, {POINTS}, {OUTLIERS}).result", "1"], {}),
     "outliers": (
         ["shop", "user_id", "[item_id, price]"],
@@ -318,6 +332,7 @@ SAMPLED = {
     "reliability": 5, "repeat_purchase": 2, "rfm": 10, "rfm_summary": 10, "rfm_thresholds": 10, "segment": 2, "sequences": 2, "sessions": 5, "train": 6,
     "transitions": 6, "bought_together": 4, "lifecycle": 4, "clv_forecast_piece": 3, "clv_piece": 3, "propensity": 11, "propensity_report": 12,
     "train_propensity": 17,
+    "compare_recommenders": 8, "evaluate_items": 4, "item_rules": 4,
 }  # fmt: skip
 RELATIONS = ("shop", "histories", "runs")
 

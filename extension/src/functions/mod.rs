@@ -10,6 +10,7 @@ mod clv_piece;
 mod compare_losses;
 mod distribution;
 mod encode_actions;
+mod evaluate_items_piece;
 mod evaluate_model;
 mod evaluate_piece;
 mod event_line;
@@ -24,6 +25,7 @@ mod gmm_assign;
 mod held_out;
 mod history_loss;
 mod history_losses;
+mod item_rules_piece;
 mod key_kind;
 mod kmeans;
 mod kmeans_assign;
@@ -38,6 +40,7 @@ mod normal_quantile;
 mod order_events;
 mod outliers_piece;
 mod pack_histories;
+mod pack_items;
 mod pack_points;
 mod pack_sequences;
 mod predict_next;
@@ -53,6 +56,7 @@ mod propensity_reasons;
 mod propensity_rows;
 mod propensity_score;
 mod read_forecast;
+mod read_item_rules;
 mod read_outlier;
 mod read_prediction;
 mod time_features;
@@ -86,6 +90,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<clv_piece::ClvPiece>(connection)?;
     scalar::register::<compare_losses::CompareLosses>(connection)?;
     scalar::register::<encode_actions::EncodeActions>(connection)?;
+    scalar::register::<evaluate_items_piece::EvaluateItemsPiece>(connection)?;
     scalar::register::<evaluate_model::EvaluateModel>(connection)?;
     scalar::register::<evaluate_piece::EvaluatePiece>(connection)?;
     scalar::register::<event_line::EventLine>(connection)?;
@@ -100,6 +105,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<held_out::HeldOut>(connection)?;
     scalar::register::<history_loss::HistoryLoss>(connection)?;
     scalar::register::<history_losses::HistoryLosses>(connection)?;
+    scalar::register::<item_rules_piece::ItemRulesPiece>(connection)?;
     scalar::register::<key_kind::KeyKind>(connection)?;
     scalar::register::<kmeans::Kmeans>(connection)?;
     scalar::register::<kmeans_assign::KmeansAssign>(connection)?;
@@ -114,6 +120,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<order_events::OrderEvents>(connection)?;
     scalar::register::<outliers_piece::OutliersPiece>(connection)?;
     scalar::register::<pack_histories::PackHistories>(connection)?;
+    scalar::register::<pack_items::PackItems>(connection)?;
     scalar::register::<pack_points::PackPoints>(connection)?;
     scalar::register::<pack_sequences::PackSequences>(connection)?;
     scalar::register::<predict_next::PredictNext>(connection)?;
@@ -129,6 +136,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<propensity_rows::PropensityRows>(connection)?;
     scalar::register::<propensity_score::PropensityScore>(connection)?;
     scalar::register::<read_forecast::ReadForecast>(connection)?;
+    scalar::register::<read_item_rules::ReadItemRules>(connection)?;
     scalar::register::<read_outlier::ReadOutlier>(connection)?;
     scalar::register::<read_prediction::ReadPrediction>(connection)?;
     scalar::register::<time_features::TimeFeatures>(connection)?;
@@ -163,7 +171,10 @@ fn as_called(input: &Chunk, index: usize, row: usize, error: impl Into<Box<dyn E
 }
 
 /// A number of threads as an argument.
-fn threads(value: i64) -> Result<usize, Failure> {
+///
+/// # Errors
+/// One outside of 1 to 1024.
+pub fn threads(value: i64) -> Result<usize, Failure> {
     match value {
         1..=1024 => Ok(value as usize),
         _ => Err(Failure::argument("threads", value, "1 to 1024")),

@@ -1,0 +1,238 @@
+//! How good the methods are on events that none of them has counted.
+
+use super::cases::{Asked, Case, Fading, Own, Targets, cases};
+use super::histories::Histories;
+use super::mixture::Mixture;
+use super::predictors::{Predictor, Predictors, Room};
+use crate::compute::job;
+use crate::compute::parallel;
+use crate::metrics::{Ranked, mean_over_users};
+
+/// Work is cut into so many parts, whatever the number of threads.
+const N_SHARDS: usize = 64;
+
+/// How it is judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// What the lists are.
+    pub asked: Asked,
+    /// What is asked for.
+    pub targets: Targets,
+    /// Number of threads, which makes no difference to the result.
+    pub threads: usize,
+    /// The method that the others are compared with.
+    pub against: Option<Predictor>,
+}
+
+/// A mean over targets and its standard error over users, and the same of its difference to another method.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Measure {
+    /// The mean.
+    pub mean: f64,
+    /// Nothing for a single user.
+    pub error: Option<f64>,
+    /// The mean less that of the other method.
+    pub difference: Option<f64>,
+    /// Of the difference.
+    pub difference_error: Option<f64>,
+}
+
+/// How good one method is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Which.
+    pub predictor: Predictor,
+    /// Of a mixture its weights.
+    pub mixture: Option<Mixture>,
+    /// The share of lists with a hit.
+    pub hit_rate: Measure,
+    /// The mean gain.
+    pub ndcg: Measure,
+    /// The mean reciprocal rank.
+    pub mrr: Measure,
+    /// The share of the catalogue that was on any list.
+    pub coverage: f64,
+    /// Lists: targets, or baskets of them.
+    pub n: usize,
+    /// Users who have any.
+    pub n_users: usize,
+    /// The share of targets that the user had before.
+    pub repeat_share: f64,
+    /// The share of targets that do not occur in the training.
+    pub unseen_share: f64,
+}
+
+/// Judges all methods; nothing where there is nothing to judge them by.
+pub fn evaluate(histories: &Histories, settings: &Settings) -> Vec<Evaluation> {
+    let at_moments = (settings.targets == Targets::Basket).then(|| histories.fitted_to_moments());
+    let histories = at_moments.as_ref().unwrap_or(histories);
+    let cases = cases(histories, settings.targets);
+    if cases.is_empty() {
+        return Vec::new();
+    }
+    let mixture = Mixture::fit(histories, &settings.asked, settings.targets, settings.threads);
+    let predictors = Predictors::new(histories, mixture, settings.asked);
+    Scored::new(histories, &predictors, cases, settings).evaluations(&predictors, settings)
+}
+
+/// Hit, gain and reciprocal rank, summed.
+type Sums = [f64; 3];
+
+struct Scored {
+    /// Of each history with cases its number of these, and the sums of each predictor.
+    users: Vec<(usize, Vec<Sums>)>,
+    /// Of each predictor the items that were on a list.
+    shown: Vec<Bits>,
+    n_repeats: usize,
+    n_unseen: usize,
+    n_targets: usize,
+}
+
+/// What one part of the work gives.
+struct Shard {
+    measures: Vec<[f32; 2]>,
+    shown: Vec<Bits>,
+}
+
+impl Scored {
+    fn new(histories: &Histories, predictors: &Predictors, cases: Vec<Case>, settings: &Settings) -> Self {
+        let training = &predictors.counts.training;
+        let mut sorted: Vec<(u32, Case)> = cases
+            .into_iter()
+            .map(|case| {
+                (
+                    training
+                        .last_known(case.before(histories))
+                        .map_or(u32::MAX, |item| item as u32),
+                    case,
+                )
+            })
+            .collect();
+        sorted.sort_by_key(|(last, _)| *last);
+        let n_predictors = predictors.all().len();
+        let shards: Vec<&[(u32, Case)]> = sorted.chunks(sorted.len().div_ceil(N_SHARDS)).collect();
+        let scored = parallel::do_all(settings.threads, shards, |shard| {
+            score(histories, predictors, shard, settings.asked.k)
+        });
+        let mut of_history: Vec<(usize, Vec<Sums>)> = vec![(0, Vec::new()); histories.all.len()];
+        let mut shown = vec![Bits::new(histories.n_items); n_predictors];
+        let mut cases = sorted.iter();
+        for shard in scored {
+            shown.iter_mut().zip(&shard.shown).for_each(|(all, one)| all.add(one));
+            for (measures, (_, case)) in shard.measures.chunks_exact(n_predictors).zip(&mut cases) {
+                let (n, sums) = &mut of_history[case.history as usize];
+                *n += 1;
+                sums.resize(n_predictors, [0.0; 3]);
+                for (sums, &[ndcg, reciprocal]) in sums.iter_mut().zip(measures) {
+                    let ranked = Ranked {
+                        ndcg: ndcg.into(),
+                        reciprocal: reciprocal.into(),
+                    };
+                    sums.iter_mut()
+                        .zip(ranked.measures())
+                        .for_each(|(sum, one)| *sum += one);
+                }
+            }
+        }
+        let mut all = Self {
+            users: of_history.into_iter().filter(|(n, _)| *n > 0).collect(),
+            shown,
+            n_repeats: 0,
+            n_unseen: 0,
+            n_targets: 0,
+        };
+        all.count_targets(histories, predictors, &sorted);
+        all
+    }
+
+    fn count_targets(&mut self, histories: &Histories, predictors: &Predictors, cases: &[(u32, Case)]) {
+        let (mut own, mut steps) = (Own::new(histories.n_items), job::Steps::default());
+        for (_, case) in cases {
+            let before = case.before(histories);
+            own.fill(before, Fading::Linear);
+            for target in case.targets(histories) {
+                self.n_targets += 1;
+                self.n_repeats += usize::from(own.has(target));
+                self.n_unseen += usize::from(!predictors.counts.training.knows(target));
+            }
+            steps.count(before.len());
+        }
+    }
+
+    fn evaluations(&self, predictors: &Predictors, settings: &Settings) -> Vec<Evaluation> {
+        let all = predictors.all();
+        let against = settings
+            .against
+            .and_then(|other| all.iter().position(|one| *one == other));
+        let of = |(place, &predictor): (usize, &Predictor)| Evaluation {
+            predictor,
+            mixture: (predictor == Predictor::Mixture).then_some(predictors.mixture),
+            hit_rate: self.measure(place, 0, against),
+            ndcg: self.measure(place, 1, against),
+            mrr: self.measure(place, 2, against),
+            coverage: self.shown[place].count() as f64 / predictors.counts.popularity.n_known().max(1) as f64,
+            n: self.users.iter().map(|(n, _)| n).sum(),
+            n_users: self.users.len(),
+            repeat_share: self.n_repeats as f64 / self.n_targets as f64,
+            unseen_share: self.n_unseen as f64 / self.n_targets as f64,
+        };
+        all.iter().enumerate().map(of).collect()
+    }
+
+    fn measure(&self, place: usize, measure: usize, against: Option<usize>) -> Measure {
+        let counts = self.users.iter().map(|(n, _)| *n as f64);
+        let sums = |place: usize| self.users.iter().map(move |(_, sums)| sums[place][measure]);
+        let (mean, error) = mean_over_users(sums(place), counts.clone());
+        let difference = against.map(|other| mean_over_users(sums(place).zip(sums(other)).map(|(a, b)| a - b), counts));
+        Measure {
+            mean,
+            error,
+            difference: difference.map(|(mean, _)| mean),
+            difference_error: difference.and_then(|(_, error)| error),
+        }
+    }
+}
+
+/// Scores some cases that are sorted by their last item.
+fn score(histories: &Histories, predictors: &Predictors, shard: &[(u32, Case)], k: usize) -> Shard {
+    let n_predictors = predictors.all().len();
+    let mut room = Room::new(predictors);
+    let mut shown = vec![Bits::new(histories.n_items); n_predictors];
+    let mut measures = Vec::with_capacity(shard.len() * n_predictors);
+    for group in shard.chunk_by(|a, b| a.0 == b.0) {
+        let cases: Vec<Case> = group.iter().map(|(_, case)| *case).collect();
+        let last = Some(group[0].0 as usize).filter(|&item| item < histories.n_items);
+        predictors.score(histories, &cases, last, &mut room, |_, place, ranks, list| {
+            let ranked = Ranked::new(ranks, k);
+            measures.push([ranked.ndcg as f32, ranked.reciprocal as f32]);
+            let known = list
+                .iter()
+                .filter(|&&item| predictors.counts.training.knows(item as usize));
+            known.for_each(|&item| shown[place].set(item as usize));
+        });
+        job::check();
+    }
+    Shard { measures, shown }
+}
+
+/// A set of items.
+#[derive(Clone, Debug)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn new(n: usize) -> Self {
+        Self(vec![0; n.div_ceil(64)])
+    }
+
+    fn set(&mut self, place: usize) {
+        self.0[place / 64] |= 1 << (place % 64);
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(all, one)| *all |= one);
+    }
+
+    fn count(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+}

@@ -1,0 +1,353 @@
+//! Methods that count, beside the same said with a score for every item of the catalogue.
+
+use footfall::items::{
+    Asked, Evaluation, Event, Histories, History, Predictor, RULE_BYTES, Rule, RuleSettings, Settings, Targets,
+    evaluate, item_rules,
+};
+use footfall::random::Random;
+use std::collections::{BTreeMap, BTreeSet};
+
+const IS_RECENT: u32 = 1 << 31;
+const BEGINS_MOMENT: u32 = 1 << 30;
+
+fn history(items: &[u32], n_train: usize, random: &mut Random) -> History {
+    let events = items.iter().enumerate().map(|(place, &item)| {
+        let is_recent = place < n_train && place + 2 >= n_train;
+        let begins = place == 0 || random.uniform() < 0.6;
+        Event::from_word(item | u32::from(is_recent) * IS_RECENT | u32::from(begins) * BEGINS_MOMENT)
+    });
+    History {
+        events: events.collect(),
+        n_train,
+        n_fit: n_train.saturating_sub(2),
+    }
+}
+
+/// Users who return to what they had, and items of which few are popular; the last ones occur in no training.
+fn shop(n_users: usize, n_items: u32, seed: u64) -> Vec<History> {
+    let mut random = Random::new(seed);
+    let user = |_| {
+        let n = 2 + (random.uniform() * 70.0) as usize;
+        let n_train = (n as f64 * random.uniform()) as usize;
+        let mut items: Vec<u32> = Vec::new();
+        for place in 0..n {
+            let known = (f64::from(n_items) * random.uniform().powi(3)) as u32;
+            let item = match random.uniform() {
+                x if x < 0.3 && place > 0 => items[(random.uniform() * place as f64) as usize],
+                x if x < 0.35 && place >= n_train => n_items - 1,
+                _ => known.min(n_items - 2),
+            };
+            items.push(item);
+        }
+        history(&items, n_train, &mut random)
+    };
+    (0..n_users).map(user).collect()
+}
+
+fn settings(targets: Targets, exclude_seen: bool, threads: usize) -> Settings {
+    let asked = Asked {
+        k: 5,
+        exclude_seen,
+        window: 4,
+    };
+    Settings {
+        asked,
+        targets,
+        threads,
+        against: Some(Predictor::Rules),
+    }
+}
+
+fn items(events: &[Event]) -> Vec<usize> {
+    events.iter().map(|event| event.item()).collect()
+}
+
+/// Scores of all items, 0 for those that nothing is known of.
+fn scores(predictor: Predictor, train: &[Vec<usize>], recent: &[f64], before: &[usize], n_items: usize) -> Vec<f64> {
+    let count = |item| train.iter().flatten().filter(|&&one| one == item).count() as f64;
+    let counts: Vec<f64> = (0..n_items).map(count).collect();
+    let n: f64 = counts.iter().sum();
+    let mut scores: Vec<f64> = counts.iter().map(|count| count / n).collect();
+    let window = match predictor {
+        Predictor::Markov1 => 1,
+        Predictor::Rules => 4,
+        Predictor::Repeat => {
+            before
+                .iter()
+                .enumerate()
+                .for_each(|(place, &item)| scores[item] = 2.0 + place as f64);
+            return scores;
+        }
+        Predictor::PopularRecent => {
+            return recent
+                .iter()
+                .zip(&counts)
+                .map(|(recent, all)| recent + 1e-6 * all)
+                .collect();
+        }
+        _ => return scores,
+    };
+    let Some(&last) = before.iter().rev().find(|&&item| counts[item] > 0.0) else {
+        return scores;
+    };
+    for history in train {
+        for (place, _) in history.iter().enumerate().filter(|(_, item)| **item == last) {
+            for (distance, &next) in history[place + 1..].iter().take(window).enumerate() {
+                scores[next] += 1.0 / (distance + 1) as f64;
+            }
+        }
+    }
+    scores
+}
+
+/// Hit rate, gain and coverage.
+fn by_hand(histories: &[History], n_items: usize, predictor: Predictor, settings: &Settings) -> ([f64; 2], usize) {
+    let train: Vec<Vec<usize>> = histories.iter().map(|one| items(&one.events[..one.n_train])).collect();
+    let mut recent = vec![0.0; n_items];
+    for event in histories
+        .iter()
+        .flat_map(|one| &one.events[..one.n_train])
+        .filter(|event| event.is_recent())
+    {
+        recent[event.item()] += 1.0;
+    }
+    let (mut sums, mut n) = ([0.0; 2], 0);
+    for history in histories {
+        let (first, end) = (history.n_train.max(1), history.events.len());
+        let mut begins: Vec<usize> = (first..end).collect();
+        match settings.targets {
+            Targets::All => {}
+            Targets::Last => begins = begins.last().copied().into_iter().collect(),
+            Targets::Basket => begins.retain(|&place| history.events[place].begins_moment()),
+        }
+        for (nth, &begin) in begins.iter().enumerate() {
+            let until = if settings.targets == Targets::All {
+                begin + 1
+            } else {
+                begins.get(nth + 1).copied().unwrap_or(end)
+            };
+            let before = items(&history.events[..begin]);
+            let targets: BTreeSet<usize> = items(&history.events[begin..until]).into_iter().collect();
+            let mut scores = scores(predictor, &train, &recent, &before, n_items);
+            if settings.asked.exclude_seen {
+                before.iter().for_each(|&item| scores[item] = 0.0);
+            }
+            let rank = |&target: &usize| {
+                let equal = |other: f64| (other - scores[target]).abs() < 1e-12;
+                let above = scores
+                    .iter()
+                    .filter(|&&other| other > scores[target] && !equal(other))
+                    .count();
+                let at = scores.iter().filter(|&&other| equal(other)).count();
+                let rank = above as f64 + (at as f64 - 1.0) / 2.0;
+                (scores[target] > 0.0 && rank < settings.asked.k as f64).then_some(rank)
+            };
+            let hits: Vec<f64> = targets.iter().filter_map(rank).collect();
+            let ideal: f64 = (0..targets.len().min(settings.asked.k))
+                .map(|place| 1.0 / (place as f64 + 2.0).log2())
+                .sum();
+            sums[0] += f64::from(u8::from(!hits.is_empty()));
+            sums[1] += hits.iter().map(|rank| 1.0 / (rank + 2.0).log2()).sum::<f64>() / ideal;
+            n += 1;
+        }
+    }
+    (sums.map(|sum| sum / n as f64), n)
+}
+
+fn find(evaluations: &[Evaluation], predictor: Predictor) -> &Evaluation {
+    evaluations.iter().find(|one| one.predictor == predictor).unwrap()
+}
+
+#[test]
+fn every_method_is_what_a_score_for_each_item_says() {
+    let all = shop(30, 60, 1);
+    let histories = Histories::new(60, all.clone()).unwrap();
+    for targets in [Targets::All, Targets::Last, Targets::Basket] {
+        for exclude_seen in [false, true] {
+            let settings = settings(targets, exclude_seen, 1);
+            let evaluations = evaluate(&histories, &settings);
+            for predictor in Predictor::ALL {
+                if matches!(predictor, Predictor::Mixture | Predictor::Knn) {
+                    continue;
+                }
+                let (expected, n) = by_hand(&all, 60, predictor, &settings);
+                let found = find(&evaluations, predictor);
+                assert_eq!(found.n, n);
+                let difference = (found.hit_rate.mean - expected[0]).abs() + (found.ndcg.mean - expected[1]).abs();
+                assert!(
+                    difference < 1e-6,
+                    "{predictor:?} {targets:?} {exclude_seen} {expected:?} {found:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn neither_threads_nor_the_order_of_the_users_make_a_difference() {
+    let all = shop(200, 300, 2);
+    let expected = evaluate(
+        &Histories::new(300, all.clone()).unwrap(),
+        &settings(Targets::All, false, 1),
+    );
+    let mut shuffled = all;
+    Random::new(3).shuffle(&mut shuffled);
+    let histories = Histories::new(300, shuffled).unwrap();
+    assert_eq!(evaluate(&histories, &settings(Targets::All, false, 7)), expected);
+    assert_eq!(expected.len(), 7);
+}
+
+#[test]
+fn the_mixture_is_as_good_as_its_best_part() {
+    // What each user does: return to the same items, follow a circle, or take what is popular.
+    type Next = fn(u32, usize, &mut Random) -> u32;
+    let kinds: [(Predictor, Next); 3] = [
+        (Predictor::Repeat, |user, _, random| {
+            user * 3 + (random.uniform() * 3.0) as u32
+        }),
+        (Predictor::Rules, |user, place, _| (user + place as u32 * 7) % 300),
+        (Predictor::Popular, |_, _, random| {
+            (300.0 * random.uniform().powi(6)) as u32
+        }),
+    ];
+    for (part, next) in kinds {
+        let mut random = Random::new(5);
+        let user = |user: u32| {
+            let items: Vec<u32> = (0..30).map(|place| next(user, place, &mut random)).collect();
+            let mut one = history(&items, 24, &mut random);
+            one.n_fit = 20;
+            one
+        };
+        let histories = Histories::new(300, (0..100).map(user).collect()).unwrap();
+        let settings = Settings {
+            against: Some(part),
+            ..settings(Targets::All, false, 1)
+        };
+        let evaluations = evaluate(&histories, &settings);
+        let (mixture, best) = (find(&evaluations, Predictor::Mixture), find(&evaluations, part));
+        let error = best.ndcg.error.unwrap();
+        assert!(
+            mixture.ndcg.difference.unwrap() > -error,
+            "{part:?} {mixture:?} {best:?}"
+        );
+    }
+}
+
+#[test]
+fn shares_and_misses() {
+    // By hand: trained on 0 1 0; asked for 1 (had, known), 2 (new, unknown), 2 (had, unknown).
+    let mut random = Random::new(1);
+    let histories = Histories::new(3, vec![history(&[0, 1, 0, 1, 2, 2], 3, &mut random)]).unwrap();
+    let evaluations = evaluate(&histories, &settings(Targets::All, false, 1));
+    let popular = find(&evaluations, Predictor::Popular);
+    assert_eq!((popular.n, popular.n_users), (3, 1));
+    assert!((popular.repeat_share - 2.0 / 3.0).abs() < 1e-15 && (popular.unseen_share - 2.0 / 3.0).abs() < 1e-15);
+    // 0 is first and 1 second: a hit in three, at place 2.
+    assert!((popular.mrr.mean - 0.5 / 3.0).abs() < 1e-7 && popular.mrr.error.is_none());
+    assert_eq!(popular.coverage, 1.0);
+    // Only the user's own list has an item that nobody had in the training.
+    let repeat = find(&evaluations, Predictor::Repeat);
+    assert!((repeat.hit_rate.mean - 2.0 / 3.0).abs() < 1e-15, "{repeat:?}");
+}
+
+#[test]
+fn rules_by_hand_and_for_any_threads() {
+    let all = shop(60, 80, 4);
+    let histories = Histories::new(80, all.clone()).unwrap();
+    let rules = |window, top, min_support, threads| -> Vec<Rule> {
+        let settings = RuleSettings {
+            window,
+            top,
+            min_support,
+            threads,
+        };
+        let bytes = item_rules(&histories, &settings);
+        bytes.as_chunks::<RULE_BYTES>().0.iter().map(Rule::from_bytes).collect()
+    };
+    let mut expected: BTreeMap<(u32, u32), (f64, BTreeSet<usize>)> = BTreeMap::new();
+    for (user, history) in all.iter().enumerate() {
+        let items = items(&history.events[..history.n_train]);
+        for (place, &item) in items.iter().enumerate() {
+            for (distance, &next) in items[place + 1..].iter().take(10).enumerate() {
+                let rule = expected.entry((item as u32, next as u32)).or_default();
+                rule.0 += 1.0 / (distance + 1) as f64;
+                rule.1.insert(user);
+            }
+        }
+    }
+    let found = rules(10, 1000, 1, 1);
+    assert_eq!(found.len(), expected.len());
+    let all_weight: f64 = expected.values().map(|(weight, _)| weight).sum();
+    let sum = |of: &dyn Fn(&(u32, u32)) -> bool| -> f64 {
+        expected
+            .iter()
+            .filter(|(pair, _)| of(pair))
+            .map(|(_, (weight, _))| weight)
+            .sum()
+    };
+    for rule in &found {
+        let (weight, users) = &expected[&(rule.item, rule.next)];
+        let lift = weight / sum(&|pair| pair.0 == rule.item) / (sum(&|pair| pair.1 == rule.next) / all_weight);
+        assert!(
+            (rule.weight - weight).abs() < 1e-9 && (rule.lift - lift).abs() < 1e-9,
+            "{rule:?}"
+        );
+        assert_eq!(rule.support as usize, users.len());
+    }
+    let few = rules(10, 3, 2, 5);
+    assert_eq!(few, rules(10, 3, 2, 1));
+    for rule in &few {
+        let stronger = found
+            .iter()
+            .filter(|other| other.item == rule.item && other.support >= 2 && other.weight > rule.weight);
+        assert!(rule.support >= 2 && stronger.count() < 3);
+    }
+}
+
+#[test]
+fn a_value_is_read_as_it_was_written_and_no_other() {
+    let histories = Histories::new(60, shop(20, 60, 6)).unwrap();
+    let bytes = histories.to_bytes().unwrap();
+    assert_eq!(Histories::from_bytes(&bytes).unwrap(), histories);
+    let mut random = Random::new(7);
+    for n in 0..2000 {
+        let mut damaged = bytes.clone();
+        match n % 3 {
+            0 => damaged.truncate((random.uniform() * bytes.len() as f64) as usize),
+            1 => damaged.push(0),
+            _ => {
+                let place = (random.uniform() * bytes.len() as f64) as usize;
+                damaged[place] = random.next_u64() as u8;
+            }
+        }
+        if let Ok(read) = Histories::from_bytes(&damaged) {
+            evaluate(&read, &settings(Targets::Basket, n % 2 == 0, 1));
+            assert_eq!(n % 3, 2);
+        }
+    }
+}
+
+#[test]
+fn a_long_history_and_a_shop_of_one_item() {
+    let mut random = Random::new(8);
+    let long: Vec<u32> = (0..20_000).map(|place| place % 5000).collect();
+    let histories = Histories::new(5000, vec![history(&long, 15_000, &mut random)]).unwrap();
+    let evaluations = evaluate(&histories, &settings(Targets::All, false, 2));
+    // Each item comes again after 5,000 events, of which 1,000 count; what follows it always did.
+    assert_eq!(find(&evaluations, Predictor::Repeat).hit_rate.mean, 0.0);
+    assert_eq!(find(&evaluations, Predictor::Markov1).hit_rate.mean, 1.0);
+    let one = Histories::new(1, vec![history(&[0, 0, 0], 1, &mut random)]).unwrap();
+    let evaluations = evaluate(&one, &settings(Targets::All, false, 2));
+    assert!(
+        evaluations
+            .iter()
+            .all(|one| one.hit_rate.mean == 1.0 && one.mrr.mean == 1.0)
+    );
+    assert!(
+        evaluate(
+            &Histories::new(0, Vec::new()).unwrap(),
+            &settings(Targets::All, false, 2)
+        )
+        .is_empty()
+    );
+}
