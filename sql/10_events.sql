@@ -112,6 +112,25 @@ Example:
 COPY (SELECT '1,10,100,pv,1511614800' UNION ALL SELECT '1,10,100,pv') TO '/tmp/footfall_example.csv' (HEADER false, QUOTE '', DELIMITER '|');
 SELECT line, reason, text FROM footfall.malformed_lines('/tmp/footfall_example.csv');$$;
 
+CREATE MACRO footfall.internal.actions_seen(tbl, action, wanted) AS TABLE
+WITH ff_events AS NOT MATERIALIZED (SELECT footfall.internal.action_name(action) AS event_action FROM query_table(tbl))
+SELECT list(DISTINCT event_action) FILTER (event_action IS NOT NULL) AS found
+FROM ff_events
+CROSS JOIN (FROM query_table(wanted)) AS is_wanted;
+
+COMMENT ON MACRO TABLE footfall.internal.actions_seen IS $$The actions that occur in a relation, as one list `found`; NULL where there are none.
+
+Reports name them in the error for an action that does not occur.
+
+Parameters:
+- tbl: the events.
+- action: of any type.
+- wanted: a relation of one row, or of none where nobody asks: then the events are not read.
+
+Example:
+WITH events(action) AS (VALUES ('pv'), ('buy'), ('pv')), wanted AS (SELECT 1)
+SELECT list_sort(found) AS actions FROM footfall.internal.actions_seen(events, action, wanted);$$;
+
 CREATE MACRO footfall.internal.check_cleaning(function_name, valid_from, valid_until, actions, duplicates := 'drop', absent := 'error') AS
 (footfall.internal.moment_option(function_name, 'valid_from', valid_from) IS NOT NULL OR valid_from IS NULL)
 AND (footfall.internal.moment_option(function_name, 'valid_until', valid_until) IS NOT NULL OR valid_until IS NULL)
@@ -262,9 +281,8 @@ WITH events(user_id, item_id, category_id, action, ts) AS (VALUES
     (2, 10, 100, 'pv', TIMESTAMP '2037-04-09 00:00:00'))
 FROM footfall.clean_events(events, user_id, item_id, category_id, action, ts, valid_until := DATE '2017-12-04');$$;
 
-CREATE MACRO footfall.main.cleaning_report(
-    tbl, user_id, item_id, category_id, action, ts,
-    valid_from := NULL, valid_until := NULL, actions := NULL, duplicates := 'drop', absent := 'error', time_zone := NULL
+CREATE MACRO footfall.internal.cleaning_counts(
+    function_name, tbl, user_id, action, ts, valid_from, valid_until, actions, duplicates, time_zone
 ) AS TABLE
 WITH
 -- Read once: a view may be slow, and a sample gives other rows each time.
@@ -272,10 +290,10 @@ ff_rows AS MATERIALIZED (SELECT footfall.internal.bytewise(COLUMNS(*)) FROM quer
 ff_events AS NOT MATERIALIZED (
     SELECT
         *,
-        footfall.internal.usable_key('cleaning_report', 'user_id', user_id) AS ff_user,
+        footfall.internal.usable_key(function_name, 'user_id', user_id) AS ff_user,
         footfall.internal.action_name(action) AS ff_action,
         footfall.internal.local_time(
-            'cleaning_report', 'ts', ts, time_zone := time_zone,
+            function_name, 'ts', ts, time_zone := time_zone,
             default_zone := CASE WHEN valid_from IS NULL AND valid_until IS NULL THEN 'UTC' END
         ) AS ff_time
     FROM ff_rows
@@ -285,8 +303,8 @@ ff_judged AS NOT MATERIALIZED (
         *,
         footfall.main.event_reason(
             ff_user, NULL, NULL, ff_action, ff_time,
-            valid_from := footfall.internal.moment_option('cleaning_report', 'valid_from', valid_from),
-            valid_until := footfall.internal.moment_option('cleaning_report', 'valid_until', valid_until),
+            valid_from := footfall.internal.moment_option(function_name, 'valid_from', valid_from),
+            valid_until := footfall.internal.moment_option(function_name, 'valid_until', valid_until),
             actions := actions
         ) AS ff_reason
     FROM ff_events
@@ -309,6 +327,77 @@ ff_places AS NOT MATERIALIZED (
     FROM ff_judged
     GROUP BY ALL
 ),
+-- Events of one user at one time have no order that the data know. Copies of a row are among them, so only there
+-- are whole rows compared, which are long and many.
+ff_shared_times AS NOT MATERIALIZED (
+    SELECT ff_user AS ff_shared_user, ff_time AS ff_shared_time FROM ff_judged WHERE ff_reason = 'kept' GROUP BY ff_user, ff_time HAVING count(*) > 1
+),
+ff_distinct AS NOT MATERIALIZED (
+    SELECT ff_judged.* EXCLUDE (ff_action, ff_reason), count(*) AS ff_n_copies
+    FROM ff_judged
+    JOIN ff_shared_times ON ff_shared_user = ff_user AND ff_shared_time = ff_time
+    WHERE ff_reason = 'kept'
+    GROUP BY ALL
+),
+ff_tied AS NOT MATERIALIZED (
+    SELECT
+        coalesce(sum(ff_n_copies - ff_n_distinct), 0) AS ff_n_surplus,
+        coalesce(sum(CASE WHEN footfall.internal.option_name(duplicates) = 'keep' THEN ff_n_copies WHEN ff_n_distinct > 1 THEN ff_n_distinct END), 0) AS ff_n_tied
+    FROM (SELECT count(*) AS ff_n_distinct, sum(ff_n_copies) AS ff_n_copies FROM ff_distinct GROUP BY ff_user, ff_time)
+)
+SELECT
+    ff_reason AS reason_seen,
+    CAST(ff_action AS VARCHAR) AS action_seen,
+    ff_is_nobody AS is_nobody,
+    ff_is_timeless AS is_timeless,
+    ff_n_all AS n_all,
+    ff_first AS first_time,
+    ff_last AS last_time,
+    ff_n_hours AS n_hours,
+    ff_n_minutes AS n_minutes,
+    ff_n_seconds AS n_seconds,
+    ff_n_fractions AS n_fractions,
+    CAST(NULL AS BIGINT) AS n_surplus,
+    CAST(NULL AS BIGINT) AS n_tied
+FROM ff_places
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, CAST(ff_n_surplus AS BIGINT), CAST(ff_n_tied AS BIGINT)
+FROM ff_tied;
+
+COMMENT ON MACRO TABLE footfall.internal.cleaning_counts IS $$What `cleaning_report` counts of some of the users; the counts of several such parts add up.
+
+Rows of two kinds: how many rows `n_all` have the reason `reason_seen` and the action `action_seen`, when the first and last of them was and how
+many need an hour, a minute, a second or less than one; and one row with `n_surplus` copies and `n_tied` events that share user and time.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, action, ts, valid_from, valid_until, actions, duplicates, time_zone: as in `clean_events`.
+
+Example:
+WITH events(user_id, action, ts) AS (VALUES (1, 'pv', TIMESTAMP '2017-11-25 21:00:07'), (1, 'pv', TIMESTAMP '2017-11-25 21:00:07'))
+SELECT reason_seen, n_all, n_surplus FROM footfall.internal.cleaning_counts('cleaning_report', events, user_id, action, ts, NULL, NULL, NULL, 'drop', NULL);$$;
+
+CREATE MACRO footfall.internal.cleaning_receipt(
+    function_name, counts, valid_from, valid_until, actions, duplicates, absent
+) AS TABLE
+WITH ff_places AS MATERIALIZED (
+    SELECT
+        reason_seen AS ff_reason,
+        footfall.internal.action_name(action_seen) AS ff_action,
+        is_nobody AS ff_is_nobody,
+        is_timeless AS ff_is_timeless,
+        CAST(sum(n_all) AS BIGINT) AS ff_n_all,
+        min(first_time) AS ff_first,
+        max(last_time) AS ff_last,
+        sum(n_hours) AS ff_n_hours,
+        sum(n_minutes) AS ff_n_minutes,
+        sum(n_seconds) AS ff_n_seconds,
+        sum(n_fractions) AS ff_n_fractions,
+        sum(n_surplus) AS ff_n_surplus,
+        sum(n_tied) AS ff_n_tied
+    FROM query_table(counts)
+    GROUP BY ALL
+),
 ff_counted AS MATERIALIZED (
     SELECT
         ff_reason,
@@ -328,25 +417,11 @@ ff_counted AS MATERIALIZED (
         list(DISTINCT ff_action) FILTER (ff_action IS NOT NULL) AS ff_names,
         list({'n': ff_n_all, 'name': ff_action}) FILTER (ff_reason = 'unknown_action') AS ff_unknown
     FROM ff_places
+    WHERE ff_n_surplus IS NULL
     GROUP BY ff_reason
 ),
--- Events of one user at one time have no order that the data know. Copies of a row are among them, so only there
--- are whole rows compared, which are long and many.
-ff_shared_times AS NOT MATERIALIZED (
-    SELECT ff_user AS ff_shared_user, ff_time AS ff_shared_time FROM ff_judged WHERE ff_reason = 'kept' GROUP BY ff_user, ff_time HAVING count(*) > 1
-),
-ff_distinct AS NOT MATERIALIZED (
-    SELECT ff_judged.* EXCLUDE (ff_action, ff_reason), count(*) AS ff_n_copies
-    FROM ff_judged
-    JOIN ff_shared_times ON ff_shared_user = ff_user AND ff_shared_time = ff_time
-    WHERE ff_reason = 'kept'
-    GROUP BY ALL
-),
-ff_tied AS MATERIALIZED (
-    SELECT
-        coalesce(sum(ff_n_copies - ff_n_distinct), 0) AS ff_n_surplus,
-        coalesce(sum(CASE WHEN footfall.internal.option_name(duplicates) = 'keep' THEN ff_n_copies WHEN ff_n_distinct > 1 THEN ff_n_distinct END), 0) AS ff_n_tied
-    FROM (SELECT count(*) AS ff_n_distinct, sum(ff_n_copies) AS ff_n_copies FROM ff_distinct GROUP BY ff_user, ff_time)
+ff_tied AS (
+    SELECT coalesce(sum(ff_n_surplus), 0) AS ff_n_surplus, coalesce(sum(ff_n_tied), 0) AS ff_n_tied FROM ff_places
 ),
 ff_all AS (
     SELECT list_distinct(flatten(list(ff_names))) AS ff_found, max(ff_resolution) FILTER (ff_reason = 'kept') AS ff_kept_resolution
@@ -372,7 +447,7 @@ SELECT
         ) || CASE WHEN len(ff_unknown) > 5 THEN ' and ' || len(ff_unknown) - 5 || ' more' ELSE '' END
             || CASE WHEN list_has_any(
                 [lower(trim(one.name, chr(9) || chr(10) || chr(13) || ' ')) FOR one IN ff_unknown],
-                coalesce(footfall.internal.name_list('cleaning_report', 'actions', actions), ['pv', 'cart', 'fav', 'buy'])
+                coalesce(footfall.internal.name_list(function_name, 'actions', actions), ['pv', 'cart', 'fav', 'buy'])
             ) THEN '; some differ from a known action by case or spaces only: clean the text first' ELSE '' END
         WHEN 'before_range' THEN 'the earliest ' || ff_first
         WHEN 'after_range' THEN 'the latest ' || ff_last
@@ -386,16 +461,41 @@ FROM ff_reasons
 CROSS JOIN ff_all
 CROSS JOIN ff_tied
 LEFT JOIN ff_counted ON ff_reason = CASE ff_shown_reason WHEN 'duplicate' THEN 'kept' ELSE ff_shown_reason END
-WHERE (SELECT footfall.internal.check_cleaning('cleaning_report', valid_from, valid_until, actions, duplicates := duplicates, absent := absent))
+WHERE (SELECT footfall.internal.check_cleaning(function_name, valid_from, valid_until, actions, duplicates := duplicates, absent := absent))
 AND CASE
     WHEN footfall.internal.option_name(absent) = 'zero' THEN true
     WHEN actions IS NOT NULL
-    THEN footfall.internal.check_occurs('cleaning_report', 'actions', footfall.internal.name_list('cleaning_report', 'actions', actions), ff_found)
+    THEN footfall.internal.check_occurs(function_name, 'actions', footfall.internal.name_list(function_name, 'actions', actions), ff_found)
     -- Of the default actions one is enough: not every shop has favourites.
     ELSE len(list_intersect(ff_found, ['pv', 'cart', 'fav', 'buy'])) > 0
-        OR footfall.internal.check_occurs('cleaning_report', 'actions', ['pv', 'cart', 'fav', 'buy'], ff_found)
+        OR footfall.internal.check_occurs(function_name, 'actions', ['pv', 'cart', 'fav', 'buy'], ff_found)
 END
 ORDER BY ff_place ASC;
+
+COMMENT ON MACRO TABLE footfall.internal.cleaning_receipt IS $$The receipt of `cleaning_report` from the counts of `cleaning_counts`, of one part or of several below one another.
+
+The columns are those of `cleaning_report`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- counts: the rows of `cleaning_counts`.
+- valid_from, valid_until, actions, duplicates, absent: as in `clean_events`.
+
+Example:
+WITH events(user_id, action, ts) AS (VALUES (1, 'pv', TIMESTAMP '2017-11-25 21:00:07'), (1, 'pv', TIMESTAMP '2017-11-25 21:00:07')),
+counts AS (FROM footfall.internal.cleaning_counts('cleaning_report', events, user_id, action, ts, NULL, NULL, NULL, 'drop', NULL))
+SELECT reason, n_rows FROM footfall.internal.cleaning_receipt('cleaning_report', counts, NULL, NULL, NULL, 'drop', 'error');$$;
+
+CREATE MACRO footfall.main.cleaning_report(
+    tbl, user_id, item_id, category_id, action, ts,
+    valid_from := NULL, valid_until := NULL, actions := NULL, duplicates := 'drop', absent := 'error', time_zone := NULL
+) AS TABLE
+WITH ff_counts AS NOT MATERIALIZED (
+    FROM footfall.internal.cleaning_counts(
+        'cleaning_report', tbl, user_id, action, ts, valid_from, valid_until, actions, duplicates, time_zone
+    )
+)
+FROM footfall.internal.cleaning_receipt('cleaning_report', ff_counts, valid_from, valid_until, actions, duplicates, absent);
 
 COMMENT ON MACRO TABLE footfall.main.cleaning_report IS $$The receipt of clean_events: how many rows were kept, and why the others were dropped.
 

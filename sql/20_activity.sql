@@ -3,15 +3,14 @@
 -- Infinite times are dropped by comparing, not by isfinite(), because DuckDB can prove a comparison
 -- from a column's smallest and largest value and then leaves it out.
 
-CREATE MACRO footfall.main.activity(
-    tbl, user_id, action, ts, by := 'hour', purchase := 'buy', days := 'calendar', period_from := NULL, period_until := NULL,
-    week_start := 'monday', time_zone := NULL, absent := 'error'
+CREATE MACRO footfall.internal.activity_counts(
+    function_name, tbl, user_id, action, ts, by, purchase, days, period_from, period_until, week_start, time_zone
 ) AS TABLE
 WITH ff_events AS NOT MATERIALIZED (
     SELECT
-        footfall.internal.usable_key('activity', 'user_id', user_id) AS event_user,
+        footfall.internal.usable_key(function_name, 'user_id', user_id) AS event_user,
         footfall.internal.action_name(action) AS event_action,
-        footfall.internal.local_time('activity', 'ts', ts, time_zone := time_zone) AS event_time
+        footfall.internal.local_time(function_name, 'ts', ts, time_zone := time_zone) AS event_time
     FROM query_table(tbl)
 ),
 ff_placed AS NOT MATERIALIZED (
@@ -22,8 +21,8 @@ ff_placed AS NOT MATERIALIZED (
         event_action = footfall.internal.action_name(purchase) AS is_purchase
     FROM ff_events
     WHERE event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
-        AND (period_from IS NULL OR event_time >= footfall.internal.whole_day('activity', 'period_from', period_from))
-        AND (period_until IS NULL OR event_time < footfall.internal.whole_day('activity', 'period_until', period_until))
+        AND (period_from IS NULL OR event_time >= footfall.internal.whole_day(function_name, 'period_from', period_from))
+        AND (period_until IS NULL OR event_time < footfall.internal.whole_day(function_name, 'period_until', period_until))
 ),
 -- Counting per user first makes the distinct count a plain one, and is as fast. Where a slot is a date, or the
 -- calendar is given, the dates need no count of their own; elsewhere one scan of the events gives them too.
@@ -38,22 +37,79 @@ ff_slot_users AS NOT MATERIALIZED (
     FROM ff_placed
     WHERE footfall.internal.option_name("by") <> 'date' AND (footfall.internal.option_name("days") = 'open' OR period_from IS NULL OR period_until IS NULL)
     GROUP BY GROUPING SETS ((slot, event_user), (date_seen))
-),
+)
+SELECT
+    slot,
+    date_seen,
+    CAST(sum(n_events) AS BIGINT) AS n_events,
+    count(event_user) AS n_users,
+    CAST(sum(n_purchases) AS BIGINT) AS n_purchases
+FROM ff_slot_users
+GROUP BY slot, date_seen;
+
+COMMENT ON MACRO TABLE footfall.internal.activity_counts IS $$What `activity` counts of some of the users; the counts of several such parts add up.
+
+Rows of two kinds: a `slot` of the calendar (see `calendar_slot`) with its `n_events`, `n_users` and `n_purchases`, and, where
+they are needed, the dates that were seen, in `date_seen`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, action, ts, by, purchase, days, period_from, period_until, week_start, time_zone: as in `activity`.
+
+Example:
+WITH events(user_id, ts) AS (VALUES (1, TIMESTAMP '2017-11-25 21:00:00'), (1, TIMESTAMP '2017-11-25 21:05:00'))
+FROM footfall.internal.activity_counts('activity', events, user_id, 'pv', ts, 'hour', 'buy', 'calendar', NULL, NULL, 'monday', NULL);$$;
+
+CREATE MACRO footfall.internal.check_activity(function_name, by, purchase, days, week_start, absent) AS
+[
+    footfall.internal.check_option(wrong IS NULL, function_name, wrong['argument'], wrong['given'], wrong['allowed'])
+    FOR wrong IN [list_filter([
+        {
+            'argument': 'by', 'given': footfall.internal.option_name("by"),
+            'is_right': footfall.internal.option_name("by") IN ('hour', 'weekday', 'hour_of_week', 'date', 'week', 'month', 'quarter'),
+            'allowed': '''hour'', ''weekday'', ''hour_of_week'', ''date'', ''week'', ''month'', ''quarter'''
+        },
+        {
+            'argument': 'days', 'given': footfall.internal.option_name("days"),
+            'is_right': footfall.internal.option_name("days") IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''
+        },
+        {
+            'argument': 'week_start', 'given': footfall.internal.option_name(week_start),
+            'is_right': footfall.internal.weekday_number(week_start) IS NOT NULL,
+            'allowed': '''monday'' to ''sunday'''
+        },
+        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'}
+    ], lambda option: NOT coalesce(option['is_right'], false))[1]]
+][1] AND footfall.internal.check_absent(function_name, absent);
+
+COMMENT ON MACRO footfall.internal.check_activity IS $$True, or the error for a wrong option of `activity`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- by, purchase, days, week_start, absent: as in `activity`.
+
+Example:
+SELECT footfall.internal.check_activity('activity', 'hour', 'buy', 'open', 'monday', 'error') AS is_right;$$;
+
+CREATE MACRO footfall.internal.activity_report(
+    function_name, counts, actions_seen, by, purchase, days, period_from, period_until, week_start, absent
+) AS TABLE
+WITH ff_actions_seen AS NOT MATERIALIZED (FROM query_table(actions_seen)),
 ff_slots AS MATERIALIZED (
-    SELECT slot, date_seen, sum(n_events) AS n_events, count(event_user) AS n_users, sum(n_purchases) AS n_purchases
-    FROM ff_slot_users
+    SELECT slot, date_seen, sum(n_events) AS n_events, CAST(sum(n_users) AS BIGINT) AS n_users, sum(n_purchases) AS n_purchases
+    FROM query_table(counts)
     GROUP BY slot, date_seen
 ),
 ff_period AS MATERIALIZED (
     SELECT
         list(day_number ORDER BY day_number ASC NULLS LAST) AS seen,
-        footfall.internal.whole_day('activity', 'period_from', period_from) - DATE '1970-01-01' AS first_day,
-        footfall.internal.whole_day('activity', 'period_until', period_until) - DATE '1970-01-01' AS end_day
+        footfall.internal.whole_day(function_name, 'period_from', period_from) - DATE '1970-01-01' AS first_day,
+        footfall.internal.whole_day(function_name, 'period_until', period_until) - DATE '1970-01-01' AS end_day
     FROM (SELECT CASE footfall.internal.option_name("by") WHEN 'date' THEN slot ELSE date_seen - DATE '1970-01-01' END AS day_number FROM ff_slots)
     WHERE day_number IS NOT NULL
 ),
 ff_calendar AS MATERIALIZED (
-    SELECT unnest(footfall.internal.counted_days('activity', seen, "days", first_day, end_day)) AS day_number FROM ff_period
+    SELECT unnest(footfall.internal.counted_days(function_name, seen, "days", first_day, end_day)) AS day_number FROM ff_period
 ),
 ff_slot_days AS MATERIALIZED (
     SELECT
@@ -84,12 +140,6 @@ ff_rates AS MATERIALIZED (
         ON ff_slot_days.day_slot = ff_all_slots.slot
             - CASE WHEN footfall.internal.option_name("by") IN ('hour', 'hour_of_week') THEN ff_all_slots.slot % 24 ELSE 0 END
     LEFT JOIN ff_slots ON ff_slots.slot = ff_all_slots.slot
-),
--- Read only where there is no purchase to report.
-ff_actions_seen AS MATERIALIZED (
-    SELECT list(DISTINCT event_action) FILTER (event_action IS NOT NULL) AS found
-    FROM ff_events
-    CROSS JOIN (SELECT 1 FROM ff_slots HAVING coalesce(sum(n_purchases), 0) = 0 AND footfall.internal.option_name(absent) = 'error')
 )
 SELECT
     TRY_CAST(CASE
@@ -122,37 +172,21 @@ FROM ff_rates
 CROSS JOIN (SELECT list_avg(list(event_rate ORDER BY slot ASC NULLS LAST)) AS mean_rate FROM ff_rates)
 CROSS JOIN (SELECT ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] AS weekday_names)
 WHERE (SELECT
-    footfall.internal.check_option(wrong IS NULL, 'activity', wrong['argument'], wrong['given'], wrong['allowed'])
-    AND footfall.internal.check_absent('activity', absent)
+    footfall.internal.check_activity(function_name, "by", purchase, "days", week_start, absent)
     AND footfall.internal.check_option(
-        coalesce(first_day < end_day, true), 'activity', 'period_until', period_until,
+        coalesce(first_day < end_day, true), function_name, 'period_until', period_until,
         'later than period_from (' || CAST(period_from AS VARCHAR) || ')'
     ) AND footfall.internal.check_option(
         -- One end alone asks the data for the other.
         seen IS NOT NULL OR (first_day IS NULL) = (end_day IS NULL),
-        'activity', CASE WHEN first_day IS NULL THEN 'period_until' ELSE 'period_from' END,
+        function_name, CASE WHEN first_day IS NULL THEN 'period_until' ELSE 'period_from' END,
         DATE '1970-01-01' + CAST(coalesce(first_day, end_day) AS INTEGER),
         'a day with events on its side of it; period_from and period_until together give rows of zeros'
-    ) AND footfall.internal.check_occurs('activity', 'purchase', [footfall.internal.action_name(purchase)], coalesce(found, []))
+    ) AND (footfall.internal.option_name(absent) = 'zero' OR footfall.internal.check_occurs(
+        function_name, 'purchase', [footfall.internal.action_name(purchase)], coalesce(found, [])
+    ))
     FROM ff_period
     CROSS JOIN ff_actions_seen
-    CROSS JOIN (SELECT list_filter([
-        {
-            'argument': 'by', 'given': footfall.internal.option_name("by"),
-            'is_right': footfall.internal.option_name("by") IN ('hour', 'weekday', 'hour_of_week', 'date', 'week', 'month', 'quarter'),
-            'allowed': '''hour'', ''weekday'', ''hour_of_week'', ''date'', ''week'', ''month'', ''quarter'''
-        },
-        {
-            'argument': 'days', 'given': footfall.internal.option_name("days"),
-            'is_right': footfall.internal.option_name("days") IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''
-        },
-        {
-            'argument': 'week_start', 'given': footfall.internal.option_name(week_start),
-            'is_right': footfall.internal.weekday_number(week_start) IS NOT NULL,
-            'allowed': '''monday'' to ''sunday'''
-        },
-        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'}
-    ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY
     CASE footfall.internal.option_name("by")
@@ -160,6 +194,36 @@ ORDER BY
         WHEN 'hour_of_week' THEN (slot + 192 - 24 * footfall.internal.weekday_number(week_start)) % 168
         ELSE slot
     END ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.internal.activity_report IS $$The report of `activity` from the counts of `activity_counts`, of one part or of several below one another.
+
+The columns are those of `activity`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- counts: the rows of `activity_counts`.
+- actions_seen: one row `found`, the actions in the data; they are needed where there is no purchase.
+- by, purchase, days, period_from, period_until, week_start, absent: as in `activity`.
+
+Example:
+WITH counts(slot, date_seen, n_events, n_users, n_purchases) AS (VALUES (17495, NULL::DATE, 2, 1, 0), (17495, NULL, 3, 2, 1)), seen(found) AS (VALUES (['pv', 'buy']))
+SELECT label, events, users FROM footfall.internal.activity_report('activity', counts, seen, 'date', 'buy', 'calendar', NULL, NULL, 'monday', 'error');$$;
+
+CREATE MACRO footfall.main.activity(
+    tbl, user_id, action, ts, by := 'hour', purchase := 'buy', days := 'calendar', period_from := NULL, period_until := NULL,
+    week_start := 'monday', time_zone := NULL, absent := 'error'
+) AS TABLE
+WITH ff_counts AS MATERIALIZED (
+    FROM footfall.internal.activity_counts(
+        'activity', tbl, user_id, action, ts, "by", purchase, "days", period_from, period_until, week_start, time_zone
+    )
+),
+-- Read only where there is no purchase to report.
+ff_wanted AS (SELECT 1 FROM ff_counts HAVING coalesce(sum(n_purchases), 0) = 0 AND footfall.internal.option_name(absent) = 'error'),
+ff_found AS MATERIALIZED (FROM footfall.internal.actions_seen(tbl, action, ff_wanted))
+FROM footfall.internal.activity_report(
+    'activity', ff_counts, ff_found, "by", purchase, "days", period_from, period_until, week_start, absent
+);
 
 COMMENT ON MACRO TABLE footfall.main.activity IS $$When the shop is busy: events, users and purchases by hour, weekday, date, week, month or quarter.
 

@@ -24,28 +24,42 @@ Parameters:
 Example:
 SELECT w.low, w.high FROM (SELECT footfall.wilson_interval(23, 145) AS w);$$;
 
-CREATE MACRO footfall.main.conversion(
-    tbl, user_id, by, action, view := 'pv', purchase := 'buy', top := 20, cart := NULL, favourite := NULL, absent := 'error'
+CREATE MACRO footfall.internal.conversion_events(
+    function_name, tbl, user_id, by, action, view, purchase, cart, favourite
 ) AS TABLE
 WITH ff_events AS NOT MATERIALIZED (
     SELECT
-        footfall.internal.usable_key('conversion', 'user_id', user_id) AS event_user,
-        footfall.internal.usable_group('conversion', 'by', "by") AS event_group,
+        footfall.internal.usable_key(function_name, 'user_id', user_id) AS event_user,
+        footfall.internal.usable_group(function_name, 'by', "by") AS event_group,
         footfall.internal.action_name(action) AS event_action
     FROM query_table(tbl)
-),
-ff_marked AS NOT MATERIALIZED (
-    SELECT
-        event_user,
-        event_group,
-        event_action = footfall.internal.action_name(view) AS is_view,
-        event_action = coalesce(footfall.internal.action_name(cart), 'cart') AS is_cart,
-        event_action = coalesce(footfall.internal.action_name(favourite), 'fav') AS is_favourite,
-        event_action = footfall.internal.action_name(purchase) AS is_purchase
-    FROM ff_events
-),
--- All groups: one pass for events and users.
-ff_group_users AS NOT MATERIALIZED (
+)
+SELECT
+    event_user,
+    event_group,
+    event_action = footfall.internal.action_name(view) AS is_view,
+    event_action = coalesce(footfall.internal.action_name(cart), 'cart') AS is_cart,
+    event_action = coalesce(footfall.internal.action_name(favourite), 'fav') AS is_favourite,
+    event_action = footfall.internal.action_name(purchase) AS is_purchase
+FROM ff_events;
+
+COMMENT ON MACRO TABLE footfall.internal.conversion_events IS $$The events of `conversion`: whose, in which group, and what they are.
+
+One row per event: `event_user`, `event_group`, `is_view`, `is_cart`, `is_favourite` and `is_purchase`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, by, action, view, purchase, cart, favourite: as in `conversion`.
+
+Example:
+WITH events(user_id, category_id, action) AS (VALUES (1, 100, 'pv'), (1, 100, 'buy'))
+FROM footfall.internal.conversion_events('conversion', events, user_id, category_id, action, 'pv', 'buy', NULL, NULL);$$;
+
+CREATE MACRO footfall.internal.conversion_counts(
+    function_name, tbl, user_id, by, action, view, purchase, cart, favourite
+) AS TABLE
+-- One pass for events and users.
+WITH ff_group_users AS NOT MATERIALIZED (
     SELECT
         event_group,
         event_user,
@@ -53,26 +67,131 @@ ff_group_users AS NOT MATERIALIZED (
         count(*) FILTER (is_cart) AS n_carts,
         count(*) FILTER (is_favourite) AS n_favourites,
         count(*) FILTER (is_purchase) AS n_purchases
-    FROM ff_marked
-    WHERE top IS NULL
+    FROM footfall.internal.conversion_events(function_name, tbl, user_id, "by", action, view, purchase, cart, favourite)
     GROUP BY event_group, event_user
-),
-ff_all_groups AS MATERIALIZED (
+)
+SELECT
+    event_group,
+    CAST(sum(n_views) AS BIGINT) AS n_views,
+    CAST(sum(n_carts) AS BIGINT) AS n_carts,
+    CAST(sum(n_favourites) AS BIGINT) AS n_favourites,
+    CAST(sum(n_purchases) AS BIGINT) AS n_purchases,
+    count(event_user) FILTER (n_views > 0) AS n_viewers,
+    count(event_user) FILTER (n_purchases > 0) AS n_buyers,
+    count(event_user) FILTER (n_views > 0 AND n_purchases > 0) AS n_both
+FROM ff_group_users
+GROUP BY event_group;
+
+COMMENT ON MACRO TABLE footfall.internal.conversion_counts IS $$What `conversion` counts in all groups, of some of the users; the counts of several such parts add up.
+
+One row per group, the one of rows without a group included: `event_group`, `n_views`, `n_carts`, `n_favourites`,
+`n_purchases`, `n_viewers`, `n_buyers`, and `n_both`, who viewed and bought.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, by, action, view, purchase, cart, favourite: as in `conversion`.
+
+Example:
+WITH events(user_id, category_id, action) AS (VALUES (1, 100, 'pv'), (1, 100, 'buy'), (2, 100, 'pv'))
+SELECT event_group, n_views, n_viewers, n_both
+FROM footfall.internal.conversion_counts('conversion', events, user_id, category_id, action, 'pv', 'buy', NULL, NULL);$$;
+
+CREATE MACRO footfall.internal.check_conversion(function_name, view, purchase, top, absent) AS
+footfall.internal.check_option(
+    top IS NULL OR footfall.internal.whole_number(top, 1, 9223372036854775807),
+    function_name, 'top', top, 'a whole number from 1, or NULL for all groups'
+)
+AND footfall.internal.check_option(view IS NOT NULL, function_name, 'view', footfall.internal.action_name(view), 'the name of an action')
+AND footfall.internal.check_option(purchase IS NOT NULL, function_name, 'purchase', footfall.internal.action_name(purchase), 'the name of an action')
+AND footfall.internal.check_absent(function_name, absent);
+
+COMMENT ON MACRO footfall.internal.check_conversion IS $$True, or the error for a wrong option of `conversion`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- view, purchase, top, absent: as in `conversion`.
+
+Example:
+SELECT footfall.internal.check_conversion('conversion', 'pv', 'buy', 20, 'error') AS is_right;$$;
+
+CREATE MACRO footfall.internal.conversion_report(
+    function_name, counts, groups_shown, actions_seen, view, purchase, top, cart, favourite, absent
+) AS TABLE
+WITH ff_occurring AS MATERIALIZED (
     SELECT
-        event_group,
-        CAST(sum(n_views) AS BIGINT) AS n_views,
-        CAST(sum(n_carts) AS BIGINT) AS n_carts,
-        CAST(sum(n_favourites) AS BIGINT) AS n_favourites,
-        CAST(sum(n_purchases) AS BIGINT) AS n_purchases,
-        count(event_user) FILTER (n_views > 0) AS n_viewers,
-        count(event_user) FILTER (n_purchases > 0) AS n_buyers,
-        count(event_user) FILTER (n_views > 0 AND n_purchases > 0) AS n_both
-    FROM ff_group_users
-    GROUP BY event_group
+        coalesce(sum(n_views), 0) > 0 AS has_views,
+        coalesce(sum(n_carts), 0) > 0 AS has_carts,
+        coalesce(sum(n_favourites), 0) > 0 AS has_favourites,
+        coalesce(sum(n_purchases), 0) > 0 AS has_purchases
+    FROM query_table(counts)
+),
+ff_actions_seen AS NOT MATERIALIZED (FROM query_table(actions_seen))
+SELECT
+    footfall.internal.unmarked(event_group) AS group_value,
+    n_views AS views,
+    CASE WHEN cart IS NOT NULL OR has_carts THEN n_carts END AS carts,
+    CASE WHEN favourite IS NOT NULL OR has_favourites THEN n_favourites END AS favourites,
+    n_purchases AS purchases,
+    n_viewers AS viewers,
+    n_buyers AS buyers,
+    n_purchases / nullif(n_views, 0) AS purchases_per_view,
+    n_buyers / nullif(n_viewers, 0) AS buyers_per_viewer,
+    n_both AS viewers_who_bought,
+    n_both / nullif(n_viewers, 0) AS conversion_rate,
+    footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['low'] AS conversion_rate_low,
+    footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['high'] AS conversion_rate_high
+FROM query_table(groups_shown)
+CROSS JOIN ff_occurring
+WHERE (SELECT
+    footfall.internal.check_conversion(function_name, view, purchase, top, absent)
+    AND (footfall.internal.option_name(absent) = 'zero' OR footfall.internal.check_occurs(
+        function_name, missing['argument'], CASE WHEN missing IS NOT NULL THEN [missing['action']] ELSE [] END, seen
+    ))
+    FROM (
+        SELECT
+            coalesce(found, []) AS seen,
+            -- The defaults of cart and favourite need not occur.
+            list_filter([
+                {'argument': 'view', 'action': footfall.internal.action_name(view)},
+                {'argument': 'purchase', 'action': footfall.internal.action_name(purchase)},
+                {'argument': 'cart', 'action': footfall.internal.action_name(cart)},
+                {'argument': 'favourite', 'action': footfall.internal.action_name(favourite)}
+            ], lambda named: NOT list_contains(seen, named['action']))[1] AS missing
+        FROM ff_actions_seen
+    )
+)
+ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.internal.conversion_report IS $$The report of `conversion` from its counts.
+
+The columns are those of `conversion`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- counts: the events of all groups, `n_views`, `n_carts`, `n_favourites` and `n_purchases` as in `conversion_counts`.
+- groups_shown: the rows of `conversion_counts` that are shown.
+- actions_seen: one row `found`, the actions in the data; they are needed where an action that was asked for has no event.
+- view, purchase, top, cart, favourite, absent: as in `conversion`.
+
+Example:
+WITH counts(event_group, n_views, n_carts, n_favourites, n_purchases, n_viewers, n_buyers, n_both) AS (VALUES (100, 2, 0, 0, 1, 2, 1, 1)),
+seen(found) AS (VALUES (['pv', 'buy']))
+SELECT group_value, conversion_rate FROM footfall.internal.conversion_report('conversion', counts, counts, seen, 'pv', 'buy', 20, NULL, NULL, 'error');$$;
+
+CREATE MACRO footfall.main.conversion(
+    tbl, user_id, by, action, view := 'pv', purchase := 'buy', top := 20, cart := NULL, favourite := NULL, absent := 'error'
+) AS TABLE
+-- Of the two ways one runs, which DuckDB knows when it plans.
+WITH ff_all_groups AS MATERIALIZED (
+    FROM footfall.internal.conversion_counts('conversion', tbl, user_id, "by", action, view, purchase, cart, favourite)
+    WHERE top IS NULL
 ),
 -- The best groups: users are counted in those that are shown, which costs less than counting them in all. What both passes need
 -- is kept, so that a relation that gives other rows each time, such as a sample, is read once.
-ff_kept AS MATERIALIZED (FROM ff_marked WHERE top IS NOT NULL),
+ff_kept AS MATERIALIZED (
+    FROM footfall.internal.conversion_events('conversion', tbl, user_id, "by", action, view, purchase, cart, favourite)
+    WHERE top IS NOT NULL
+),
 ff_group_events AS MATERIALIZED (
     SELECT
         event_group,
@@ -103,7 +222,7 @@ ff_best_users AS (
     )
     GROUP BY event_group
 ),
-ff_counted AS MATERIALIZED (
+ff_shown AS MATERIALIZED (
     FROM ff_all_groups
     WHERE event_group IS NOT NULL
     UNION ALL
@@ -111,67 +230,21 @@ ff_counted AS MATERIALIZED (
     FROM ff_best
     LEFT JOIN ff_best_users ON ff_best_users.event_group = ff_best.event_group
 ),
-ff_occurring AS MATERIALIZED (
-    SELECT
-        coalesce(sum(n_views), 0) > 0 AS has_views,
-        coalesce(sum(n_carts), 0) > 0 AS has_carts,
-        coalesce(sum(n_favourites), 0) > 0 AS has_favourites,
-        coalesce(sum(n_purchases), 0) > 0 AS has_purchases
-    FROM (FROM ff_group_events UNION ALL SELECT event_group, n_views, n_carts, n_favourites, n_purchases FROM ff_all_groups)
+ff_counts AS MATERIALIZED (
+    FROM ff_group_events UNION ALL SELECT event_group, n_views, n_carts, n_favourites, n_purchases FROM ff_all_groups
 ),
 -- Read only where an action that was asked for does not occur, to name those that do.
-ff_actions_seen AS MATERIALIZED (
-    SELECT list(DISTINCT event_action) FILTER (event_action IS NOT NULL) AS found
-    FROM ff_events
-    CROSS JOIN (
-        SELECT 1 FROM ff_occurring
-        WHERE footfall.internal.option_name(absent) = 'error'
-            AND NOT (has_views AND has_purchases AND (cart IS NULL OR has_carts) AND (favourite IS NULL OR has_favourites))
+ff_wanted AS (
+    SELECT 1 FROM ff_counts
+    HAVING footfall.internal.option_name(absent) = 'error' AND NOT coalesce(
+        sum(n_views) > 0 AND sum(n_purchases) > 0 AND (cart IS NULL OR sum(n_carts) > 0) AND (favourite IS NULL OR sum(n_favourites) > 0),
+        false
     )
-)
-SELECT
-    footfall.internal.unmarked(event_group) AS group_value,
-    n_views AS views,
-    CASE WHEN cart IS NOT NULL OR has_carts THEN n_carts END AS carts,
-    CASE WHEN favourite IS NOT NULL OR has_favourites THEN n_favourites END AS favourites,
-    n_purchases AS purchases,
-    n_viewers AS viewers,
-    n_buyers AS buyers,
-    n_purchases / nullif(n_views, 0) AS purchases_per_view,
-    n_buyers / nullif(n_viewers, 0) AS buyers_per_viewer,
-    n_both AS viewers_who_bought,
-    n_both / nullif(n_viewers, 0) AS conversion_rate,
-    footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['low'] AS conversion_rate_low,
-    footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['high'] AS conversion_rate_high
-FROM ff_counted
-CROSS JOIN ff_occurring
-WHERE (SELECT
-    footfall.internal.check_option(
-        top IS NULL OR footfall.internal.whole_number(top, 1, 9223372036854775807),
-        'conversion', 'top', top, 'a whole number from 1, or NULL for all groups'
-    ) AND footfall.internal.check_option(wrong IS NULL, 'conversion', wrong['argument'], wrong['given'], wrong['allowed'])
-    AND footfall.internal.check_absent('conversion', absent)
-    AND (footfall.internal.option_name(absent) = 'zero' OR footfall.internal.check_occurs(
-        'conversion', missing['argument'], CASE WHEN missing IS NOT NULL THEN [missing['action']] ELSE [] END, seen
-    ))
-    FROM (
-        SELECT
-            coalesce(found, []) AS seen,
-            -- The defaults of cart and favourite need not occur.
-            list_filter([
-                {'argument': 'view', 'action': footfall.internal.action_name(view)},
-                {'argument': 'purchase', 'action': footfall.internal.action_name(purchase)},
-                {'argument': 'cart', 'action': footfall.internal.action_name(cart)},
-                {'argument': 'favourite', 'action': footfall.internal.action_name(favourite)}
-            ], lambda named: NOT list_contains(seen, named['action']))[1] AS missing
-        FROM ff_actions_seen
-    )
-    CROSS JOIN (SELECT list_filter([
-        {'argument': 'view', 'given': footfall.internal.action_name(view), 'is_right': view IS NOT NULL, 'allowed': 'the name of an action'},
-        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'}
-    ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
-)
-ORDER BY n_purchases DESC NULLS LAST, n_views DESC NULLS LAST, event_group ASC NULLS LAST;
+),
+ff_found AS MATERIALIZED (FROM footfall.internal.actions_seen(tbl, action, ff_wanted))
+FROM footfall.internal.conversion_report(
+    'conversion', ff_counts, ff_shown, ff_found, view, purchase, top, cart, favourite, absent
+);
 
 COMMENT ON MACRO TABLE footfall.main.conversion IS $$What turns views into purchases, per category or any other group.
 

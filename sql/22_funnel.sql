@@ -27,21 +27,22 @@ SELECT footfall.internal.funnel_progress(
     [TIMESTAMP '2017-11-25 21:10:00', TIMESTAMP '2017-11-25 21:00:00'], [2, 1], ['pv', 'cart', 'buy'],
     INTERVAL 1 HOUR, false, false);$$;
 
-CREATE MACRO footfall.internal.funnel_steps(given) AS
-CASE WHEN len(footfall.internal.name_list('funnel', 'steps', given)) BETWEEN 1 AND 8
-        AND list_position(footfall.internal.name_list('funnel', 'steps', given), NULL) IS NULL
-    THEN footfall.internal.name_list('funnel', 'steps', given)
-    ELSE error('footfall.funnel: argument ''steps'' is ' || coalesce(footfall.internal.shown(given), 'NULL')
+CREATE MACRO footfall.internal.funnel_steps(function_name, given) AS
+CASE WHEN len(footfall.internal.name_list(function_name, 'steps', given)) BETWEEN 1 AND 8
+        AND list_position(footfall.internal.name_list(function_name, 'steps', given), NULL) IS NULL
+    THEN footfall.internal.name_list(function_name, 'steps', given)
+    ELSE error('footfall.' || function_name || ': argument ''steps'' is ' || coalesce(footfall.internal.shown(given), 'NULL')
         || '; allowed: a list of 1 to 8 actions')
 END;
 
-COMMENT ON MACRO footfall.internal.funnel_steps IS $$The actions of a funnel as VARCHAR[], or the error that `funnel` gives.
+COMMENT ON MACRO footfall.internal.funnel_steps IS $$The actions of a funnel as VARCHAR[], or the error for what is none.
 
 Parameters:
+- function_name: the macro that was called, for messages.
 - given: a list of 1 to 8 actions.
 
 Example:
-SELECT footfall.internal.funnel_steps(['pv', 'cart', 'buy']) AS steps;$$;
+SELECT footfall.internal.funnel_steps('funnel', ['pv', 'cart', 'buy']) AS steps;$$;
 
 CREATE MACRO footfall.internal.funnel_place(event_action, names) AS
 CAST(CASE event_action
@@ -67,17 +68,16 @@ Parameters:
 Example:
 SELECT footfall.internal.funnel_place('buy', ['pv', 'cart', 'buy']) AS place;$$;
 
-CREATE MACRO footfall.main.funnel(
-    tbl, user_id, action, ts, steps := ['pv', 'cart', 'buy'], within := NULL, strict_increase := false,
-    strict := false, per := NULL, by := NULL, absent := 'error'
+CREATE MACRO footfall.internal.funnel_counts(
+    function_name, tbl, user_id, action, ts, steps, within, strict_increase, strict, per, by
 ) AS TABLE
 WITH ff_events AS NOT MATERIALIZED (
     SELECT
-        footfall.internal.usable_key('funnel', 'user_id', user_id) AS event_user,
+        footfall.internal.usable_key(function_name, 'user_id', user_id) AS event_user,
         footfall.internal.action_name(action) AS event_action,
-        footfall.internal.instant('funnel', 'ts', ts) AS event_time,
-        footfall.internal.usable_key('funnel', 'per', per) AS event_part,
-        footfall.internal.usable_group('funnel', 'by', "by") AS event_group,
+        footfall.internal.instant(function_name, 'ts', ts) AS event_time,
+        footfall.internal.usable_key(function_name, 'per', per) AS event_part,
+        footfall.internal.usable_group(function_name, 'by', "by") AS event_group,
         -- DuckDB knows types and options when it plans, and drops what they rule out.
         typeof(per) <> typeof(NULL) AS has_part,
         typeof("by") <> typeof(NULL) AS has_group,
@@ -121,42 +121,103 @@ ff_progress AS MATERIALIZED (
         system.main.funnel_progress(
             CASE WHEN first_time IS NULL THEN listed_times ELSE list_append(listed_times, first_time) END,
             CASE WHEN first_time IS NULL THEN listed_marks ELSE list_append(listed_marks, CAST(1 AS UBIGINT)) END,
-            footfall.internal.funnel_steps(steps),
-            coalesce(footfall.internal.duration('funnel', 'within', within), INTERVAL '1000000 years'),
+            footfall.internal.funnel_steps(function_name, steps),
+            coalesce(footfall.internal.duration(function_name, 'within', within), INTERVAL '1000000 years'),
             coalesce(TRY_CAST(strict AS BOOLEAN), false),
             coalesce(TRY_CAST(strict_increase AS BOOLEAN), false)
         ) AS one_user
     FROM ff_histories
+)
+SELECT
+    event_group,
+    step_number,
+    epoch_us(one_user.times[step_number]) - epoch_us(one_user.times[step_number - 1]) AS gap_us,
+    count(*) FILTER (len(one_user.times) >= step_number) AS n_users,
+    count(*) FILTER (one_user.occurs[step_number]) AS n_action_users
+FROM ff_progress
+CROSS JOIN unnest(range(1, len(TRY_CAST(steps AS VARCHAR[])) + 1)) AS numbered(step_number)
+GROUP BY event_group, step_number, gap_us;
+
+COMMENT ON MACRO TABLE footfall.internal.funnel_counts IS $$What `funnel` counts of some of the users; the counts of several such parts add up.
+
+One row per group, step and time from the step before: `event_group`, `step_number`, `gap_us` (microseconds; NULL for
+the first step and for those who do not reach the step), `n_users` who reach it and `n_action_users` who have its action at all.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, action, ts, steps, within, strict_increase, strict, per, by: as in `funnel`.
+
+Example:
+WITH events(user_id, action, ts) AS (VALUES (1, 'pv', TIMESTAMP '2017-11-25 21:00:00'), (1, 'buy', TIMESTAMP '2017-11-25 21:30:00'))
+SELECT step_number, gap_us, n_users
+FROM footfall.internal.funnel_counts('funnel', events, user_id, action, ts, ['pv', 'buy'], NULL, false, false, NULL, NULL)
+ORDER BY step_number;$$;
+
+CREATE MACRO footfall.internal.check_funnel(function_name, steps, within, strict_increase, strict, absent) AS
+len(footfall.internal.funnel_steps(function_name, steps)) > 0 AND footfall.internal.check_option(
+    coalesce(footfall.internal.duration(function_name, 'within', within) >= INTERVAL '0 seconds', true),
+    function_name, 'within', within, 'an INTERVAL that is not negative, or NULL for no limit'
+) AND footfall.internal.check_option(
+    TRY_CAST(strict AS BOOLEAN) IS NOT NULL, function_name, 'strict', strict, 'true, false'
+) AND footfall.internal.check_option(
+    TRY_CAST(strict_increase AS BOOLEAN) IS NOT NULL, function_name, 'strict_increase', strict_increase, 'true, false'
+) AND footfall.internal.check_absent(function_name, absent);
+
+COMMENT ON MACRO footfall.internal.check_funnel IS $$True, or the error for a wrong option of `funnel`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- steps, within, strict_increase, strict, absent: as in `funnel`.
+
+Example:
+SELECT footfall.internal.check_funnel('funnel', ['pv', 'buy'], NULL, false, false, 'error') AS is_right;$$;
+
+CREATE MACRO footfall.internal.funnel_report(
+    function_name, counts, actions_seen, steps, within, strict_increase, strict, absent
+) AS TABLE
+WITH ff_gaps AS MATERIALIZED (
+    SELECT footfall.internal.bytewise(event_group) AS event_group, step_number, gap_us, sum(n_users) AS n_users, sum(n_action_users) AS n_action_users
+    FROM query_table(counts)
+    GROUP BY ALL
 ),
-ff_numbers AS NOT MATERIALIZED (
-    FROM unnest(range(1, len(TRY_CAST(steps AS VARCHAR[])) + 1)) AS numbered(step_number)
-),
-ff_counted AS MATERIALIZED (
+ff_running AS NOT MATERIALIZED (
     SELECT
         event_group,
         step_number,
-        count(*) FILTER (len(one_user.times) >= step_number) AS n_users,
-        median(epoch_us(one_user.times[step_number]) - epoch_us(one_user.times[step_number - 1])) AS median_us,
-        count(*) FILTER (one_user.occurs[step_number]) AS n_action_users
-    FROM ff_progress
-    CROSS JOIN ff_numbers
+        gap_us,
+        sum(n_users) OVER (PARTITION BY event_group, step_number ORDER BY gap_us ASC NULLS LAST) AS n_until,
+        sum(n_users) OVER (PARTITION BY event_group, step_number) AS n_all
+    FROM ff_gaps
+    WHERE gap_us IS NOT NULL
+),
+-- The two in the middle, which are one where the number is odd.
+ff_medians AS (
+    SELECT
+        event_group,
+        step_number,
+        (min(gap_us) FILTER (2 * n_until >= n_all) + min(gap_us) FILTER (2 * n_until > n_all)) / 2 AS median_us
+    FROM ff_running
     GROUP BY event_group, step_number
+),
+ff_counted AS MATERIALIZED (
+    SELECT
+        ff_steps.event_group,
+        ff_steps.step_number,
+        CAST(ff_steps.n_users AS BIGINT) AS n_users,
+        median_us,
+        CAST(ff_steps.n_action_users AS BIGINT) AS n_action_users
+    FROM (
+        SELECT event_group, step_number, sum(n_users) AS n_users, sum(n_action_users) AS n_action_users
+        FROM ff_gaps
+        GROUP BY event_group, step_number
+    ) AS ff_steps
+    LEFT JOIN ff_medians
+        ON ff_medians.event_group IS NOT DISTINCT FROM ff_steps.event_group AND ff_medians.step_number = ff_steps.step_number
     UNION ALL
     -- An empty table has its rows, too.
     SELECT NULL, step_number, 0, NULL, 0
-    FROM ff_numbers
-    WHERE NOT EXISTS (FROM ff_progress)
-),
--- The actions of the table are looked for only where a step was done by nobody: else there is nothing to join to.
-ff_all_actions AS (
-    SELECT coalesce(list(DISTINCT event_action), []) AS names
-    FROM ff_events
-    CROSS JOIN (
-        SELECT 1
-        WHERE footfall.internal.option_name(absent) IS NOT DISTINCT FROM 'error'
-            AND EXISTS (FROM ff_numbers WHERE step_number NOT IN (SELECT step_number FROM ff_counted WHERE n_action_users > 0))
-    ) AS is_wanted
-    WHERE event_action IS NOT NULL
+    FROM unnest(range(1, len(TRY_CAST(steps AS VARCHAR[])) + 1)) AS numbered(step_number)
+    WHERE NOT EXISTS (FROM ff_gaps)
 )
 SELECT
     step_number AS step,
@@ -169,20 +230,48 @@ SELECT
     footfall.internal.unmarked(event_group) AS group_value
 FROM ff_counted
 WHERE (SELECT
-    len(footfall.internal.funnel_steps(steps)) > 0 AND footfall.internal.check_option(
-        coalesce(footfall.internal.duration('funnel', 'within', within) >= INTERVAL '0 seconds', true),
-        'funnel', 'within', within, 'an INTERVAL that is not negative, or NULL for no limit'
-    ) AND footfall.internal.check_option(
-        TRY_CAST(strict AS BOOLEAN) IS NOT NULL, 'funnel', 'strict', strict, 'true, false'
-    ) AND footfall.internal.check_option(
-        TRY_CAST(strict_increase AS BOOLEAN) IS NOT NULL, 'funnel', 'strict_increase', strict_increase, 'true, false'
-    ) AND footfall.internal.check_absent('funnel', absent) AND footfall.internal.check_occurs(
-        'funnel', 'steps', [footfall.internal.action_name(name) FOR name IN TRY_CAST(steps AS VARCHAR[])], names
-    )
-    FROM ff_all_actions
+    footfall.internal.check_funnel(function_name, steps, within, strict_increase, strict, absent) AND (footfall.internal.option_name(absent) = 'zero' OR footfall.internal.check_occurs(
+        function_name, 'steps', [footfall.internal.action_name(name) FOR name IN TRY_CAST(steps AS VARCHAR[])], coalesce(found, [])
+    ))
+    FROM query_table(actions_seen)
 )
 WINDOW from_start AS (PARTITION BY event_group ORDER BY step_number ASC NULLS LAST)
 ORDER BY event_group ASC NULLS LAST, step_number ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.internal.funnel_report IS $$The report of `funnel` from the counts of `funnel_counts`, of one part or of several below one another.
+
+The columns are those of `funnel`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- counts: the rows of `funnel_counts`.
+- actions_seen: one row `found`, the actions in the data; they are needed where a step was done by nobody.
+- steps, within, strict_increase, strict, absent: as in `funnel`.
+
+Example:
+WITH counts(event_group, step_number, gap_us, n_users, n_action_users) AS (VALUES (NULL, 1, NULL, 2, 2), (NULL, 2, 60000000, 1, 1)),
+seen(found) AS (VALUES (['pv', 'buy']))
+SELECT step, users, median_time_from_previous
+FROM footfall.internal.funnel_report('funnel', counts, seen, ['pv', 'buy'], NULL, false, false, 'error');$$;
+
+CREATE MACRO footfall.main.funnel(
+    tbl, user_id, action, ts, steps := ['pv', 'cart', 'buy'], within := NULL, strict_increase := false,
+    strict := false, per := NULL, by := NULL, absent := 'error'
+) AS TABLE
+WITH ff_counts AS MATERIALIZED (
+    FROM footfall.internal.funnel_counts('funnel', tbl, user_id, action, ts, steps, within, strict_increase, strict, per, "by")
+),
+-- The actions of the table are looked for only where a step was done by nobody: else there is nothing to join to.
+ff_wanted AS (
+    SELECT 1
+    WHERE footfall.internal.option_name(absent) IS NOT DISTINCT FROM 'error'
+        AND EXISTS (
+            FROM unnest(range(1, len(TRY_CAST(steps AS VARCHAR[])) + 1)) AS numbered(step_number)
+            WHERE step_number NOT IN (SELECT step_number FROM ff_counts WHERE n_action_users > 0)
+        )
+),
+ff_found AS MATERIALIZED (FROM footfall.internal.actions_seen(tbl, action, ff_wanted))
+FROM footfall.internal.funnel_report('funnel', ff_counts, ff_found, steps, within, strict_increase, strict, absent);
 
 COMMENT ON MACRO TABLE footfall.main.funnel IS $$How many users get how far along a chain of actions, in order.
 

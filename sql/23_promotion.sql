@@ -2,37 +2,69 @@
 --
 -- Infinite times are dropped by comparing, as in 20_activity.sql.
 
-CREATE MACRO footfall.main.promotion_effect(
-    tbl, user_id, action, ts, starts, ends, purchase := 'buy', days := 'calendar', period_from := NULL, period_until := NULL,
-    time_zone := NULL, absent := 'error'
+CREATE MACRO footfall.internal.promotion_counts(
+    function_name, tbl, user_id, action, ts, starts, purchase, period_from, period_until, time_zone
 ) AS TABLE
 WITH ff_events AS NOT MATERIALIZED (
     SELECT
-        footfall.internal.usable_key('promotion_effect', 'user_id', user_id) AS event_user,
+        footfall.internal.usable_key(function_name, 'user_id', user_id) AS event_user,
         footfall.internal.bytewise(action) AS event_action,
-        footfall.internal.local_time('promotion_effect', 'ts', ts, time_zone := time_zone) AS event_time
+        footfall.internal.local_time(function_name, 'ts', ts, time_zone := time_zone) AS event_time
     FROM query_table(tbl)
-),
+)
+-- Purchases before the period tell who buys for the first time.
+SELECT event_action, CAST(event_time AS DATE) - DATE '1970-01-01' AS day_number, event_user, count(*) AS n_events
+FROM ff_events
+WHERE event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity' AND event_action IS NOT NULL
+    -- DuckDB would take an OR apart and compare every time several times over.
+    AND CASE
+        WHEN period_from IS NULL OR event_time >= footfall.internal.whole_day(function_name, 'period_from', period_from) THEN true
+        ELSE footfall.internal.action_name(event_action) = footfall.internal.action_name(purchase)
+            AND event_time < footfall.internal.whole_day(function_name, 'starts', starts)
+    END
+    AND (period_until IS NULL OR event_time < footfall.internal.whole_day(function_name, 'period_until', period_until))
+GROUP BY event_action, day_number, event_user;
+
+COMMENT ON MACRO TABLE footfall.internal.promotion_counts IS $$What each user did on each day, as `promotion_effect` counts it.
+
+One row per action, day and user: `event_action`, `day_number` (from 1 January 1970), `event_user` (NULL is nobody) and `n_events`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, action, ts, starts, purchase, period_from, period_until, time_zone: as in `promotion_effect`.
+
+Example:
+WITH events(user_id, action, ts) AS (VALUES (1, 'buy', DATE '2017-11-25'), (1, 'buy', DATE '2017-11-25'))
+FROM footfall.internal.promotion_counts('promotion_effect', events, user_id, action, ts, DATE '2017-12-02', 'buy', NULL, NULL, NULL);$$;
+
+CREATE MACRO footfall.internal.check_promotion(function_name, purchase, days, absent) AS
+footfall.internal.check_option(
+    coalesce(footfall.internal.option_name("days") IN ('calendar', 'open'), false),
+    function_name, 'days', footfall.internal.option_name("days"), '''calendar'', ''open'''
+)
+AND footfall.internal.check_option(purchase IS NOT NULL, function_name, 'purchase', footfall.internal.action_name(purchase), 'the name of an action')
+AND footfall.internal.check_absent(function_name, absent);
+
+COMMENT ON MACRO footfall.internal.check_promotion IS $$True, or the error for a wrong option of `promotion_effect` that is no day.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- purchase, days, absent: as in `promotion_effect`.
+
+Example:
+SELECT footfall.internal.check_promotion('promotion_effect', 'buy', 'open', 'error') AS is_right;$$;
+
+CREATE MACRO footfall.internal.promotion_report(
+    function_name, user_dates, actions_seen, starts, ends, purchase, days, period_from, period_until, absent
+) AS TABLE
+WITH ff_user_dates AS NOT MATERIALIZED (FROM query_table(user_dates)),
+ff_actions_seen AS NOT MATERIALIZED (FROM query_table(actions_seen)),
 ff_given AS MATERIALIZED (
     SELECT
-        footfall.internal.whole_day('promotion_effect', 'starts', starts) - DATE '1970-01-01' AS start_day,
-        footfall.internal.whole_day('promotion_effect', 'ends', ends) - DATE '1970-01-01' AS end_day,
-        footfall.internal.whole_day('promotion_effect', 'period_from', period_from) - DATE '1970-01-01' AS from_day,
-        footfall.internal.whole_day('promotion_effect', 'period_until', period_until) - DATE '1970-01-01' AS until_day
-),
--- Purchases before the period tell who buys for the first time.
-ff_user_dates AS MATERIALIZED (
-    SELECT event_action, CAST(event_time AS DATE) - DATE '1970-01-01' AS day_number, event_user, count(*) AS n_events
-    FROM ff_events
-    WHERE event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity' AND event_action IS NOT NULL
-        -- DuckDB would take an OR apart and compare every time several times over.
-        AND CASE
-            WHEN period_from IS NULL OR event_time >= footfall.internal.whole_day('promotion_effect', 'period_from', period_from) THEN true
-            ELSE footfall.internal.action_name(event_action) = footfall.internal.action_name(purchase)
-                AND event_time < footfall.internal.whole_day('promotion_effect', 'starts', starts)
-        END
-        AND (period_until IS NULL OR event_time < footfall.internal.whole_day('promotion_effect', 'period_until', period_until))
-    GROUP BY event_action, day_number, event_user
+        footfall.internal.whole_day(function_name, 'starts', starts) - DATE '1970-01-01' AS start_day,
+        footfall.internal.whole_day(function_name, 'ends', ends) - DATE '1970-01-01' AS end_day,
+        footfall.internal.whole_day(function_name, 'period_from', period_from) - DATE '1970-01-01' AS from_day,
+        footfall.internal.whole_day(function_name, 'period_until', period_until) - DATE '1970-01-01' AS until_day
 ),
 ff_dates AS MATERIALIZED (
     SELECT list(day_number ORDER BY day_number ASC NULLS LAST) AS seen
@@ -65,7 +97,7 @@ ff_calendar AS MATERIALIZED (
             THEN 1 + (day_number - inside_until) // n_days_long
         END AS span_number
     FROM (
-        SELECT *, unnest(footfall.internal.counted_days('promotion_effect', seen, "days", from_day, until_day)) AS day_number
+        SELECT *, unnest(footfall.internal.counted_days(function_name, seen, "days", from_day, until_day)) AS day_number
         FROM ff_promotion
     )
 ),
@@ -291,17 +323,6 @@ ff_buyers AS (
         GROUP BY event_user
     )
     WHERE has_bought_inside
-),
--- Read only where there is no purchase to report.
-ff_actions_seen AS MATERIALIZED (
-    SELECT list(DISTINCT CAST(event_action AS VARCHAR)) FILTER (event_action IS NOT NULL) AS found
-    FROM ff_events
-    CROSS JOIN (
-        SELECT 1
-        FROM ff_user_dates
-        HAVING count_if(footfall.internal.action_name(event_action) = footfall.internal.action_name(purchase)) = 0
-            AND footfall.internal.option_name(absent) = 'error'
-    )
 )
 SELECT
     footfall.internal.unmarked(ff_actions.event_action) AS action,
@@ -366,10 +387,11 @@ CROSS JOIN ff_all_users
 CROSS JOIN ff_users_error
 CROSS JOIN ff_buyers
 WHERE (SELECT
-    footfall.internal.check_option(wrong_day IS NULL, 'promotion_effect', wrong_day['argument'], wrong_day['given'], wrong_day['allowed'])
-    AND footfall.internal.check_option(wrong IS NULL, 'promotion_effect', wrong['argument'], wrong['given'], wrong['allowed'])
-    AND footfall.internal.check_absent('promotion_effect', absent)
-    AND footfall.internal.check_occurs('promotion_effect', 'purchase', [footfall.internal.action_name(purchase)], coalesce(found, []))
+    footfall.internal.check_option(wrong_day IS NULL, function_name, wrong_day['argument'], wrong_day['given'], wrong_day['allowed'])
+    AND footfall.internal.check_promotion(function_name, purchase, "days", absent)
+    AND (footfall.internal.option_name(absent) = 'zero' OR footfall.internal.check_occurs(
+        function_name, 'purchase', [footfall.internal.action_name(purchase)], coalesce(found, [])
+    ))
     FROM (SELECT list_filter([
         {'argument': 'starts', 'given': DATE '1970-01-01' + CAST(start_day AS INTEGER), 'is_right': start_day IS NOT NULL, 'allowed': 'a DATE'},
         {
@@ -392,15 +414,44 @@ WHERE (SELECT
         }
     ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong_day FROM ff_promotion)
     CROSS JOIN ff_actions_seen
-    CROSS JOIN (SELECT list_filter([
-        {
-            'argument': 'days', 'given': footfall.internal.option_name("days"),
-            'is_right': footfall.internal.option_name("days") IN ('calendar', 'open'), 'allowed': '''calendar'', ''open'''
-        },
-        {'argument': 'purchase', 'given': footfall.internal.action_name(purchase), 'is_right': purchase IS NOT NULL, 'allowed': 'the name of an action'}
-    ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong)
 )
 ORDER BY ff_actions.all_inside + ff_actions.all_outside DESC NULLS LAST, ff_actions.event_action ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.internal.promotion_report IS $$The report of `promotion_effect` from the rows of `promotion_counts`.
+
+The columns are those of `promotion_effect`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- user_dates: the rows of `promotion_counts`, of which no two are the same but for their number.
+- actions_seen: one row `found`, the actions in the data; they are needed where there is no purchase.
+- starts, ends, purchase, days, period_from, period_until, absent: as in `promotion_effect`.
+
+Example:
+WITH user_dates AS (SELECT 'buy' AS event_action, unnest([17495, 17502]) AS day_number, 1 AS event_user, unnest([1, 3]) AS n_events), seen(found) AS (VALUES (['buy']))
+SELECT action, lift FROM footfall.internal.promotion_report(
+    'promotion_effect', user_dates, seen, DATE '2017-12-02', DATE '2017-12-03', 'buy', 'calendar', NULL, NULL, 'error');$$;
+
+CREATE MACRO footfall.main.promotion_effect(
+    tbl, user_id, action, ts, starts, ends, purchase := 'buy', days := 'calendar', period_from := NULL, period_until := NULL,
+    time_zone := NULL, absent := 'error'
+) AS TABLE
+WITH ff_counts AS MATERIALIZED (
+    FROM footfall.internal.promotion_counts(
+        'promotion_effect', tbl, user_id, action, ts, starts, purchase, period_from, period_until, time_zone
+    )
+),
+-- Read only where there is no purchase to report.
+ff_wanted AS (
+    SELECT 1
+    FROM ff_counts
+    HAVING count_if(footfall.internal.action_name(event_action) = footfall.internal.action_name(purchase)) = 0
+        AND footfall.internal.option_name(absent) = 'error'
+),
+ff_found AS MATERIALIZED (FROM footfall.internal.actions_seen(tbl, action, ff_wanted))
+FROM footfall.internal.promotion_report(
+    'promotion_effect', ff_counts, ff_found, starts, ends, purchase, "days", period_from, period_until, absent
+);
 
 COMMENT ON MACRO TABLE footfall.main.promotion_effect IS $$What a promotion did: per action, the daily rate inside against the same weekdays outside.
 

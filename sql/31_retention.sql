@@ -1,21 +1,37 @@
 -- Retention: who comes back, and after how long.
 
-CREATE MACRO footfall.main.cohorts(
-    tbl, user_id, ts, period := 'week', week_start := 'monday', action := NULL, starts := NULL, returns := NULL,
-    amount := NULL, order_id := NULL, time_zone := NULL, absent := 'error'
+CREATE MACRO footfall.internal.cohort_rows(
+    function_name, tbl, user_id, ts, action, starts, returns, amount, order_id, time_zone
+) AS TABLE
+SELECT
+    buyer,
+    footfall.internal.instant(function_name, 'ts', moment) AS instant_time,
+    footfall.internal.local_time(function_name, 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS local_time,
+    footfall.internal.action_name(line_action) AS action_name
+FROM footfall.internal.order_rows(
+    function_name, tbl, 'user_id', user_id, order_id, ts, amount, action := action,
+    action_for := CASE WHEN typeof(returns) <> typeof(NULL) THEN 'returns' WHEN typeof(starts) <> typeof(NULL) THEN 'starts' END,
+    time_zone := time_zone, rows_suffice := true
+)
+WHERE buyer IS NOT NULL AND is_purchase;
+
+COMMENT ON MACRO TABLE footfall.internal.cohort_rows IS $$The rows or orders that `cohorts` counts.
+
+One row each: `buyer`, `instant_time`, `local_time` and `action_name`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, ts, action, starts, returns, amount, order_id, time_zone: as in `cohorts`.
+
+Example:
+WITH events(user_id, day) AS (VALUES (1, DATE '2017-11-25'), (NULL, DATE '2017-11-26'))
+SELECT buyer, local_time FROM footfall.internal.cohort_rows('cohorts', events, user_id, day, NULL, NULL, NULL, NULL, NULL, NULL);$$;
+
+CREATE MACRO footfall.internal.cohort_counts(
+    function_name, tbl, user_id, ts, period, week_start, action, starts, returns, amount, order_id, time_zone
 ) AS TABLE
 WITH ff_rows AS NOT MATERIALIZED (
-    SELECT
-        buyer,
-        footfall.internal.instant('cohorts', 'ts', moment) AS instant_time,
-        footfall.internal.local_time('cohorts', 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS local_time,
-        footfall.internal.action_name(line_action) AS action_name
-    FROM footfall.internal.order_rows(
-        'cohorts', tbl, 'user_id', user_id, order_id, ts, amount, action := action,
-        action_for := CASE WHEN typeof(returns) <> typeof(NULL) THEN 'returns' WHEN typeof(starts) <> typeof(NULL) THEN 'starts' END,
-        time_zone := time_zone, rows_suffice := true
-    )
-    WHERE buyer IS NOT NULL AND is_purchase
+    FROM footfall.internal.cohort_rows(function_name, tbl, user_id, ts, action, starts, returns, amount, order_id, time_zone)
 ),
 ff_dated AS NOT MATERIALIZED (
     SELECT
@@ -52,7 +68,6 @@ ff_user_slots AS MATERIALIZED (
 ff_starters AS MATERIALIZED (
     SELECT buyer, min(slot) AS first_slot, min(begun) AS first_begun FROM ff_user_slots WHERE is_start GROUP BY buyer
 ),
-ff_members AS MATERIALIZED (SELECT first_slot, count(*) AS n_members FROM ff_starters GROUP BY first_slot),
 ff_came_back AS MATERIALIZED (
     SELECT first_slot, slot - first_slot AS distance, count(*) AS n_users
     FROM ff_user_slots
@@ -60,33 +75,72 @@ ff_came_back AS MATERIALIZED (
     WHERE (typeof(starts) = typeof(NULL) AND typeof(returns) = typeof(NULL)) OR (last_return >= first_begun AND slot >= first_slot)
     GROUP BY first_slot, distance
 ),
-ff_extent AS (SELECT max(slot) AS last_slot FROM ff_user_slots),
+ff_totals AS (SELECT max(slot) AS last_slot, count(*) FILTER (is_start) AS n_starts, count(last_return) AS n_returns FROM ff_user_slots)
+SELECT first_slot, NULL AS distance, n_members AS n_users, NULL AS last_slot, NULL AS n_starts, NULL AS n_returns
+FROM (SELECT first_slot, count(*) AS n_members FROM ff_starters GROUP BY first_slot)
+UNION ALL
+SELECT first_slot, distance, n_users, NULL, NULL, NULL FROM ff_came_back
+UNION ALL
+SELECT NULL, NULL, NULL, last_slot, n_starts, n_returns FROM ff_totals;
+
+COMMENT ON MACRO TABLE footfall.internal.cohort_counts IS $$What `cohorts` counts of some of the users; the counts of several such parts add up.
+
+Rows of three kinds: `n_users` of the cohort of `first_slot`, where `distance` is NULL; those of it who come `distance` periods
+later; and one row with the last period, `last_slot`, and how many users and periods have the starting and the returning action.
+Periods are numbered.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, ts, period, week_start, action, starts, returns, amount, order_id, time_zone: as in `cohorts`.
+
+Example:
+WITH events(user_id, day) AS (VALUES (1, DATE '2017-11-25'), (1, DATE '2017-11-26'))
+FROM footfall.internal.cohort_counts('cohorts', events, user_id, day, 'day', 'monday', NULL, NULL, NULL, NULL, NULL, NULL);$$;
+
+CREATE MACRO footfall.internal.check_cohorts(function_name, period, week_start, absent) AS
+footfall.internal.check_option(
+    footfall.internal.option_name(period) IN ('day', 'week', 'month', 'quarter', 'year'),
+    function_name, 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
+) AND footfall.internal.check_option(
+    footfall.internal.weekday_number(week_start) IS NOT NULL,
+    function_name, 'week_start', footfall.internal.option_name(week_start), 'a day of the week such as ''monday'' or ''sunday'''
+) AND footfall.internal.check_absent(function_name, absent);
+
+COMMENT ON MACRO footfall.internal.check_cohorts IS $$True, or the error for a wrong option of `cohorts`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- period, week_start, absent: as in `cohorts`.
+
+Example:
+SELECT footfall.internal.check_cohorts('cohorts', 'week', 'monday', 'error') AS is_right;$$;
+
+CREATE MACRO footfall.internal.cohort_report(function_name, counts, actions_seen, period, week_start, starts, returns, absent) AS TABLE
+WITH ff_added AS MATERIALIZED (
+    SELECT first_slot, distance, CAST(sum(n_users) AS BIGINT) AS n_users, max(last_slot) AS last_slot FROM query_table(counts) GROUP BY first_slot, distance
+),
+ff_members AS NOT MATERIALIZED (
+    SELECT first_slot, n_users AS n_members FROM ff_added WHERE first_slot IS NOT NULL AND distance IS NULL
+),
+ff_came_back AS NOT MATERIALIZED (SELECT first_slot, distance, n_users FROM ff_added WHERE distance IS NOT NULL),
+ff_extent AS (SELECT max(last_slot) AS last_slot FROM ff_added),
 ff_sizes AS (
     SELECT
         first_slot,
         n_members,
         unnest(range(CASE
             WHEN last_slot - first_slot >= 100000
-            THEN CAST(error('footfall.cohorts: argument ''ts'' spans ' || last_slot - first_slot + 1
+            THEN CAST(error('footfall.' || function_name || ': argument ''ts'' spans ' || last_slot - first_slot + 1
                 || ' periods; allowed: 100000, so clean the times first, or take a longer period') AS BIGINT)
             WHEN n_rows > 10000000
-            THEN CAST(error('footfall.cohorts: argument ''period'' is ' || footfall.internal.shown(footfall.internal.option_name(period)) || ', which gives '
+            THEN CAST(error('footfall.' || function_name || ': argument ''period'' is ' || footfall.internal.shown(footfall.internal.option_name(period)) || ', which gives '
                 || n_rows || ' rows, one for each cohort and period; allowed: 10000000, so take a longer period or fewer days') AS BIGINT)
             ELSE last_slot - first_slot + 1
         END)) AS distance
     FROM ff_members
     CROSS JOIN ff_extent
     CROSS JOIN (SELECT sum(last_slot - first_slot + 1) AS n_rows FROM ff_members CROSS JOIN ff_extent)
-),
--- The actions that there are, where a named one is not among them: else nothing is read for it.
-ff_totals AS (SELECT count(*) FILTER (is_start) AS n_starts, count(last_return) AS n_returns FROM ff_user_slots),
-ff_missing AS (
-    SELECT true
-    FROM ff_totals
-    WHERE footfall.internal.option_name(absent) <> 'zero'
-        AND ((typeof(starts) <> typeof(NULL) AND n_starts = 0) OR (typeof(returns) <> typeof(NULL) AND n_returns = 0))
-),
-ff_found AS (SELECT list(DISTINCT action_name) FILTER (action_name IS NOT NULL) AS names FROM ff_rows CROSS JOIN ff_missing)
+)
 SELECT
     CASE footfall.internal.option_name(period)
         WHEN 'day' THEN DATE '1970-01-01' + CAST(ff_sizes.first_slot AS INTEGER)
@@ -106,18 +160,52 @@ SELECT
 FROM ff_sizes
 LEFT JOIN ff_came_back ON ff_came_back.first_slot = ff_sizes.first_slot AND ff_came_back.distance = ff_sizes.distance
 WHERE (SELECT
-    footfall.internal.check_option(
-        footfall.internal.option_name(period) IN ('day', 'week', 'month', 'quarter', 'year'),
-        'cohorts', 'period', period, '''day'', ''week'', ''month'', ''quarter'', ''year'''
-    ) AND footfall.internal.check_option(
-        footfall.internal.weekday_number(week_start) IS NOT NULL,
-        'cohorts', 'week_start', footfall.internal.option_name(week_start), 'a day of the week such as ''monday'' or ''sunday'''
-    ) AND footfall.internal.check_absent('cohorts', absent)
-    AND footfall.internal.check_occurs('cohorts', 'starts', [footfall.internal.action_name(starts)], coalesce(names, []))
-    AND footfall.internal.check_occurs('cohorts', 'returns', [footfall.internal.action_name(returns)], coalesce(names, []))
-    FROM ff_found
+    footfall.internal.check_cohorts(function_name, period, week_start, absent)
+    AND (footfall.internal.option_name(absent) = 'zero' OR (
+        footfall.internal.check_occurs(function_name, 'starts', [footfall.internal.action_name(starts)], coalesce(found, []))
+        AND footfall.internal.check_occurs(function_name, 'returns', [footfall.internal.action_name(returns)], coalesce(found, []))
+    ))
+    FROM query_table(actions_seen)
 )
 ORDER BY ff_sizes.first_slot ASC NULLS LAST, ff_sizes.distance ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.internal.cohort_report IS $$The report of `cohorts` from the counts of `cohort_counts`, of one part or of several below one another.
+
+The columns are those of `cohorts`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- counts: the rows of `cohort_counts`.
+- actions_seen: one row `found`, the actions in the data; they are needed where a named one was done by nobody.
+- period, week_start, starts, returns, absent: as in `cohorts`.
+
+Example:
+WITH counts(first_slot, distance, n_users, last_slot) AS (VALUES (17495, NULL, 2, NULL), (17495, 0, 2, NULL), (17495, 1, 1, NULL), (NULL, NULL, NULL, 17496)),
+seen(found) AS (VALUES (['pv']))
+FROM footfall.internal.cohort_report('cohorts', counts, seen, 'day', 'monday', NULL, NULL, 'error');$$;
+
+CREATE MACRO footfall.main.cohorts(
+    tbl, user_id, ts, period := 'week', week_start := 'monday', action := NULL, starts := NULL, returns := NULL,
+    amount := NULL, order_id := NULL, time_zone := NULL, absent := 'error'
+) AS TABLE
+WITH ff_counts AS MATERIALIZED (
+    FROM footfall.internal.cohort_counts(
+        'cohorts', tbl, user_id, ts, period, week_start, action, starts, returns, amount, order_id, time_zone
+    )
+),
+-- The actions that there are, where a named one is not among them: else nothing is read for it.
+ff_missing AS (
+    SELECT true
+    FROM ff_counts
+    WHERE footfall.internal.option_name(absent) <> 'zero'
+        AND ((typeof(starts) <> typeof(NULL) AND n_starts = 0) OR (typeof(returns) <> typeof(NULL) AND n_returns = 0))
+),
+ff_found AS (
+    SELECT list(DISTINCT action_name) FILTER (action_name IS NOT NULL) AS found
+    FROM footfall.internal.cohort_rows('cohorts', tbl, user_id, ts, action, starts, returns, amount, order_id, time_zone)
+    CROSS JOIN ff_missing
+)
+FROM footfall.internal.cohort_report('cohorts', ff_counts, ff_found, period, week_start, starts, returns, absent);
 
 COMMENT ON MACRO TABLE footfall.main.cohorts IS $$Retention: of the users who first came in a period, how many come in each later one.
 
@@ -151,13 +239,13 @@ WITH events(user_id, action, day) AS (VALUES
     (1, 'install', DATE '2017-11-20'), (1, 'buy', DATE '2017-11-28'), (2, 'install', DATE '2017-11-22'), (3, 'install', DATE '2017-11-29'))
 FROM footfall.cohorts(events, user_id, day, action := action, starts := 'install', returns := 'buy');$$;
 
-CREATE MACRO footfall.main.repeat_purchase(tbl, user_id, ts, amount := NULL, order_id := NULL, time_zone := NULL) AS TABLE
+CREATE MACRO footfall.internal.repeat_counts(function_name, tbl, user_id, ts, amount, order_id, time_zone) AS TABLE
 WITH ff_purchases AS NOT MATERIALIZED (
     SELECT
         buyer,
-        footfall.internal.local_time('repeat_purchase', 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS purchase_time
+        footfall.internal.local_time(function_name, 'ts', moment, time_zone := time_zone, default_zone := 'UTC') AS purchase_time
     FROM footfall.internal.order_rows(
-        'repeat_purchase', tbl, 'user_id', user_id, order_id, ts, amount, time_zone := time_zone, rows_suffice := true
+        function_name, tbl, 'user_id', user_id, order_id, ts, amount, time_zone := time_zone, rows_suffice := true
     )
     WHERE buyer IS NOT NULL AND is_purchase
 ),
@@ -169,14 +257,59 @@ ff_gaps AS NOT MATERIALIZED (
     SELECT day - lag(day) OVER one_buyer AS days_between, row_number() OVER one_buyer AS nth_day
     FROM ff_purchase_days
     WINDOW one_buyer AS (PARTITION BY buyer ORDER BY day ASC NULLS LAST)
+)
+SELECT
+    days_between,
+    count(*) AS n_days,
+    count(*) FILTER (nth_day = 1) AS n_buyers,
+    count(*) FILTER (nth_day = 2) AS n_again
+FROM ff_gaps
+GROUP BY days_between;
+
+COMMENT ON MACRO TABLE footfall.internal.repeat_counts IS $$What `repeat_purchase` counts of some of the buyers; the counts of several such parts add up.
+
+One row per number of days from one purchase day of a buyer to the next: `days_between` (NULL for first days), `n_days`,
+`n_buyers` whose first day it is, and `n_again` whose second.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, ts, amount, order_id, time_zone: as in `repeat_purchase`.
+
+Example:
+WITH purchases(user_id, day) AS (VALUES (1, DATE '2017-11-25'), (1, DATE '2017-11-27'), (2, DATE '2017-11-25'))
+FROM footfall.internal.repeat_counts('repeat_purchase', purchases, user_id, day, NULL, NULL, NULL) ORDER BY days_between;$$;
+
+CREATE MACRO footfall.internal.repeat_report(counts) AS TABLE
+WITH ff_added AS MATERIALIZED (
+    SELECT days_between, sum(n_days) AS n_days, sum(n_buyers) AS n_buyers, sum(n_again) AS n_again
+    FROM query_table(counts)
+    GROUP BY days_between
 ),
-ff_counted AS NOT MATERIALIZED (
+ff_running AS NOT MATERIALIZED (
     SELECT
-        count(*) FILTER (nth_day = 1) AS n_buyers,
-        count(*) FILTER (nth_day = 2) AS n_again,
-        count(*) AS n_days,
-        quantile_cont(days_between, [0.1, 0.25, 0.5, 0.75, 0.9]) AS quantiles
-    FROM ff_gaps
+        days_between,
+        sum(n_days) OVER (ORDER BY days_between ASC NULLS LAST) AS n_until,
+        sum(n_days) OVER () - 1 AS last_place
+    FROM ff_added
+    WHERE days_between IS NOT NULL
+),
+ff_quantiles AS MATERIALIZED (
+    SELECT
+        asked,
+        min(days_between) FILTER (n_until > floor(last_place * asked)) AS below,
+        min(days_between) FILTER (n_until > ceil(last_place * asked)) AS above,
+        any_value(last_place * asked - floor(last_place * asked)) AS way
+    FROM ff_running
+    CROSS JOIN (SELECT unnest(CAST([0.1, 0.25, 0.5, 0.75, 0.9] AS DOUBLE[])) AS asked)
+    GROUP BY asked
+),
+ff_listed AS (SELECT list(below * (1 - way) + above * way ORDER BY asked ASC) AS quantiles FROM ff_quantiles),
+ff_counted AS (
+    SELECT
+        CAST(coalesce(sum(n_buyers), 0) AS BIGINT) AS n_buyers,
+        CAST(coalesce(sum(n_again), 0) AS BIGINT) AS n_again,
+        coalesce(sum(n_days), 0) AS n_days
+    FROM ff_added
 )
 SELECT
     n_buyers AS buyers,
@@ -188,7 +321,25 @@ SELECT
     quantiles[3] AS days_between_median,
     quantiles[4] AS days_between_p75,
     quantiles[5] AS days_between_p90
-FROM ff_counted;
+FROM ff_counted
+CROSS JOIN ff_listed;
+
+COMMENT ON MACRO TABLE footfall.internal.repeat_report IS $$The report of `repeat_purchase` from the counts of `repeat_counts`, of one part or of several below one another.
+
+The columns are those of `repeat_purchase`.
+
+Parameters:
+- counts: the rows of `repeat_counts`.
+
+Example:
+WITH counts(days_between, n_days, n_buyers, n_again) AS (VALUES (NULL, 3, 3, 0), (2, 1, 0, 1), (6, 1, 0, 1))
+SELECT buyers, repeat_buyers, days_between_median FROM footfall.internal.repeat_report(counts);$$;
+
+CREATE MACRO footfall.main.repeat_purchase(tbl, user_id, ts, amount := NULL, order_id := NULL, time_zone := NULL) AS TABLE
+WITH ff_counts AS NOT MATERIALIZED (
+    FROM footfall.internal.repeat_counts('repeat_purchase', tbl, user_id, ts, amount, order_id, time_zone)
+)
+FROM footfall.internal.repeat_report(ff_counts);
 
 COMMENT ON MACRO TABLE footfall.main.repeat_purchase IS $$How many buyers buy again, and after how many days.
 

@@ -38,8 +38,14 @@ const FILES: &[(&str, &str)] = &[
     ("73_propensity.sql", include_str!("../../sql/73_propensity.sql")),
     ("74_drift.sql", include_str!("../../sql/74_drift.sql")),
     ("81_items.sql", include_str!("../../sql/81_items.sql")),
+    ("82_partial.sql", include_str!("../../sql/82_partial.sql")),
+    ("83_merged.sql", include_str!("../../sql/83_merged.sql")),
     ("90_about.sql", include_str!("../../sql/90_about.sql")),
 ];
+
+/// The schemas beside `main`. What only the macros call is out of the way of those who look through `footfall.` for what
+/// they may call; a report in parts has the name of the report.
+const SCHEMAS: [&str; 3] = ["internal", "partial", "merged"];
 
 /// What would stay in the macros for good, because DuckDB looks at it while it parses: there `/` becomes `//`, and names
 /// change their case. The connection of LOAD ends with it and the settings are its own, so there is nothing to restore.
@@ -130,8 +136,9 @@ impl Name {
     /// # Errors
     /// When a statement of the embedded SQL fails on this DuckDB.
     pub fn create(&self, connection: &Connection) -> Result<(), Box<dyn Error>> {
-        // What only the macros call is out of the way of those who look through `footfall.` for what they may call.
-        connection.execute_batch(&format!("CREATE SCHEMA {}.internal", self.0))?;
+        for schema in SCHEMAS {
+            connection.execute_batch(&format!("CREATE SCHEMA {}.{schema}", self.0))?;
+        }
         for (file, sql) in FILES {
             // Calls, messages and comments alike.
             let own = sql.replace("footfall.", &format!("{}.", self.0));
