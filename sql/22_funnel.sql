@@ -68,7 +68,7 @@ Parameters:
 Example:
 SELECT footfall.internal.funnel_place('buy', ['pv', 'cart', 'buy']) AS place;$$;
 
-CREATE MACRO footfall.internal.funnel_counts(
+CREATE MACRO footfall.internal.funnel_chains(
     function_name, tbl, user_id, action, ts, steps, within, strict_increase, strict, per, by
 ) AS TABLE
 WITH ff_events AS NOT MATERIALIZED (
@@ -114,27 +114,44 @@ ff_histories AS NOT MATERIALIZED (
         min(event_time) FILTER (is_first) AS first_time
     FROM ff_usable
     GROUP BY event_group, event_user
-),
-ff_progress AS MATERIALIZED (
-    SELECT
-        event_group,
-        system.main.funnel_progress(
-            CASE WHEN first_time IS NULL THEN listed_times ELSE list_append(listed_times, first_time) END,
-            CASE WHEN first_time IS NULL THEN listed_marks ELSE list_append(listed_marks, CAST(1 AS UBIGINT)) END,
-            footfall.internal.funnel_steps(function_name, steps),
-            coalesce(footfall.internal.duration(function_name, 'within', within), INTERVAL '1000000 years'),
-            coalesce(TRY_CAST(strict AS BOOLEAN), false),
-            coalesce(TRY_CAST(strict_increase AS BOOLEAN), false)
-        ) AS one_user
-    FROM ff_histories
 )
+SELECT
+    event_group,
+    system.main.funnel_progress(
+        CASE WHEN first_time IS NULL THEN listed_times ELSE list_append(listed_times, first_time) END,
+        CASE WHEN first_time IS NULL THEN listed_marks ELSE list_append(listed_marks, CAST(1 AS UBIGINT)) END,
+        footfall.internal.funnel_steps(function_name, steps),
+        coalesce(footfall.internal.duration(function_name, 'within', within), INTERVAL '1000000 years'),
+        coalesce(TRY_CAST(strict AS BOOLEAN), false),
+        coalesce(TRY_CAST(strict_increase AS BOOLEAN), false)
+    ) AS one_user
+FROM ff_histories;
+
+COMMENT ON MACRO TABLE footfall.internal.funnel_chains IS $$How far each user gets along the steps of `funnel`.
+
+One row per group and user: `event_group`, and `one_user`, what `funnel_progress` gives.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, action, ts, steps, within, strict_increase, strict, per, by: as in `funnel`.
+
+Example:
+WITH events(user_id, action, ts) AS (VALUES (1, 'pv', TIMESTAMP '2017-11-25 21:00:00'), (1, 'buy', TIMESTAMP '2017-11-25 21:30:00'))
+SELECT one_user.times AS times, one_user.occurs AS occurs
+FROM footfall.internal.funnel_chains('funnel', events, user_id, action, ts, ['pv', 'buy'], NULL, false, false, NULL, NULL);$$;
+
+CREATE MACRO footfall.internal.funnel_counts(
+    function_name, tbl, user_id, action, ts, steps, within, strict_increase, strict, per, by
+) AS TABLE
 SELECT
     event_group,
     step_number,
     epoch_us(one_user.times[step_number]) - epoch_us(one_user.times[step_number - 1]) AS gap_us,
     count(*) FILTER (len(one_user.times) >= step_number) AS n_users,
     count(*) FILTER (one_user.occurs[step_number]) AS n_action_users
-FROM ff_progress
+FROM footfall.internal.funnel_chains(
+    function_name, tbl, user_id, action, ts, steps, within, strict_increase, strict, per, "by"
+)
 CROSS JOIN unnest(range(1, len(TRY_CAST(steps AS VARCHAR[])) + 1)) AS numbered(step_number)
 GROUP BY event_group, step_number, gap_us;
 
@@ -172,9 +189,7 @@ Parameters:
 Example:
 SELECT footfall.internal.check_funnel('funnel', ['pv', 'buy'], NULL, false, false, 'error') AS is_right;$$;
 
-CREATE MACRO footfall.internal.funnel_report(
-    function_name, counts, actions_seen, steps, within, strict_increase, strict, absent
-) AS TABLE
+CREATE MACRO footfall.internal.funnel_steps_of(counts) AS TABLE
 WITH ff_gaps AS MATERIALIZED (
     SELECT footfall.internal.bytewise(event_group) AS event_group, step_number, gap_us, sum(n_users) AS n_users, sum(n_action_users) AS n_action_users
     FROM query_table(counts)
@@ -198,26 +213,42 @@ ff_medians AS (
         (min(gap_us) FILTER (2 * n_until >= n_all) + min(gap_us) FILTER (2 * n_until > n_all)) / 2 AS median_us
     FROM ff_running
     GROUP BY event_group, step_number
-),
-ff_counted AS MATERIALIZED (
-    SELECT
-        ff_steps.event_group,
-        ff_steps.step_number,
-        CAST(ff_steps.n_users AS BIGINT) AS n_users,
-        median_us,
-        CAST(ff_steps.n_action_users AS BIGINT) AS n_action_users
-    FROM (
-        SELECT event_group, step_number, sum(n_users) AS n_users, sum(n_action_users) AS n_action_users
-        FROM ff_gaps
-        GROUP BY event_group, step_number
-    ) AS ff_steps
-    LEFT JOIN ff_medians
-        ON ff_medians.event_group IS NOT DISTINCT FROM ff_steps.event_group AND ff_medians.step_number = ff_steps.step_number
+)
+SELECT
+    ff_steps.event_group,
+    ff_steps.step_number,
+    CAST(ff_steps.n_users AS BIGINT) AS n_users,
+    median_us,
+    CAST(ff_steps.n_action_users AS BIGINT) AS n_action_users
+FROM (
+    SELECT event_group, step_number, sum(n_users) AS n_users, sum(n_action_users) AS n_action_users
+    FROM ff_gaps
+    GROUP BY event_group, step_number
+) AS ff_steps
+LEFT JOIN ff_medians
+    ON ff_medians.event_group IS NOT DISTINCT FROM ff_steps.event_group AND ff_medians.step_number = ff_steps.step_number;
+
+COMMENT ON MACRO TABLE footfall.internal.funnel_steps_of IS $$The steps of a funnel from the counts of `funnel_counts`, of one part or of several below one another.
+
+One row per group and step, as `funnel_report` takes them.
+
+Parameters:
+- counts: the rows of `funnel_counts`.
+
+Example:
+WITH counts(event_group, step_number, gap_us, n_users, n_action_users) AS (VALUES (NULL, 1, NULL, 2, 2), (NULL, 2, 60000000, 1, 1))
+FROM footfall.internal.funnel_steps_of(counts);$$;
+
+CREATE MACRO footfall.internal.funnel_report(
+    function_name, steps_counted, actions_seen, steps, within, strict_increase, strict, absent
+) AS TABLE
+WITH ff_counted AS MATERIALIZED (
+    SELECT event_group, step_number, n_users, median_us, n_action_users FROM query_table(steps_counted)
     UNION ALL
     -- An empty table has its rows, too.
     SELECT NULL, step_number, 0, NULL, 0
     FROM unnest(range(1, len(TRY_CAST(steps AS VARCHAR[])) + 1)) AS numbered(step_number)
-    WHERE NOT EXISTS (FROM ff_gaps)
+    WHERE NOT EXISTS (FROM query_table(steps_counted))
 )
 SELECT
     step_number AS step,
@@ -230,7 +261,8 @@ SELECT
     footfall.internal.unmarked(event_group) AS group_value
 FROM ff_counted
 WHERE (SELECT
-    footfall.internal.check_funnel(function_name, steps, within, strict_increase, strict, absent) AND (footfall.internal.option_name(absent) = 'zero' OR footfall.internal.check_occurs(
+    footfall.internal.check_funnel(function_name, steps, within, strict_increase, strict, absent)
+    AND (footfall.internal.option_name(absent) = 'zero' OR footfall.internal.check_occurs(
         function_name, 'steps', [footfall.internal.action_name(name) FOR name IN TRY_CAST(steps AS VARCHAR[])], coalesce(found, [])
     ))
     FROM query_table(actions_seen)
@@ -238,28 +270,40 @@ WHERE (SELECT
 WINDOW from_start AS (PARTITION BY event_group ORDER BY step_number ASC NULLS LAST)
 ORDER BY event_group ASC NULLS LAST, step_number ASC NULLS LAST;
 
-COMMENT ON MACRO TABLE footfall.internal.funnel_report IS $$The report of `funnel` from the counts of `funnel_counts`, of one part or of several below one another.
+COMMENT ON MACRO TABLE footfall.internal.funnel_report IS $$The report of `funnel` from its steps.
 
 The columns are those of `funnel`.
 
 Parameters:
 - function_name: the macro that was called, for messages.
-- counts: the rows of `funnel_counts`.
+- steps_counted: one row per group and step: `event_group`, `step_number`, `n_users`, `median_us`, `n_action_users`.
 - actions_seen: one row `found`, the actions in the data; they are needed where a step was done by nobody.
 - steps, within, strict_increase, strict, absent: as in `funnel`.
 
 Example:
-WITH counts(event_group, step_number, gap_us, n_users, n_action_users) AS (VALUES (NULL, 1, NULL, 2, 2), (NULL, 2, 60000000, 1, 1)),
+WITH counted(event_group, step_number, n_users, median_us, n_action_users) AS (VALUES (NULL, 1, 2, NULL, 2), (NULL, 2, 1, 60000000, 1)),
 seen(found) AS (VALUES (['pv', 'buy']))
 SELECT step, users, median_time_from_previous
-FROM footfall.internal.funnel_report('funnel', counts, seen, ['pv', 'buy'], NULL, false, false, 'error');$$;
+FROM footfall.internal.funnel_report('funnel', counted, seen, ['pv', 'buy'], NULL, false, false, 'error');$$;
 
 CREATE MACRO footfall.main.funnel(
     tbl, user_id, action, ts, steps := ['pv', 'cart', 'buy'], within := NULL, strict_increase := false,
     strict := false, per := NULL, by := NULL, absent := 'error'
 ) AS TABLE
-WITH ff_counts AS MATERIALIZED (
-    FROM footfall.internal.funnel_counts('funnel', tbl, user_id, action, ts, steps, within, strict_increase, strict, per, "by")
+WITH ff_progress AS MATERIALIZED (
+    FROM footfall.internal.funnel_chains('funnel', tbl, user_id, action, ts, steps, within, strict_increase, strict, per, "by")
+),
+-- The median of the gaps themselves, which costs less than that of their counts.
+ff_counts AS MATERIALIZED (
+    SELECT
+        event_group,
+        step_number,
+        count(*) FILTER (len(one_user.times) >= step_number) AS n_users,
+        median(epoch_us(one_user.times[step_number]) - epoch_us(one_user.times[step_number - 1])) AS median_us,
+        count(*) FILTER (one_user.occurs[step_number]) AS n_action_users
+    FROM ff_progress
+    CROSS JOIN unnest(range(1, len(TRY_CAST(steps AS VARCHAR[])) + 1)) AS numbered(step_number)
+    GROUP BY event_group, step_number
 ),
 -- The actions of the table are looked for only where a step was done by nobody: else there is nothing to join to.
 ff_wanted AS (

@@ -57,10 +57,25 @@ Parameters:
 Example:
 SELECT footfall.internal.check_cuts('rfm', 'frequency_cuts', [2, 3, 4, 6], 5) AS is_right;$$;
 
-CREATE MACRO footfall.internal.rfm_scored(
-    function_name, tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
-    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
-) AS TABLE
+CREATE MACRO footfall.internal.check_rfm(function_name, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts) AS
+footfall.internal.check_option(
+    TRY_CAST(bins AS DOUBLE) BETWEEN 2 AND 9 AND TRY_CAST(bins AS DOUBLE) = TRY_CAST(bins AS INTEGER),
+    function_name, 'bins', bins, 'a whole number from 2 to 9'
+) AND (footfall.internal.moment_option(function_name, 'as_of', as_of) IS NOT NULL OR as_of IS NULL)
+AND footfall.internal.check_cuts(function_name, 'recency_cuts', recency_cuts, TRY_CAST(bins AS INTEGER))
+AND footfall.internal.check_cuts(function_name, 'frequency_cuts', frequency_cuts, TRY_CAST(bins AS INTEGER))
+AND footfall.internal.check_cuts(function_name, 'monetary_cuts', monetary_cuts, TRY_CAST(bins AS INTEGER));
+
+COMMENT ON MACRO footfall.internal.check_rfm IS $$True, or the error for a wrong option of `rfm`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- as_of, bins, recency_cuts, frequency_cuts, monetary_cuts: as in `rfm`.
+
+Example:
+SELECT footfall.internal.check_rfm('rfm', NULL, 5, NULL, [2, 3, 4, 6], NULL) AS is_right;$$;
+
+CREATE MACRO footfall.internal.rfm_states(function_name, tbl, customer_id, ts, amount, as_of, order_id, time_zone) AS TABLE
 WITH ff_orders AS NOT MATERIALIZED (
     SELECT
         buyer,
@@ -76,18 +91,40 @@ WITH ff_orders AS NOT MATERIALIZED (
         function_name, tbl, 'customer_id', customer_id, order_id, ts, amount,
         until_day := footfall.internal.moment_option(function_name, 'as_of', as_of), time_zone := time_zone
     )
-),
+)
 -- A group of its own for the rows without a customer, since the last day is that of all rows.
-ff_customers AS MATERIALIZED (
-    SELECT
-        buyer,
-        max(purchase_time) AS last_time,
-        count(purchase_time) AS n_purchases,
-        footfall.internal.exact_total(sum(whole), flatten(list(rest) FILTER (rest IS NOT NULL)), max(unit)) AS total,
-        sum(gross) AS gross,
-        max(last_row_time) AS last_seen
-    FROM ff_orders
-    GROUP BY buyer
+SELECT
+    buyer,
+    max(purchase_time) AS last_time,
+    count(purchase_time) AS n_purchases,
+    sum(whole) AS whole,
+    flatten(list(rest) FILTER (rest IS NOT NULL)) AS rest,
+    max(unit) AS unit,
+    sum(gross) AS gross,
+    max(last_row_time) AS last_seen
+FROM ff_orders
+GROUP BY buyer;
+
+COMMENT ON MACRO TABLE footfall.internal.rfm_states IS $$What `rfm` keeps of each customer; the states of one customer in several parts add up.
+
+One row per customer, and one for the rows of nobody: `buyer`, `last_time` (of a purchase), `n_purchases`, `whole`, `rest` and `unit`
+(the sum of the amounts in the parts of `exact_total`), `gross` (that of their absolute values) and `last_seen` (of any row).
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, customer_id, ts, amount, as_of, order_id, time_zone: as in `rfm`.
+
+Example:
+WITH orders(customer, day, price) AS (VALUES (1, DATE '2017-12-01', 20.0), (1, DATE '2017-12-03', 5.5))
+SELECT buyer, last_time, n_purchases, whole, unit
+FROM footfall.internal.rfm_states('rfm', orders, customer, day, price, NULL, NULL, NULL);$$;
+
+CREATE MACRO footfall.internal.rfm_scored(
+    function_name, states, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts
+) AS TABLE
+WITH ff_customers AS MATERIALIZED (
+    SELECT buyer, last_time, n_purchases, footfall.internal.exact_total(whole, rest, unit) AS total, gross, last_seen
+    FROM query_table(states)
 ),
 ff_today AS (
     SELECT coalesce(
@@ -222,13 +259,7 @@ SELECT
 FROM ff_scored
 JOIN ff_cells ON ff_cells.cell = 10 * r_score + f_score
 WHERE (SELECT
-    footfall.internal.check_option(
-        TRY_CAST(bins AS DOUBLE) BETWEEN 2 AND 9 AND TRY_CAST(bins AS DOUBLE) = TRY_CAST(bins AS INTEGER),
-        function_name, 'bins', bins, 'a whole number from 2 to 9'
-    ) AND (footfall.internal.moment_option(function_name, 'as_of', as_of) IS NOT NULL OR as_of IS NULL)
-    AND footfall.internal.check_cuts(function_name, 'recency_cuts', recency_cuts, TRY_CAST(bins AS INTEGER))
-    AND footfall.internal.check_cuts(function_name, 'frequency_cuts', frequency_cuts, TRY_CAST(bins AS INTEGER))
-    AND footfall.internal.check_cuts(function_name, 'monetary_cuts', monetary_cuts, TRY_CAST(bins AS INTEGER))
+    footfall.internal.check_rfm(function_name, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts)
 );
 
 COMMENT ON MACRO TABLE footfall.internal.rfm_scored IS $$The customers of `rfm` with the cut points beside them, for `rfm`, `rfm_summary` and `rfm_thresholds`.
@@ -238,23 +269,23 @@ where recency is the number of days below zero.
 
 Parameters:
 - function_name: the macro that was called, for messages.
-- tbl, customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm`.
+- states: the rows of `rfm_states`, one per customer.
+- as_of, bins, recency_cuts, frequency_cuts, monetary_cuts: as in `rfm`.
 
 Example:
-WITH orders(customer, day) AS (VALUES (1, DATE '2017-12-01'), (1, DATE '2017-12-03'), (2, DATE '2017-11-28'))
-SELECT customer_id, frequency, f, frequency_list FROM footfall.internal.rfm_scored('rfm', orders, customer, day);$$;
+WITH orders(customer, day) AS (VALUES (1, DATE '2017-12-01'), (1, DATE '2017-12-03'), (2, DATE '2017-11-28')),
+states AS (FROM footfall.internal.rfm_states('rfm', orders, customer, day, NULL, NULL, NULL, NULL))
+SELECT customer_id, frequency, f, frequency_list FROM footfall.internal.rfm_scored('rfm', states, NULL, 5, NULL, NULL, NULL);$$;
 
 CREATE MACRO footfall.main.rfm(
     tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
     recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
 ) AS TABLE
-WITH ff_scored AS NOT MATERIALIZED (
-    FROM footfall.internal.rfm_scored(
-        'rfm', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
-        frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
-    )
+WITH ff_states AS NOT MATERIALIZED (
+    FROM footfall.internal.rfm_states('rfm', tbl, customer_id, ts, amount, as_of, order_id, time_zone)
 )
-SELECT * EXCLUDE (recency_list, frequency_list, monetary_list) FROM ff_scored;
+SELECT * EXCLUDE (recency_list, frequency_list, monetary_list)
+FROM footfall.internal.rfm_scored('rfm', ff_states, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts);
 
 COMMENT ON MACRO TABLE footfall.main.rfm IS $$Recency, frequency and money of every customer, scored and named.
 
@@ -298,16 +329,8 @@ WITH lines(customer, invoice, day, price) AS (VALUES
     (2, 'A3', DATE '2010-12-05', 12.0), (3, 'A4', DATE '2010-11-02', 80.0))
 FROM footfall.rfm(lines, customer, day, amount := price, order_id := invoice) ORDER BY customer_id;$$;
 
-CREATE MACRO footfall.main.rfm_thresholds(
-    tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
-    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
-) AS TABLE
-WITH ff_scored AS MATERIALIZED (
-    FROM footfall.internal.rfm_scored(
-        'rfm_thresholds', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
-        frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
-    )
-),
+CREATE MACRO footfall.internal.rfm_bounds(scored) AS TABLE
+WITH ff_scored AS NOT MATERIALIZED (FROM query_table(scored)),
 ff_cut_lists AS (
     SELECT
         -- Of 0 days, and not of the -0 that doubles have beside it.
@@ -344,6 +367,30 @@ SELECT
 FROM ff_grid
 LEFT JOIN ff_bounds ON ff_bounds.measure_name = ff_grid.measure_name AND ff_bounds.measure_score = ff_grid.measure_score
 ORDER BY list_position(['recency', 'frequency', 'monetary'], ff_grid.measure_name) ASC, ff_grid.measure_score ASC;
+
+COMMENT ON MACRO TABLE footfall.internal.rfm_bounds IS $$Where the scores of customers begin and end; `rfm_thresholds` of what `rfm_scored` gave.
+
+The columns are those of `rfm_thresholds`.
+
+Parameters:
+- scored: the rows of `rfm_scored`.
+
+Example:
+WITH scored AS (SELECT 3 AS recency_days, 1 AS frequency, NULL::DOUBLE AS monetary, 2 AS r, 1 AS f, NULL::INTEGER AS m,
+    [-9.0] AS recency_list, [2.0] AS frequency_list, NULL::DOUBLE[] AS monetary_list)
+FROM footfall.internal.rfm_bounds(scored);$$;
+
+CREATE MACRO footfall.main.rfm_thresholds(
+    tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+WITH ff_states AS NOT MATERIALIZED (
+    FROM footfall.internal.rfm_states('rfm_thresholds', tbl, customer_id, ts, amount, as_of, order_id, time_zone)
+),
+ff_customers AS MATERIALIZED (
+    FROM footfall.internal.rfm_scored('rfm_thresholds', ff_states, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts)
+)
+FROM footfall.internal.rfm_bounds(ff_customers);
 
 COMMENT ON MACRO TABLE footfall.main.rfm_thresholds IS $$Where the scores of `rfm` begin and end, and how many customers have each.
 
@@ -441,11 +488,11 @@ CREATE MACRO footfall.main.rfm_summary(tbl) AS TABLE (
     tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
     recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
 ) AS TABLE (
-    WITH ff_customers AS NOT MATERIALIZED (
-        FROM footfall.internal.rfm_scored(
-            'rfm_summary', tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
-            frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
-        )
+    WITH ff_states AS NOT MATERIALIZED (
+        FROM footfall.internal.rfm_states('rfm_summary', tbl, customer_id, ts, amount, as_of, order_id, time_zone)
+    ),
+    ff_customers AS NOT MATERIALIZED (
+        FROM footfall.internal.rfm_scored('rfm_summary', ff_states, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts)
     )
     FROM footfall.internal.rfm_segments(ff_customers)
 );

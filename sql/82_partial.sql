@@ -366,3 +366,92 @@ Parameters:
 Example:
 WITH purchases(user_id, day) AS (VALUES (1, DATE '2017-11-25'), (1, DATE '2017-11-27'))
 SELECT days_between, n_days FROM footfall.partial.repeat_purchase(purchases, user_id, day) WHERE n_days > 0 ORDER BY days_between;$$;
+
+CREATE MACRO footfall.internal.rfm_arguments(function_name, as_of, time_zone) AS
+MAP {
+    'as_of': CAST(footfall.internal.moment_option(function_name, 'as_of', as_of) AS VARCHAR),
+    'time_zone': CAST(time_zone AS VARCHAR)
+};
+
+COMMENT ON MACRO footfall.internal.rfm_arguments IS $$The options of `rfm` that must be the same in all parts, as MAP(VARCHAR, VARCHAR).
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- as_of, time_zone: as in `rfm`.
+
+Example:
+SELECT footfall.internal.rfm_arguments('rfm', DATE '2017-12-04', NULL) AS arguments;$$;
+
+CREATE MACRO footfall.partial.rfm(
+    tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+FROM footfall.internal.part_label(
+    'rfm', tbl, 'customer_id', customer_id, NULL, ts, footfall.internal.rfm_arguments('partial.rfm', as_of, time_zone), time_zone := time_zone,
+    column_arguments := ['amount', 'order_id'],
+    -- Sums of another type are in other units.
+    column_names := concat_ws(chr(31), alias(amount) || ' ' || typeof(amount), alias(order_id))
+)
+WHERE (SELECT footfall.internal.check_rfm('partial.rfm', as_of, bins, recency_cuts, frequency_cuts, monetary_cuts))
+UNION ALL BY NAME
+SELECT
+    footfall.internal.unmarked(buyer) AS buyer,
+    last_time,
+    n_purchases,
+    -- As a file knows whole numbers.
+    CAST(whole // 4611686018427387904 AS BIGINT) AS whole_high,
+    CAST(whole % 4611686018427387904 AS BIGINT) AS whole_low,
+    rest,
+    unit,
+    gross,
+    last_seen
+FROM footfall.internal.rfm_states('partial.rfm', tbl, customer_id, ts, amount, as_of, order_id, time_zone);
+
+COMMENT ON MACRO TABLE footfall.partial.rfm IS $$What `rfm` keeps of the customers in one part of the orders.
+
+One row says whose rows the part holds and how it was made, the others are customers. Of the rows of all parts `footfall.merged.rfm`, `footfall.merged.rfm_summary`
+and `footfall.merged.rfm_thresholds` are the reports of them all. A part holds all rows of its customers or, without an `order_id`, all rows of
+its days: what is kept of a customer adds up over days. `bins` and the cuts may be others when the parts are merged. One row per customer.
+
+Parameters:
+- tbl, customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm`.
+
+Example:
+WITH orders(customer, day) AS (VALUES (1, DATE '2017-12-01'), (1, DATE '2017-12-03'), (2, DATE '2017-11-28'))
+SELECT buyer, last_time, n_purchases FROM footfall.partial.rfm(orders, customer, day) WHERE n_purchases > 0 ORDER BY buyer;$$;
+
+CREATE MACRO footfall.partial.rfm_summary(
+    tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+FROM footfall.partial.rfm(
+    tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
+    frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
+);
+
+COMMENT ON MACRO TABLE footfall.partial.rfm_summary IS $$What `rfm_summary` keeps of the customers in one part of the orders: that of `footfall.partial.rfm`.
+
+Parameters:
+- tbl, customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm`.
+
+Example:
+WITH orders(customer, day) AS (VALUES (1, DATE '2017-12-01'), (1, DATE '2017-12-03'))
+SELECT buyer, last_time, n_purchases FROM footfall.partial.rfm_summary(orders, customer, day) WHERE n_purchases > 0;$$;
+
+CREATE MACRO footfall.partial.rfm_thresholds(
+    tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+FROM footfall.partial.rfm(
+    tbl, customer_id, ts, amount := amount, as_of := as_of, bins := bins, order_id := order_id, recency_cuts := recency_cuts,
+    frequency_cuts := frequency_cuts, monetary_cuts := monetary_cuts, time_zone := time_zone
+);
+
+COMMENT ON MACRO TABLE footfall.partial.rfm_thresholds IS $$What `rfm_thresholds` keeps of the customers in one part of the orders: that of `footfall.partial.rfm`.
+
+Parameters:
+- tbl, customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm`.
+
+Example:
+WITH orders(customer, day) AS (VALUES (1, DATE '2017-12-01'), (1, DATE '2017-12-03'))
+SELECT buyer, last_time, n_purchases FROM footfall.partial.rfm_thresholds(orders, customer, day) WHERE n_purchases > 0;$$;

@@ -15,7 +15,11 @@ SELECT
     CAST(NULL AS BOOLEAN) AS is_timeless,
     CAST(NULL AS TIMESTAMP) AS first_time,
     CAST(NULL AS TIMESTAMP) AS last_time,
+    CAST(NULL AS TIMESTAMP) AS last_seen,
     CAST(NULL AS DATE) AS date_seen,
+    CAST(NULL AS DOUBLE) AS unit,
+    CAST(NULL AS DOUBLE) AS gross,
+    CAST(NULL AS DOUBLE[]) AS rest,
     CAST(NULL AS BIGINT) AS n_all,
     CAST(NULL AS BIGINT) AS n_hours,
     CAST(NULL AS BIGINT) AS n_minutes,
@@ -45,9 +49,12 @@ SELECT
     CAST(NULL AS BIGINT) AS days_between,
     CAST(NULL AS BIGINT) AS n_days,
     CAST(NULL AS BIGINT) AS n_again,
+    CAST(NULL AS BIGINT) AS whole_high,
+    CAST(NULL AS BIGINT) AS whole_low,
     NULL AS event_action,
     NULL AS event_user,
-    NULL AS event_group
+    NULL AS event_group,
+    NULL AS buyer
 WHERE false
 UNION ALL BY NAME
 SELECT * FROM query_table(parts);
@@ -345,9 +352,12 @@ ff_seen AS MATERIALIZED (
 ),
 ff_counts AS MATERIALIZED (
     SELECT * EXCLUDE (part) FROM ff_parts WHERE part IS NULL
+),
+ff_steps AS NOT MATERIALIZED (
+    FROM footfall.internal.funnel_steps_of(ff_counts)
 )
 SELECT *
-FROM footfall.internal.funnel_report('merged.funnel', ff_counts, ff_seen, steps, within, strict_increase, strict, absent)
+FROM footfall.internal.funnel_report('merged.funnel', ff_steps, ff_seen, steps, within, strict_increase, strict, absent)
 WHERE (SELECT is_right FROM ff_seen);
 
 COMMENT ON MACRO TABLE footfall.merged.funnel IS $$The report `funnel` of all parts that `footfall.partial.funnel` was called for.
@@ -433,3 +443,117 @@ Example:
 WITH one AS (SELECT 1 AS user_id, 'pv' AS action, TIMESTAMP '2017-11-25 21:00:00' AS ts), two AS (SELECT 2 AS user_id, 'buy' AS action, TIMESTAMP '2017-11-25 22:00:00' AS ts),
 parts AS (FROM footfall.partial.repeat_purchase(one, user_id, ts) UNION ALL FROM footfall.partial.repeat_purchase(two, user_id, ts))
 SELECT buyers, repeat_buyers FROM footfall.merged.repeat_purchase(parts, user_id, ts);$$;
+
+CREATE MACRO footfall.internal.rfm_merged(function_name, parts, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts, time_zone) AS TABLE
+WITH ff_labels AS MATERIALIZED (SELECT part FROM footfall.internal.part_rows(parts) WHERE part IS NOT NULL),
+ff_seen AS MATERIALIZED (
+    FROM footfall.internal.check_parts(
+        'rfm', ff_labels, footfall.internal.rfm_arguments(function_name, as_of, time_zone),
+        (
+            SELECT CASE WHEN bool_or(map_extract(part.arguments, 'order_id')[1] <> 'NULL') THEN 'the lines of an order may lie on two days' END
+            FROM ff_labels
+        )
+    )
+),
+ff_counts AS MATERIALIZED (
+    SELECT
+        footfall.internal.bytewise(buyer) AS buyer,
+        max(last_time) AS last_time,
+        CAST(sum(n_purchases) AS BIGINT) AS n_purchases,
+        CAST(4611686018427387904 AS HUGEINT) * sum(whole_high) + sum(whole_low) AS whole,
+        flatten(list(rest) FILTER (rest IS NOT NULL)) AS rest,
+        max(unit) AS unit,
+        sum(gross) AS gross,
+        max(last_seen) AS last_seen
+    FROM footfall.internal.part_rows(parts)
+    WHERE part IS NULL
+    GROUP BY buyer
+)
+SELECT *
+FROM footfall.internal.rfm_scored(function_name, ff_counts, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts)
+WHERE (SELECT is_right FROM ff_seen);
+
+COMMENT ON MACRO TABLE footfall.internal.rfm_merged IS $$The customers of all parts of `rfm`, scored, for the three reports of `rfm` in parts.
+
+The columns are those of `rfm_scored`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- parts: the rows of `footfall.partial.rfm`.
+- as_of, bins, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm`.
+
+Example:
+WITH orders AS (SELECT 1 AS customer, DATE '2017-12-01' AS day), parts AS (FROM footfall.partial.rfm(orders, customer, day))
+SELECT customer_id, frequency FROM footfall.internal.rfm_merged('merged.rfm', parts, NULL, 5, NULL, NULL, NULL, NULL);$$;
+
+CREATE MACRO footfall.merged.rfm(
+    parts, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+WITH ff_customers AS MATERIALIZED (
+    FROM footfall.internal.rfm_merged('merged.rfm', parts, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts, time_zone)
+)
+SELECT * EXCLUDE (recency_list, frequency_list, monetary_list) FROM ff_customers;
+
+COMMENT ON MACRO TABLE footfall.merged.rfm IS $$The customers of all parts that `footfall.partial.rfm` was called for, scored and named.
+
+The columns and the rules are those of `footfall.rfm`, and so are the arguments, but that `parts` stands in place of the relation.
+Arguments that name columns are not looked at. Parts that do not belong together are an error: of another `as_of` or `time_zone`, of another
+format, or with a customer in two of them. Parts of days are right where no `order_id` was given.
+
+Parameters:
+- parts: the rows of all parts, below one another; other columns in it are left aside.
+- customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm`.
+
+Example:
+WITH one AS (SELECT 1 AS customer, unnest([DATE '2017-12-01', DATE '2017-12-03']) AS day), two AS (SELECT 2 AS customer, DATE '2017-11-28' AS day),
+parts AS (FROM footfall.partial.rfm(one, customer, day) UNION ALL FROM footfall.partial.rfm(two, customer, day))
+FROM footfall.merged.rfm(parts, customer, day);$$;
+
+CREATE MACRO footfall.merged.rfm_summary(
+    parts, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+WITH ff_customers AS MATERIALIZED (
+    FROM footfall.internal.rfm_merged('merged.rfm_summary', parts, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts, time_zone)
+)
+FROM footfall.internal.rfm_segments(ff_customers);
+
+COMMENT ON MACRO TABLE footfall.merged.rfm_summary IS $$The RFM segments of all parts that `footfall.partial.rfm_summary` was called for.
+
+The columns and the rules are those of `footfall.rfm_summary`, and so are the arguments, but that `parts` stands in place of the relation.
+Arguments that name columns are not looked at. Parts that do not belong together are an error: of another `as_of` or `time_zone`, of another
+format, or with a customer in two of them. Parts of days are right where no `order_id` was given.
+
+Parameters:
+- parts: the rows of all parts, below one another; other columns in it are left aside.
+- customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm_summary`.
+
+Example:
+WITH one AS (SELECT 1 AS customer, unnest([DATE '2017-12-01', DATE '2017-12-03']) AS day), two AS (SELECT 2 AS customer, DATE '2017-11-28' AS day),
+parts AS (FROM footfall.partial.rfm_summary(one, customer, day) UNION ALL FROM footfall.partial.rfm_summary(two, customer, day))
+FROM footfall.merged.rfm_summary(parts, customer, day);$$;
+
+CREATE MACRO footfall.merged.rfm_thresholds(
+    parts, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+WITH ff_customers AS MATERIALIZED (
+    FROM footfall.internal.rfm_merged('merged.rfm_thresholds', parts, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts, time_zone)
+)
+FROM footfall.internal.rfm_bounds(ff_customers);
+
+COMMENT ON MACRO TABLE footfall.merged.rfm_thresholds IS $$Where the scores begin and end, of all parts that `footfall.partial.rfm_thresholds` was called for.
+
+The columns and the rules are those of `footfall.rfm_thresholds`, and so are the arguments, but that `parts` stands in place of the relation.
+Arguments that name columns are not looked at. Parts that do not belong together are an error: of another `as_of` or `time_zone`, of another
+format, or with a customer in two of them. Parts of days are right where no `order_id` was given.
+
+Parameters:
+- parts: the rows of all parts, below one another; other columns in it are left aside.
+- customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm_thresholds`.
+
+Example:
+WITH one AS (SELECT 1 AS customer, unnest([DATE '2017-12-01', DATE '2017-12-03']) AS day), two AS (SELECT 2 AS customer, DATE '2017-11-28' AS day),
+parts AS (FROM footfall.partial.rfm_thresholds(one, customer, day) UNION ALL FROM footfall.partial.rfm_thresholds(two, customer, day))
+FROM footfall.merged.rfm_thresholds(parts, customer, day);$$;

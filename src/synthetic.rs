@@ -66,6 +66,8 @@ pub struct Event {
 
 /// The most users: ten times the real set's, 1 billion events.
 pub const MAX_USERS: i64 = 10_000_000;
+/// The greatest number a first user may have: a million shares of the most users.
+pub const MAX_FIRST_USER: i64 = 10_000_000_000_000;
 /// The most days: ten years.
 pub const MAX_DAYS: i64 = 3_660;
 /// 2017-11-25, a Saturday: the first day of the real set.
@@ -171,6 +173,7 @@ const PAY_AT_ONCE: f64 = 0.05;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     users: u64,
+    first_user: u64,
     days: u32,
     seed: u64,
     start: i32,
@@ -199,10 +202,30 @@ impl Settings {
         }
         Ok(Self {
             users: users as u64,
+            first_user: 0,
             days: days as u32,
             seed: seed as u64,
             start,
         })
+    }
+
+    /// The same shop, of which the users from number `first_user` on are made, counted from 1: machines share a shop so.
+    ///
+    /// # Errors
+    /// When `first_user` is outside its range.
+    pub fn beginning_at(self, first_user: i64) -> Result<Self, Error> {
+        if !(1..=MAX_FIRST_USER).contains(&first_user) {
+            return Err(Error::argument("first_user", first_user, format!("1 to {MAX_FIRST_USER}")));
+        }
+        Ok(Self {
+            first_user: first_user as u64 - 1,
+            ..self
+        })
+    }
+
+    /// The users that are made, counted from 0.
+    pub fn user_numbers(&self) -> std::ops::Range<u64> {
+        self.first_user..self.first_user + self.users
     }
 
     /// Number of users.

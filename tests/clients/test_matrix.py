@@ -194,7 +194,7 @@ CALLS = {
         {},
     ),
     "gamma_gamma": (["[{'x': 1, 'value': 5.0}, {'x': 3, 'value': 4.0}, {'x': 2, 'value': 9.0}]"], {"weights": "[]"}),
-    "generate_events": ([], {"users": "2", "days": "2", "seed": "1", "start": "DATE '2017-11-25'"}),
+    "generate_events": ([], {"users": "2", "days": "2", "seed": "1", "start": "DATE '2017-11-25'", "first_user": "3"}),
     "gmm": (["[[1, 2], [3, 4], [9, 9], [8, 8]]", "2"], OPTIONS),
     "gmm_assign": (["getvariable('mixture')", "[1, 2]"], {}),
     "growth": (

@@ -1,5 +1,5 @@
-//! `generate_events(users := …, days := …, seed := …, start_day := …)`: rows of
-//! a synthetic shop, streamed.
+//! `generate_events(users := …, days := …, seed := …, start_day := …, first_user := …)`:
+//! rows of a synthetic shop, streamed.
 //!
 //! Threads take one user after the other and share nothing but the number of
 //! the next one, so memory stays flat and the set of rows does not depend on
@@ -40,7 +40,7 @@ impl Table for GenerateEvents {
 
     fn named_parameters() -> Vec<(&'static str, LogicalTypeHandle)> {
         // As BIGINT they would arrive rounded: 1.5 as 2 and true as 1.
-        ["users", "days", "seed", "start_day"]
+        ["users", "days", "seed", "start_day", "first_user"]
             .map(|name| (name, LogicalTypeId::Any.into()))
             .into()
     }
@@ -63,7 +63,7 @@ impl Table for GenerateEvents {
     fn start(generator: &Generator, init: &InitInfo) -> Result<Progress, Box<dyn Error>> {
         init.set_max_threads(generator.settings().users());
         Ok(Progress {
-            next_user: AtomicU64::new(0),
+            next_user: AtomicU64::new(generator.settings().user_numbers().start),
             begun: Mutex::default(),
         })
     }
@@ -95,7 +95,8 @@ fn settings(bind: &BindInfo) -> Result<Settings, Box<dyn Error>> {
         given("days", DEFAULT_DAYS)?,
         given("seed", DEFAULT_SEED)?,
         i32::try_from(given("start_day", DEFAULT_START.into())?).unwrap_or(i32::MAX),
-    )?)
+    )?
+    .beginning_at(given("first_user", 1)?)?)
 }
 
 /// A value that is a BIGINT or can be one without changing.
@@ -143,7 +144,7 @@ impl Progress {
         }
         while history.waiting().is_empty() {
             let user = self.next_user.fetch_add(1, Ordering::Relaxed);
-            if user >= generator.settings().users() {
+            if user >= generator.settings().user_numbers().end {
                 return false;
             }
             history.events.clear();
