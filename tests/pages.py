@@ -203,10 +203,11 @@ def descriptions(connection):
 
 
 def catalogue_of(connection):
-    """Kind, parameters and comment of every function by its name."""
+    """Kind, parameters and comment of every function by its name; a report in parts has its schema in its name."""
     rows = connection.execute(
-        "SELECT function_name, any_value(schema_name), any_value(function_type), arg_max(parameters, len(parameters)), any_value(comment)"
-        " FROM duckdb_functions() WHERE database_name = 'footfall' GROUP BY function_name"
+        "SELECT CASE WHEN schema_name IN ('partial', 'merged') THEN schema_name || '.' ELSE '' END || function_name AS name,"
+        " any_value(schema_name), any_value(function_type), arg_max(parameters, len(parameters)), any_value(comment)"
+        " FROM duckdb_functions() WHERE database_name = 'footfall' GROUP BY name"
     ).fetchall()
     return {name: Function(name, *row) for name, *row in rows}
 
@@ -235,6 +236,9 @@ def reference(connection, problems):
             put(name, is_shown=True)
             if not re.search(rf"\b{name}\b", tests):
                 problems.append(f"{name}: no file of tests/sql names it")
+    index.append("\n**Reports of parts, and of parts put together**\n\n| function | |\n| --- | --- |")
+    for name in (name for name, function in catalogue.items() if function.schema in ("partial", "merged")):
+        put(name, is_shown=True)
     index.append("\n**What the others are made of**: not for users, and may change\n\n| function | |\n| --- | --- |")
     internal = sorted(name for name, function in catalogue.items() if function.schema == "internal")
     # Those in Rust first: they are known without a schema too, and so somebody may come upon them.

@@ -336,6 +336,14 @@ SAMPLED = {
 }  # fmt: skip
 RELATIONS = ("shop", "histories", "runs")
 
+# A report in parts takes the arguments of the report, and one that is merged a table of parts.
+PARTS = ("activity", "cleaning_report", "cohorts", "conversion", "funnel", "promotion_effect", "repeat_purchase", "rfm", "rfm_summary", "rfm_thresholds")
+for report in PARTS:
+    positional, named = CALLS[report]
+    CALLS[f"partial.{report}"] = (positional, named)
+    CALLS[f"merged.{report}"] = ([f"parts_of_{report}", *positional[1:]], named)
+    SAMPLED |= {f"partial.{report}": 12, f"merged.{report}": 12}
+
 BAD_VALUES = """
     NULL
     NULL::BOOLEAN
@@ -532,8 +540,11 @@ def catalogue(connection):
     # Chosen here, since DuckDB 1.4 cannot compare a text with a constant under every setting.
     rows = connection.execute("SELECT database_name, function_name, schema_name, function_type, parameters FROM duckdb_functions()").fetchall()
     everywhere = {name for database, name, *_ in rows if database == "system"}
-    ours = [row[1:] for row in rows if row[0] == "footfall" and (row[2] == "main" or row[1] in everywhere)]
-    return {name: (schema, kind, parameters) for name, schema, kind, parameters in sorted(ours, key=lambda row: len(row[3]))}
+    ours = [row[1:] for row in rows if row[0] == "footfall" and (row[2] in ("main", "partial", "merged") or row[1] in everywhere)]
+    return {
+        (f"{schema}.{name}" if schema in ("partial", "merged") else name): (schema, kind, parameters)
+        for name, schema, kind, parameters in sorted(ours, key=lambda row: len(row[3]))
+    }
 
 
 def scalars(connection):
@@ -556,7 +567,7 @@ def cells(name, schema, function_type, parameters, is_rust):
     def call(arguments):
         written = [arguments[parameter] for parameter in parameters[: len(positional)]]
         written += [f'"{parameter}" := {arguments[parameter]}' for parameter in parameters[len(positional) :]]
-        call = f"footfall.{schema}.{name}({', '.join(written)})"
+        call = f"footfall.{schema}.{name.removeprefix(f'{schema}.')}({', '.join(written)})"
         # As text, because Python has no infinite dates, and every value is looked at.
         # The limit ends a training of 9223372036854775807 epochs.
         return f"SELECT CAST(t AS VARCHAR) FROM (FROM {call} LIMIT 3) AS t" if is_table else f"SELECT CAST({call} AS VARCHAR)"
@@ -597,7 +608,7 @@ def complaint(error, called, functions):
     own = "(Failed to cast value: |Could not cast value .* to named parameter |Type .* with value .* can't be cast )"
     if re.match(f"Invalid Input Error: {own}", message, re.DOTALL):
         return None
-    ours = re.match(r"(?:Invalid Input|Binder) Error: (?:footfall\.)?(\w+): ", message)
+    ours = re.match(r"(?:Invalid Input|Binder) Error: (?:footfall\.)?((?:partial\.|merged\.)?\w+): ", message)
     if ours and ours[1] in functions or isinstance(error, duckdb.InvalidInputException):
         if not ours or ours[1] not in functions:
             return "names no function"
@@ -640,6 +651,10 @@ def work():
     """A worker process: a function's name on every line of standard input."""
     with tempfile.TemporaryDirectory() as folder, connect() as connection:
         connection.execute(SETUP.format(folder=folder))
+        for report in PARTS:
+            positional, named = CALLS[report]
+            arguments = ", ".join([*positional, *(f'"{name}" := {value}' for name, value in named.items())])
+            connection.execute(f"CREATE TABLE parts_of_{report} AS FROM footfall.partial.{report}({arguments})")
         # DuckDB 1.5 reads every CSV file below the working directory where a path is empty.
         os.mkdir(os.path.join(folder, "empty"))
         os.chdir(os.path.join(folder, "empty"))

@@ -6,6 +6,7 @@ The rows are few enough to know the answers by hand; the numbers are in the comm
 import gzip
 import tempfile
 import unittest
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -73,6 +74,55 @@ class Recipes(unittest.TestCase):
     def test_recipe_live(self):
         # What happens event by event: tests/clients/test_live.py.
         self.assertEqual(self.run_recipe("live"), [[(0, None)]])
+    def test_recipe_refresh(self):
+        """Three mornings, and the second day once more with an event that came late: as if all had been read at once."""
+        # User 1 buys on the first and third day, user 2 on the second; 'wish' is no known action, and one row is there twice.
+        days = {
+            "2017-12-01": "1,10,100,pv,{day} 09:00:00\n1,10,100,buy,{day} 09:05:00\n1,10,100,buy,{day} 09:05:00\n",
+            "2017-12-02": "2,20,100,pv,{day} 10:00:00\n3,20,100,wish,{day} 11:00:00\n",
+            "2017-12-03": "1,10,100,pv,{day} 12:00:00\n1,10,100,buy,{day} 12:30:00\n",
+        }
+        late = days["2017-12-02"] + "2,20,100,buy,{day} 23:59:00\n"
+        header = "user_id,item_id,category_id,action,ts\n"
+        for day, text in [*days.items(), ("2017-12-02", late)]:
+            self.file(f"{day}.csv", header + text.format(day=day))
+            self.connection.execute(f"SET VARIABLE day = DATE '{day}'")
+            receipt, dates, segments = self.run_recipe("refresh")
+        self.assertEqual([row[1] for row in receipt], [6, 0, 1, 0, 0, 1])
+        self.assertEqual(dates, [("2017-12-01", 2, 1, 1), ("2017-12-02", 2, 1, 1), ("2017-12-03", 2, 1, 1)])
+        self.assertEqual(sum(row[1] for row in segments), 2)
+        # The late purchase is one day old; the purchases of user 1 are two, the last of them today.
+        self.assertEqual(sorted(row[2:] for row in segments), [(0.0, 2.0), (1.0, 1.0)])
+        whole = "(" + " UNION ALL ".join(f"FROM read_csv('{self.folder}/{day}.csv')" for day in days) + ")"
+        self.connection.execute(
+            f"CREATE TABLE clean AS WITH all_days AS {whole} "
+            "FROM footfall.clean_events(all_days, user_id, item_id, category_id, action, ts)"
+        )
+        promotion = "footfall.{}({}, user_id, action, ts, DATE '2017-12-02', DATE '2017-12-04')"
+        self.assertEqual(
+            self.rows("FROM " + promotion.format("merged.promotion_effect", "promotion_parts")),
+            self.rows("FROM " + promotion.format("promotion_effect", "clean")),
+        )
+
+    def test_recipe_buckets(self):
+        """Two buckets, of which one is read again, are the reports of all events."""
+        self.connection.execute("""CREATE TABLE events AS FROM (VALUES
+            (1, 10, 100, 'pv', TIMESTAMP '2017-12-01 09:00:00'), (1, 10, 100, 'cart', TIMESTAMP '2017-12-01 09:10:00'),
+            (1, 10, 100, 'buy', TIMESTAMP '2017-12-01 09:30:00'), (1, 11, 100, 'buy', TIMESTAMP '2017-12-04 09:00:00'),
+            (2, 10, 100, 'pv', TIMESTAMP '2017-12-02 20:00:00'), (2, 10, 100, 'cart', TIMESTAMP '2017-12-02 20:20:00')
+        ) AS rows(user_id, item_id, category_id, action, ts)""")
+        for bucket in (1, 0, 1):
+            path = self.folder / f"{bucket}.parquet"
+            self.connection.execute(f"COPY (FROM events WHERE user_id % 2 = {bucket}) TO '{path}' (FORMAT parquet)")
+            self.connection.execute(f"SET VARIABLE files = '{path}'; SET VARIABLE bucket = {bucket}")
+            hours, categories, funnel, cohorts, repeat = self.run_recipe("buckets")
+        # Four days: three events at nine o'clock on the first and one on the fourth, two at eight in the evening.
+        self.assertEqual([row for row in hours if row[1]], [("09:00", 4, 1, 1.0), ("20:00", 2, 1, 0.5)])
+        self.assertEqual(categories, [(100, 2, 2, 0.5)])
+        # Medians of 10 and 20 minutes for the cart, of 20 for the purchase.
+        self.assertEqual([(row[2], row[5]) for row in funnel], [(2, None), (2, timedelta(minutes=15)), (1, timedelta(minutes=20))])
+        self.assertEqual([row[2] for row in cohorts], [1, 0, 0, 1, 1, 0, 0])
+        self.assertEqual(repeat, [(1, 1, 1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0)])
 
     def test_recipe_retailrocket(self):
         self.file("events.csv", """timestamp,visitorid,event,itemid,transactionid
