@@ -303,7 +303,7 @@ ff_quantiles AS MATERIALIZED (
     CROSS JOIN (SELECT unnest(CAST([0.1, 0.25, 0.5, 0.75, 0.9] AS DOUBLE[])) AS asked)
     GROUP BY asked
 ),
-ff_listed AS (SELECT list(below * (1 - way) + above * way ORDER BY asked ASC) AS quantiles FROM ff_quantiles),
+ff_listed AS (SELECT list(below * (1 - way) + above * way ORDER BY asked ASC NULLS LAST) AS quantiles FROM ff_quantiles),
 ff_counted AS (
     SELECT
         CAST(coalesce(sum(n_buyers), 0) AS BIGINT) AS n_buyers,

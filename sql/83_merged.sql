@@ -146,7 +146,7 @@ SELECT
     found
 FROM ff_summary
 CROSS JOIN ff_shared
-LEFT JOIN (SELECT * FROM ff_arguments ORDER BY argument_name ASC LIMIT 1) AS ff_wrong ON true;
+LEFT JOIN (SELECT * FROM ff_arguments ORDER BY argument_name ASC NULLS LAST LIMIT 1) AS ff_wrong ON true;
 
 COMMENT ON MACRO TABLE footfall.internal.check_parts IS $$Whether parts belong together, as one row: `is_right`, true or an error, and `found`, the actions in all of them.
 

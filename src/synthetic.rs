@@ -215,7 +215,11 @@ impl Settings {
     /// When `first_user` is outside its range.
     pub fn beginning_at(self, first_user: i64) -> Result<Self, Error> {
         if !(1..=MAX_FIRST_USER).contains(&first_user) {
-            return Err(Error::argument("first_user", first_user, format!("1 to {MAX_FIRST_USER}")));
+            return Err(Error::argument(
+                "first_user",
+                first_user,
+                format!("1 to {MAX_FIRST_USER}"),
+            ));
         }
         Ok(Self {
             first_user: first_user as u64 - 1,
