@@ -13,8 +13,19 @@ Parameters:
 Example:
 SELECT footfall.internal.unscaled(CAST(3 AS HUGEINT), CAST(2 AS DOUBLE)) AS three_halves;$$;
 
+CREATE MACRO footfall.internal.whole_multiples(given) AS
+CASE WHEN abs(given) <= 68719476736 THEN CAST(given * CAST(1152921504606846976 AS DOUBLE) AS HUGEINT) END;
+
+COMMENT ON MACRO footfall.internal.whole_multiples IS $$A number to 2^36 in multiples of 2^-60, as HUGEINT; NULL for one above.
+
+Parameters:
+- given: DOUBLE.
+
+Example:
+SELECT footfall.internal.whole_multiples(CAST(0.25 AS DOUBLE)) AS multiples;$$;
+
 CREATE MACRO footfall.internal.whole_sum(given) AS
-sum(CASE WHEN abs(given) <= 68719476736 THEN CAST(given * CAST(1152921504606846976 AS DOUBLE) AS HUGEINT) END);
+sum(footfall.internal.whole_multiples(given));
 
 COMMENT ON MACRO footfall.internal.whole_sum IS $$What `exact_sum` adds up without rounding: the numbers of a group to 2^36, in multiples of 2^-60.
 
@@ -24,8 +35,19 @@ Parameters:
 Example:
 SELECT footfall.internal.whole_sum(x) AS multiples FROM (VALUES (CAST(0.25 AS DOUBLE)), (0.5)) AS money(x);$$;
 
+CREATE MACRO footfall.internal.is_rest(given) AS
+abs(given) NOT BETWEEN 0.0078125 AND 68719476736 AND given <> 0;
+
+COMMENT ON MACRO footfall.internal.is_rest IS $$Whether a number need be no multiple of 2^-60 below 2^36.
+
+Parameters:
+- given: DOUBLE.
+
+Example:
+SELECT footfall.internal.is_rest(CAST(1e-30 AS DOUBLE)) AS is_rest;$$;
+
 CREATE MACRO footfall.internal.rest_list(given) AS
-list(given) FILTER (abs(given) NOT BETWEEN 0.0078125 AND 68719476736 AND given <> 0);
+list(given) FILTER (footfall.internal.is_rest(given));
 
 COMMENT ON MACRO footfall.internal.rest_list IS $$The numbers of a group that `whole_sum` does not have as they are.
 
@@ -76,6 +98,22 @@ Parameters:
 
 Example:
 SELECT footfall.internal.exact_sum(x) AS total FROM (VALUES (CAST(0.1 AS DOUBLE)), (0.2), (0.3)) AS money(x);$$;
+
+CREATE MACRO footfall.internal.exact_weighted_sum(given, n_times) AS
+footfall.internal.exact_total(
+    sum(n_times * footfall.internal.whole_multiples(given)),
+    flatten(list(list_transform(range(CAST(n_times AS BIGINT)), lambda nth: given)) FILTER (footfall.internal.is_rest(given))),
+    CAST(1152921504606846976 AS DOUBLE)
+);
+
+COMMENT ON MACRO footfall.internal.exact_weighted_sum IS $$The `exact_sum` of numbers that stand for several equal ones each.
+
+Parameters:
+- given: DOUBLE.
+- n_times: how many there are of it, a whole number.
+
+Example:
+SELECT footfall.internal.exact_weighted_sum(x, n) AS total FROM (VALUES (CAST(0.1 AS DOUBLE), 3), (0.2, 2)) AS money(x, n);$$;
 
 CREATE MACRO footfall.internal.fixed_sum(given, unit) AS
 footfall.internal.unscaled(sum(CAST(given * unit AS HUGEINT)), unit);

@@ -426,38 +426,113 @@ Parameters:
 Example:
 SELECT footfall.internal.times_typical(3, 2) AS more, footfall.internal.times_typical(4, 0) AS beside_none, footfall.internal.times_typical(0, 0) AS same;$$;
 
-CREATE MACRO footfall.main.segment_profile(tbl, segment, recency, frequency, monetary := NULL) AS TABLE
+CREATE MACRO footfall.internal.segment_members(function_name, tbl, segment, recency, frequency, monetary) AS TABLE
 WITH ff_members AS NOT MATERIALIZED (
     SELECT
-        footfall.internal.usable_key('segment_profile', 'segment', segment) AS member_of,
-        footfall.internal.number('segment_profile', 'recency', recency) AS member_recency,
-        footfall.internal.number('segment_profile', 'frequency', frequency) AS member_frequency,
-        footfall.internal.number('segment_profile', 'monetary', monetary) AS member_monetary
+        footfall.internal.usable_key(function_name, 'segment', segment) AS member_of,
+        footfall.internal.number(function_name, 'recency', recency) AS member_recency,
+        footfall.internal.number(function_name, 'frequency', frequency) AS member_frequency,
+        footfall.internal.number(function_name, 'monetary', monetary) AS member_monetary
     FROM query_table(tbl)
-),
+)
 -- NaN and infinity say nothing of a customer.
-ff_sound AS NOT MATERIALIZED (
+SELECT
+    member_of,
+    CASE WHEN isfinite(member_recency) THEN member_recency END AS member_recency,
+    CASE WHEN isfinite(member_frequency) THEN member_frequency END AS member_frequency,
+    CASE WHEN isfinite(member_monetary) THEN member_monetary END AS member_monetary
+FROM ff_members;
+
+COMMENT ON MACRO TABLE footfall.internal.segment_members IS $$The customers of `segment_profile`: their segment and their numbers, of which those that are not finite are NULL.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, segment, recency, frequency, monetary: as in `segment_profile`.
+
+Example:
+WITH customers(segment, days, orders) AS (VALUES (1, 1, 2), (2, 30, 1))
+FROM footfall.internal.segment_members('segment_profile', customers, segment, days, orders, NULL);$$;
+
+CREATE MACRO footfall.internal.segment_counts(function_name, tbl, segment, recency, frequency, monetary) AS TABLE
+WITH ff_numbers AS NOT MATERIALIZED (
     SELECT
         member_of,
-        CASE WHEN isfinite(member_recency) THEN member_recency END AS member_recency,
-        CASE WHEN isfinite(member_frequency) THEN member_frequency END AS member_frequency,
-        CASE WHEN isfinite(member_monetary) THEN member_monetary END AS member_monetary
-    FROM ff_members
+        unnest(range(4)) AS measure,
+        unnest([NULL, member_recency, member_frequency, member_monetary]) AS measured_value
+    FROM footfall.internal.segment_members(function_name, tbl, segment, recency, frequency, monetary)
+)
+SELECT member_of, measure, measured_value, count(*) AS n_members
+FROM ff_numbers
+WHERE measure = 0 OR measured_value IS NOT NULL
+GROUP BY ALL;
+
+COMMENT ON MACRO TABLE footfall.internal.segment_counts IS $$How many customers of a segment have each number, for `segment_profile`; the counts of several parts add up.
+
+One row per segment and number: `member_of`, `measure` (1 recency, 2 frequency, 3 money; 0 counts all), `measured_value` and `n_members`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, segment, recency, frequency, monetary: as in `segment_profile`.
+
+Example:
+WITH customers(segment, days, orders) AS (VALUES (1, 1, 2), (1, 1, 1))
+FROM footfall.internal.segment_counts('segment_profile', customers, segment, days, orders, NULL) ORDER BY measure, measured_value;$$;
+
+CREATE MACRO footfall.internal.segment_figures(counts) AS TABLE
+WITH ff_added AS MATERIALIZED (
+    SELECT footfall.internal.bytewise(member_of) AS member_of, false AS is_all, measure, measured_value, sum(n_members) AS n_members
+    FROM query_table(counts)
+    GROUP BY ALL
 ),
-ff_figures AS MATERIALIZED (
+ff_running AS NOT MATERIALIZED (
+    SELECT
+        *,
+        sum(n_members) OVER (PARTITION BY is_all, member_of, measure ORDER BY measured_value ASC NULLS LAST) AS n_until,
+        sum(n_members) OVER (PARTITION BY is_all, member_of, measure) AS n_all
+    FROM (
+        FROM ff_added
+        UNION ALL
+        SELECT NULL, true, measure, measured_value, sum(n_members) FROM ff_added GROUP BY measure, measured_value
+    )
+),
+ff_measures AS (
     SELECT
         member_of,
-        grouping(member_of) = 1 AS is_all,
-        count(*) AS n_members,
-        footfall.internal.exact_sum(member_recency) / count(member_recency) AS r_mean,
-        footfall.internal.exact_sum(member_frequency) / count(member_frequency) AS f_mean,
-        footfall.internal.exact_sum(member_monetary) / count(member_monetary) AS m_mean,
-        median(member_recency) AS r_median,
-        median(member_frequency) AS f_median,
-        median(member_monetary) AS m_median
-    FROM ff_sound
-    GROUP BY GROUPING SETS ((member_of), ())
-),
+        is_all,
+        measure,
+        CAST(sum(n_members) AS BIGINT) AS n_known,
+        footfall.internal.exact_weighted_sum(measured_value, n_members) / n_known AS mean_value,
+        -- The two in the middle, which are one where the number is odd.
+        (min(measured_value) FILTER (2 * n_until >= n_all) + min(measured_value) FILTER (2 * n_until > n_all)) / 2 AS median_value
+    FROM ff_running
+    GROUP BY member_of, is_all, measure
+)
+SELECT
+    member_of,
+    is_all,
+    any_value(n_known) FILTER (measure = 0) AS n_members,
+    any_value(mean_value) FILTER (measure = 1) AS r_mean,
+    any_value(mean_value) FILTER (measure = 2) AS f_mean,
+    any_value(mean_value) FILTER (measure = 3) AS m_mean,
+    any_value(median_value) FILTER (measure = 1) AS r_median,
+    any_value(median_value) FILTER (measure = 2) AS f_median,
+    any_value(median_value) FILTER (measure = 3) AS m_median
+FROM ff_measures
+GROUP BY member_of, is_all;
+
+COMMENT ON MACRO TABLE footfall.internal.segment_figures IS $$The figures of segments and of all customers from the counts of `segment_counts`, of one part or of several below one another.
+
+The rows are those that `segment_report` takes.
+
+Parameters:
+- counts: the rows of `segment_counts`.
+
+Example:
+WITH counts(member_of, measure, measured_value, n_members) AS (VALUES (1, 0, NULL, 3), (1, 1, 2.0::DOUBLE, 2), (1, 1, 8.0, 1))
+SELECT member_of, is_all, n_members, r_mean, r_median FROM footfall.internal.segment_figures(counts);$$;
+
+CREATE MACRO footfall.internal.segment_report(figures) AS TABLE
+WITH ff_all AS MATERIALIZED (FROM query_table(figures)),
 ff_beside AS (
     SELECT
         one.*,
@@ -468,8 +543,8 @@ ff_beside AS (
         footfall.internal.times_typical(one.r_median, everyone.r_median) AS r_times,
         footfall.internal.times_typical(one.f_median, everyone.f_median) AS f_times,
         footfall.internal.times_typical(one.m_median, everyone.m_median) AS m_times
-    FROM ff_figures AS one
-    CROSS JOIN (FROM ff_figures WHERE is_all) AS everyone
+    FROM ff_all AS one
+    CROSS JOIN (FROM ff_all WHERE is_all) AS everyone
     WHERE NOT one.is_all
 )
 SELECT
@@ -494,6 +569,38 @@ SELECT
     m_times AS monetary_to_median
 FROM ff_beside
 ORDER BY member_of ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.internal.segment_report IS $$The report of `segment_profile` from the figures of its segments and of all customers.
+
+The columns are those of `segment_profile`.
+
+Parameters:
+- figures: one row per segment, and one with `is_all`: `member_of`, `n_members`, `r_mean`, `f_mean`, `m_mean`, `r_median`, `f_median` and `m_median`.
+
+Example:
+WITH figures(member_of, is_all, n_members, r_mean, f_mean, m_mean, r_median, f_median, m_median) AS (VALUES
+    (1, false, 2, 1.5, 2.0, NULL, 1.5, 2.0, NULL), (2, false, 1, 9.0, 1.0, NULL, 9.0, 1.0, NULL), (NULL, true, 3, 4.0, 1.7, NULL, 2.0, 2.0, NULL))
+SELECT segment, share, label FROM footfall.internal.segment_report(figures);$$;
+
+CREATE MACRO footfall.main.segment_profile(tbl, segment, recency, frequency, monetary := NULL) AS TABLE
+WITH ff_sound AS NOT MATERIALIZED (
+    FROM footfall.internal.segment_members('segment_profile', tbl, segment, recency, frequency, monetary)
+),
+ff_figures AS MATERIALIZED (
+    SELECT
+        member_of,
+        grouping(member_of) = 1 AS is_all,
+        count(*) AS n_members,
+        footfall.internal.exact_sum(member_recency) / count(member_recency) AS r_mean,
+        footfall.internal.exact_sum(member_frequency) / count(member_frequency) AS f_mean,
+        footfall.internal.exact_sum(member_monetary) / count(member_monetary) AS m_mean,
+        median(member_recency) AS r_median,
+        median(member_frequency) AS f_median,
+        median(member_monetary) AS m_median
+    FROM ff_sound
+    GROUP BY GROUPING SETS ((member_of), ())
+)
+FROM footfall.internal.segment_report(ff_figures);
 
 COMMENT ON MACRO TABLE footfall.main.segment_profile IS $$Says what each segment is: its size, its means and medians beside those of all, and a label in words.
 

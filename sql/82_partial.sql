@@ -455,3 +455,27 @@ Parameters:
 Example:
 WITH orders(customer, day) AS (VALUES (1, DATE '2017-12-01'), (1, DATE '2017-12-03'))
 SELECT buyer, last_time, n_purchases FROM footfall.partial.rfm_thresholds(orders, customer, day) WHERE n_purchases > 0;$$;
+
+CREATE MACRO footfall.partial.segment_profile(
+    tbl, segment, recency, frequency, monetary := NULL
+) AS TABLE
+FROM footfall.internal.part_label(
+    'segment_profile', tbl, 'segment', NULL, NULL, CAST(NULL AS TIMESTAMP), CAST(MAP {} AS MAP(VARCHAR, VARCHAR)),
+    column_arguments := ['monetary'], column_names := concat_ws(chr(31), alias(monetary))
+)
+UNION ALL BY NAME
+SELECT * REPLACE (footfall.internal.unmarked(member_of) AS member_of)
+FROM footfall.internal.segment_counts('partial.segment_profile', tbl, segment, recency, frequency, monetary);
+
+COMMENT ON MACRO TABLE footfall.partial.segment_profile IS $$What `segment_profile` counts in one part of the customers.
+
+One row says whose rows the part holds and how it was made, the others are counts. `footfall.merged.segment_profile` of the rows of all parts is `footfall.segment_profile` of them all. Customers have
+no name in it, so nobody can tell when one is in two parts. One row per segment and number that occurs in it.
+
+Parameters:
+- tbl, segment, recency, frequency, monetary: as in `segment_profile`.
+
+Example:
+WITH customers(segment, days, orders) AS (VALUES (1, 1, 2), (1, 2, 2))
+SELECT member_of, measure, measured_value, n_members FROM footfall.partial.segment_profile(customers, segment, days, orders)
+WHERE n_members > 0 ORDER BY ALL;$$;

@@ -19,6 +19,7 @@ SELECT
     CAST(NULL AS DATE) AS date_seen,
     CAST(NULL AS DOUBLE) AS unit,
     CAST(NULL AS DOUBLE) AS gross,
+    CAST(NULL AS DOUBLE) AS measured_value,
     CAST(NULL AS DOUBLE[]) AS rest,
     CAST(NULL AS BIGINT) AS n_all,
     CAST(NULL AS BIGINT) AS n_hours,
@@ -51,10 +52,13 @@ SELECT
     CAST(NULL AS BIGINT) AS n_again,
     CAST(NULL AS BIGINT) AS whole_high,
     CAST(NULL AS BIGINT) AS whole_low,
+    CAST(NULL AS BIGINT) AS measure,
+    CAST(NULL AS BIGINT) AS n_members,
     NULL AS event_action,
     NULL AS event_user,
     NULL AS event_group,
-    NULL AS buyer
+    NULL AS buyer,
+    NULL AS member_of
 WHERE false
 UNION ALL BY NAME
 SELECT * FROM query_table(parts);
@@ -557,3 +561,40 @@ Example:
 WITH one AS (SELECT 1 AS customer, unnest([DATE '2017-12-01', DATE '2017-12-03']) AS day), two AS (SELECT 2 AS customer, DATE '2017-11-28' AS day),
 parts AS (FROM footfall.partial.rfm_thresholds(one, customer, day) UNION ALL FROM footfall.partial.rfm_thresholds(two, customer, day))
 FROM footfall.merged.rfm_thresholds(parts, customer, day);$$;
+
+CREATE MACRO footfall.merged.segment_profile(
+    parts, segment, recency, frequency, monetary := NULL
+) AS TABLE
+WITH ff_parts AS MATERIALIZED (
+    SELECT part, member_of, measure, measured_value, n_members FROM footfall.internal.part_rows(parts)
+),
+ff_seen AS MATERIALIZED (
+    FROM footfall.internal.check_parts(
+        'segment_profile', ff_parts, CAST(MAP {} AS MAP(VARCHAR, VARCHAR)),
+        NULL
+    )
+),
+ff_counts AS MATERIALIZED (
+    SELECT * EXCLUDE (part) FROM ff_parts WHERE part IS NULL
+),
+ff_figures AS MATERIALIZED (
+    FROM footfall.internal.segment_figures(ff_counts)
+)
+SELECT *
+FROM footfall.internal.segment_report(ff_figures)
+WHERE (SELECT is_right FROM ff_seen);
+
+COMMENT ON MACRO TABLE footfall.merged.segment_profile IS $$The report `segment_profile` of all parts that `footfall.partial.segment_profile` was called for.
+
+The columns and the rules are those of `footfall.segment_profile`, and so are the arguments, but that `parts` stands in place of the relation.
+Arguments that name columns are not looked at. Parts that do not belong together are an error: of other columns or of another
+format.
+
+Parameters:
+- parts: the rows of all parts, below one another; other columns in it are left aside.
+- segment, recency, frequency, monetary: as in `segment_profile`.
+
+Example:
+WITH one AS (SELECT 1 AS segment, 3 AS days, 2 AS orders), two AS (SELECT 1 AS segment, 5 AS days, 1 AS orders),
+parts AS (FROM footfall.partial.segment_profile(one, segment, days, orders) UNION ALL FROM footfall.partial.segment_profile(two, segment, days, orders))
+SELECT segment, customers, mean_recency, median_recency FROM footfall.merged.segment_profile(parts, segment, days, orders);$$;

@@ -337,7 +337,7 @@ SAMPLED = {
 RELATIONS = ("shop", "histories", "runs")
 
 # A report in parts takes the arguments of the report, and one that is merged a table of parts.
-PARTS = ("activity", "cleaning_report", "cohorts", "conversion", "funnel", "promotion_effect", "repeat_purchase", "rfm", "rfm_summary", "rfm_thresholds")
+PARTS = ("activity", "cleaning_report", "cohorts", "conversion", "funnel", "promotion_effect", "repeat_purchase", "rfm", "rfm_summary", "rfm_thresholds", "segment_profile")
 for report in PARTS:
     positional, named = CALLS[report]
     CALLS[f"partial.{report}"] = (positional, named)
