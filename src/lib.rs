@@ -39,3 +39,5 @@ pub mod device;
 pub mod evaluate;
 pub mod predict;
 pub mod train;
+
+pub mod report;

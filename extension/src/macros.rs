@@ -40,6 +40,14 @@ const FILES: &[(&str, &str)] = &[
     ("81_items.sql", include_str!("../../sql/81_items.sql")),
     ("82_partial.sql", include_str!("../../sql/82_partial.sql")),
     ("83_merged.sql", include_str!("../../sql/83_merged.sql")),
+    ("80_report.sql", include_str!("../../sql/80_report.sql")),
+    ("81_event_charts.sql", include_str!("../../sql/81_event_charts.sql")),
+    (
+        "82_customer_charts.sql",
+        include_str!("../../sql/82_customer_charts.sql"),
+    ),
+    ("83_model_charts.sql", include_str!("../../sql/83_model_charts.sql")),
+    ("84_study.sql", include_str!("../../sql/84_study.sql")),
     ("90_about.sql", include_str!("../../sql/90_about.sql")),
 ];
 

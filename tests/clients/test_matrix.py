@@ -78,6 +78,25 @@ SETUP = """
         SELECT model FROM footfall.train_propensity(shop, user_id, action, ts, target := 'pv', horizon := INTERVAL 1 DAY, item := item_id, amount := price));
     SET VARIABLE plan = (SELECT propensity_model_info(getvariable('propensity'), 'x').plan);
     SET VARIABLE rows = (SELECT propensity_rows({{'at': [5], 'action': [0::UTINYINT], 'item': [1::UBIGINT], 'category': [1::UBIGINT], 'amount': [9.5::DOUBLE]}}, [], 'Ada', getvariable('plan'), [6], [7], 'x'));
+    CREATE TABLE receipt AS FROM footfall.cleaning_report(shop, user_id, item_id, category_id, action, ts);
+    CREATE TABLE hours AS FROM footfall.activity(shop, user_id, action, ts, by := 'hour_of_week');
+    CREATE TABLE days AS FROM footfall.activity(shop, user_id, action, ts, by := 'date');
+    CREATE TABLE promotion AS FROM footfall.promotion_effect(shop, user_id, action, ts, DATE '2017-11-27', DATE '2017-11-29');
+    CREATE TABLE groups AS FROM footfall.conversion(shop, user_id, category_id, action, top := NULL);
+    CREATE TABLE steps AS FROM footfall.funnel(shop, user_id, action, ts, steps := ['pv', 'buy']);
+    CREATE TABLE customers AS FROM footfall.rfm(shop, user_id, ts, amount := price);
+    CREATE TABLE summary AS FROM footfall.rfm_summary(customers);
+    CREATE TABLE choices AS FROM footfall.choose_k(shop, [item_id, price], k_from := 2, k_to := 3);
+    CREATE TABLE cohorts AS FROM footfall.cohorts(shop, user_id, ts, period := 'day');
+    CREATE TABLE repeats AS FROM footfall.repeat_purchase(shop, user_id, ts);
+    CREATE TABLE periods AS FROM footfall.lifecycle(shop, user_id, ts, period := 'day');
+    CREATE TABLE value AS FROM footfall.clv_report(shop, user_id, ts, holdout := INTERVAL 2 DAY);
+    CREATE TABLE trained AS FROM footfall.train(histories, actions, epochs := 1, hidden := 2, embedding := 2, validation := 0.5);
+    CREATE TABLE quality AS FROM footfall.evaluate(histories, actions, getvariable('model'), part := 'all');
+    CREATE TABLE classes AS FROM footfall.class_report(histories, actions, getvariable('model'), predictor := NULL, part := 'all');
+    CREATE TABLE bins AS FROM footfall.reliability(histories, actions, getvariable('model'), part := 'all', action := 'buy');
+    CREATE TABLE pairs AS FROM footfall.confusion(histories, actions, getvariable('model'), part := 'all');
+    CREATE TABLE charts AS FROM footfall.chart(shop, action, price);
 """
 
 MODEL = "getvariable('model')"
@@ -109,6 +128,11 @@ ITEM_HISTORIES = "pack_items([{events: [0, 4294967297, 8589934592], n_train: 2, 
 RULES = "{'window_size': 10, 'top': 100, 'min_support': 1, 'threads': 1}"
 LISTS = {"k": "3", "targets": "'all'", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'", "split": "'time'", "exclude_seen": "false", "window_size": "3"}
 ASKED = "{'k': 10, 'targets': 'all', 'exclude_seen': false, 'window_size': 10, 'threads': 1, 'against': 'popular'}"
+CHART = "{'kind': 'bars', 'marks': [{'label': 'a', 'y': 1}]}"
+STUDY = {
+    "purchase": "'buy'", "view": "'pv'", "steps": "['pv', 'buy']", "promotion_from": "DATE '2017-11-27'", "promotion_until": "DATE '2017-11-29'",
+    "amount": "price", "order_id": "item_id", "time_zone": "NULL",
+}  # fmt: skip
 # One valid call of each function: the arguments by position, then those by name.
 CALLS = {
     "activity": (
@@ -321,6 +345,34 @@ CALLS = {
         ["shop", "user_id", "action", "ts"],
         {"top": "3", "gap": "INTERVAL 2 DAY", "tie_break": "item_id"},
     ),
+    "activity_chart": (["hours"], {"sql": "'FROM footfall.x(events);'"}),
+    "auc_chart": (["classes"], {"purchase": "'buy'", "sql": "'FROM footfall.x(events);'"}),
+    "chart": (["shop", "action", "price"], {"kind": "'dots'", "series": "category_id", "low": "price", "high": "price", "size": "price", "note": "action", "strong": "true", "headline": "'Found'", "caption": "'Read with care'", "x_label": "'action'", "y_label": "'price'", "format": "'number'", "reference": "3", "reference_label": "'mean'", "section": "'More'", "place": "1", "name": "'own'"}),
+    "chart_svg": ([CHART], {"width": "344"}),
+    "chart_text": ([CHART], {"width": "26"}),
+    "choose_k_chart": (["choices"], {"sql": "'FROM footfall.x(events);'"}),
+    "cohorts_chart": (["cohorts"], {"unit": "'day'", "sql": "'FROM footfall.x(events);'"}),
+    "confusion_chart": (["pairs"], {"sql": "'FROM footfall.x(events);'"}),
+    "conversion_chart": (["groups"], {"top": "3", "sql": "'FROM footfall.x(events);'"}),
+    "days_chart": (["days"], {"promotion_from": "DATE '2017-11-27'", "promotion_until": "DATE '2017-11-29'", "sql": "'FROM footfall.x(events);'"}),
+    "draw_page": ([f"[{CHART}]"], {"title": "'Page'"}),
+    "funnel_chart": (["steps"], {"sql": "'FROM footfall.x(events);'"}),
+    "lifecycle_chart": (["periods"], {"unit": "'day'", "sql": "'FROM footfall.x(events);'"}),
+    "model_study": (["histories", "actions", MODEL], {"purchase": "'buy'", "part": "'all'", "user_id": "user_id", "times": "times", "threads": "1"}),
+    "page": (["charts"], {"title": "'Page'"}),
+    "predictors_chart": (["quality"], {"sql": "'FROM footfall.x(events);'"}),
+    "promotion_chart": (["promotion"], {"purchase": "'buy'", "sql": "'FROM footfall.x(events);'"}),
+    "receipt_chart": (["receipt"], {"sql": "'FROM footfall.x(events);'"}),
+    "reliability_chart": (["bins"], {"sql": "'FROM footfall.x(events);'"}),
+    "repeat_chart": (["repeats"], {"sql": "'FROM footfall.x(events);'"}),
+    "report": (["shop", "user_id", "category_id", "action", "ts"], {"title": "'Page'", **STUDY}),
+    "rfm_chart": (["customers"], {"bins": "5", "sql": "'FROM footfall.x(events);'"}),
+    "rfm_summary_chart": (["summary"], {"sql": "'FROM footfall.x(events);'"}),
+    "segments_chart": (["shop", "user_id", "item_id", "category_id"], {"sql": "'FROM footfall.x(events);'"}),
+    "sparkline": (["[1, 2, 3]"], {}),
+    "study": (["shop", "user_id", "category_id", "action", "ts"], STUDY),
+    "training_chart": (["trained"], {"series": "epoch", "sql": "'FROM footfall.x(events);'"}),
+    "value_chart": (["value"], {"sql": "'FROM footfall.x(events);'"}),
     "wilson_interval": (["23", "145"], {}),
     "zone_time": (["TIMESTAMPTZ '2017-11-25 21:00:00+00'", "'Europe/Berlin'", "'activity'"], {}),
 }  # fmt: skip
@@ -333,6 +385,7 @@ SAMPLED = {
     "transitions": 6, "bought_together": 4, "lifecycle": 4, "clv_forecast_piece": 3, "clv_piece": 3, "propensity": 11, "propensity_report": 12,
     "train_propensity": 17,
     "compare_recommenders": 8, "evaluate_items": 4, "item_rules": 4,
+    "study": 60, "report": 60, "model_study": 8, "chart": 5,
 }  # fmt: skip
 RELATIONS = ("shop", "histories", "runs")
 
