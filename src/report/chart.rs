@@ -9,6 +9,9 @@ pub const MAX_CHARTS: usize = 24;
 /// See [`MAX_CHARTS`].
 pub const MAX_MARKS: usize = 500;
 
+/// Larger numbers are not drawn, and smaller ones as 0: no scale is exact with them.
+const LARGEST: f64 = 1e300;
+
 /// What a chart's marks are drawn as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
@@ -256,9 +259,17 @@ impl Chart {
                 format!("{MAX_MARKS} at most: bin or leave out"),
             ));
         }
-        let finite = |number: Option<f64>| number.is_none_or(f64::is_finite);
-        self.marks
-            .retain(|mark| [mark.x, mark.y, mark.low, mark.high, mark.size].into_iter().all(finite));
+        for mark in &mut self.marks {
+            for number in [&mut mark.x, &mut mark.y, &mut mark.low, &mut mark.high, &mut mark.size] {
+                *number = number.map(drawn);
+            }
+        }
+        let is_number = |number: Option<f64>| number.is_none_or(f64::is_finite);
+        self.marks.retain(|mark| {
+            [mark.x, mark.y, mark.low, mark.high, mark.size]
+                .into_iter()
+                .all(is_number)
+        });
         for text in [
             &mut self.section,
             &mut self.headline,
@@ -274,7 +285,7 @@ impl Chart {
                 *text = plain(text);
             }
         }
-        self.reference = self.reference.filter(|level| level.is_finite());
+        self.reference = self.reference.map(drawn).filter(|level| level.is_finite());
         Ok(self)
     }
 
@@ -296,6 +307,15 @@ impl Chart {
     /// The different labels, in the order in which they come.
     pub fn labels(&self) -> Vec<&str> {
         distinct(self.marks.iter().map(|mark| mark.label.as_str()))
+    }
+}
+
+/// The number as a scale can show it, else NaN.
+fn drawn(number: f64) -> f64 {
+    match number.abs() {
+        size if size < 1.0 / LARGEST => 0.0,
+        size if size <= LARGEST => number,
+        _ => f64::NAN,
     }
 }
 

@@ -167,9 +167,10 @@ pub fn decimals(value: f64, digits: usize) -> String {
 
 /// Round numbers, equally far apart by 1, 2 or 5 times a power of ten, that cover `low` to `high`: about `wanted`.
 pub fn ticks(low: f64, high: f64, wanted: usize) -> Vec<f64> {
-    let high = if high > low { high } else { low + low.abs().max(1.0) };
-    // Halves, so that a range of 1.8e308 does not overflow.
-    let raw = (high / 2.0 - low / 2.0) / wanted.max(1) as f64 * 2.0;
+    // A range that is nothing beside its numbers has no marks of its own.
+    let is_range = high - low > 1e-9 * low.abs().max(high.abs());
+    let high = if is_range { high } else { low + low.abs().max(1.0) };
+    let raw = (high - low) / wanted.max(1) as f64;
     let power = 10f64.powf(raw.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0]
         .into_iter()

@@ -29,7 +29,7 @@ pub fn columns(chart: &Chart, width: f64) -> Canvas {
     for (panel, name) in series.iter().enumerate() {
         let base = top + panel as f64 * (HEIGHT + GAP) + HEIGHT;
         let marks: Vec<&Mark> = chart.marks.iter().filter(|mark| mark.series == *name).collect();
-        let (least, most) = extent(values(marks.iter().copied()).chain([0.0]));
+        let (least, most) = extent(values(marks.iter().copied()).chain([0.0, f64::MIN_POSITIVE]));
         let up = Axis::new((least, most), (base, base - HEIGHT + 30.0));
         let zero = up.at(0.0);
         canvas.text(
@@ -101,7 +101,7 @@ impl<'a> Cells<'a> {
         let left = column(rows.iter().copied(), LABEL * BOLD, width * most);
         let step = ((width - left - 2.0 - right) / columns.len() as f64).min(150.0);
         let (low, high) = extent(chart.marks.iter().filter_map(|mark| mark.size.or(mark.y)));
-        let shade = Axis::new((low.min(0.0), high.max(0.0)), (0.05, 0.95));
+        let shade = Axis::new((low.min(0.0), high.max(f64::MIN_POSITIVE)), (0.05, 0.95));
         Self {
             rows,
             columns,
@@ -185,7 +185,10 @@ pub fn heat_map(chart: &Chart, width: f64) -> Canvas {
         .iter()
         .map(|name| sum(&|mark| mark.series == *name))
         .collect();
-    let up = Axis::new((0.0, sums.iter().copied().fold(0.0, f64::max)), (0.0, MARGIN - 6.0));
+    let up = Axis::new(
+        (0.0, sums.iter().copied().fold(f64::MIN_POSITIVE, f64::max)),
+        (0.0, MARGIN - 6.0),
+    );
     for (column, total) in sums.iter().enumerate() {
         let height = up.at(*total);
         let area = Area {
@@ -202,7 +205,7 @@ pub fn heat_map(chart: &Chart, width: f64) -> Canvas {
             Some(&format!("{}: {mean} on average", cells.columns[column])),
         );
     }
-    let most = row_sums.iter().copied().fold(0.0, f64::max);
+    let most = row_sums.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let from = cells.left + cells.columns.len() as f64 * cells.step + 6.0;
     for (row, (total, text)) in row_sums.iter().zip(&row_texts).enumerate() {
         let y = cells.top + row as f64 * cells.height;

@@ -117,7 +117,7 @@ pub fn funnel(chart: &Chart, width: f64) -> Canvas {
     let has_hollow = chart.marks.iter().any(|mark| mark.high > mark.y);
     let bottom = 8.0 + n * (BAR + GAP) - GAP;
     let mut canvas = Canvas::new(width, bottom + if has_hollow { 34.0 } else { 8.0 });
-    let most = values(&chart.marks).fold(0.0, f64::max);
+    let most = values(&chart.marks).fold(f64::MIN_POSITIVE, f64::max);
     let axis = Axis::new((0.0, most), (0.0, right - left));
     for (step, mark) in chart.marks.iter().enumerate() {
         let Some(users) = mark.y else { continue };
