@@ -387,7 +387,12 @@ SAMPLED = {
     "compare_recommenders": 8, "evaluate_items": 4, "item_rules": 4,
     "study": 60, "report": 60, "model_study": 8, "chart": 5,
 }  # fmt: skip
-RELATIONS = ("shop", "histories", "runs")
+# What the charts take: the results of reports, of which there are an empty one and one of a single row beside.
+REPORTS = (
+    "receipt", "hours", "days", "promotion", "groups", "steps", "customers", "summary", "choices", "cohorts", "repeats", "periods", "value", "trained",
+    "quality", "classes", "bins", "pairs", "charts",
+)  # fmt: skip
+RELATIONS = ("shop", "histories", "runs", *REPORTS)
 
 # A report in parts takes the arguments of the report, and one that is merged a table of parts.
 PARTS = ("activity", "cleaning_report", "cohorts", "conversion", "funnel", "promotion_effect", "repeat_purchase", "rfm", "rfm_summary", "rfm_thresholds", "segment_profile")
@@ -708,6 +713,8 @@ def work():
             positional, named = CALLS[report]
             arguments = ", ".join([*positional, *(f'"{name}" := {value}' for name, value in named.items())])
             connection.execute(f"CREATE TABLE parts_of_{report} AS FROM footfall.partial.{report}({arguments})")
+        for report in REPORTS:
+            connection.execute(f"CREATE TABLE {report}_empty AS FROM {report} LIMIT 0; CREATE TABLE {report}_one AS FROM {report} LIMIT 1")
         # DuckDB 1.5 reads every CSV file below the working directory where a path is empty.
         os.mkdir(os.path.join(folder, "empty"))
         os.chdir(os.path.join(folder, "empty"))

@@ -112,7 +112,7 @@ const faint = () => {
             }));
         }
         check(read.every(r => r.shown && r.known), `${name}: arrow keys`, read.filter(r => !r.shown || !r.known));
-        await page.click('#theme');
+        await page.$eval('#theme', button => button.click());
         check(await page.evaluate(() => document.documentElement.dataset.theme == 'dark'), `${name}: theme`, '');
         await page.close();
         const plain = await browser.newPage();
