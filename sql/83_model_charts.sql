@@ -4,7 +4,7 @@ CREATE MACRO footfall.internal.headline_training(runs) AS
 coalesce(nullif(array_to_string([
     CASE
         WHEN run['since'] IS NULL THEN run['name'] || ' does not stay below the best that needs no network'
-        ELSE run['name'] || ' beats the best that needs no network from epoch ' || run['since'] || ' on'
+        ELSE run['name'] || ' is below the best that needs no network from epoch ' || run['since'] || ' on'
     END FOR run IN runs
 ], '; '), ''), 'Nothing was trained');
 COMMENT ON MACRO footfall.internal.headline_training IS $$The headline of `training_chart`.
@@ -71,7 +71,7 @@ SELECT footfall.internal.picture(
                 WHEN ff_final > 1.01 * ff_least THEN ff_name || ' gets worse after epoch ' || ff_best || ': it learns its users by heart.'
             END, ' ' ORDER BY ff_name ASC NULLS LAST
         ),
-        'The best epoch was chosen by these very users, which flatters it a little.'
+        'The best epoch was chosen by these very users, which flatters it a little; whether a difference is more than chance is in the comparison with its errors.'
     ),
     any_value(ff_marks), x_label := 'epoch', y_label := 'log loss on held-back users, nats per action', sql := sql
 ) AS chart
