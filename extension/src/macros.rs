@@ -37,9 +37,7 @@ const FILES: &[(&str, &str)] = &[
     ("72_value.sql", include_str!("../../sql/72_value.sql")),
     ("73_propensity.sql", include_str!("../../sql/73_propensity.sql")),
     ("74_drift.sql", include_str!("../../sql/74_drift.sql")),
-    ("81_items.sql", include_str!("../../sql/81_items.sql")),
-    ("82_partial.sql", include_str!("../../sql/82_partial.sql")),
-    ("83_merged.sql", include_str!("../../sql/83_merged.sql")),
+    ("75_items.sql", include_str!("../../sql/75_items.sql")),
     ("80_report.sql", include_str!("../../sql/80_report.sql")),
     ("81_event_charts.sql", include_str!("../../sql/81_event_charts.sql")),
     (
@@ -48,6 +46,8 @@ const FILES: &[(&str, &str)] = &[
     ),
     ("83_model_charts.sql", include_str!("../../sql/83_model_charts.sql")),
     ("84_study.sql", include_str!("../../sql/84_study.sql")),
+    ("85_partial.sql", include_str!("../../sql/85_partial.sql")),
+    ("86_merged.sql", include_str!("../../sql/86_merged.sql")),
     ("90_about.sql", include_str!("../../sql/90_about.sql")),
 ];
 
