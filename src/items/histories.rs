@@ -66,7 +66,7 @@ impl Histories {
     pub fn new(n_items: usize, mut all: Vec<History>) -> Result<Self, Error> {
         if n_items > MAX_ITEMS as usize {
             return Err(Error::argument(
-                "items",
+                "n_items",
                 n_items,
                 format!("{MAX_ITEMS} different ones at most"),
             ));
