@@ -23,7 +23,7 @@ EVENTS ?= build/demo_events.csv
 BENCH_USERS := 1m=10150 10m=100000 100m=1000000
 SCALE ?= 10m
 
-.PHONY: release demo test quick lint unit sql clients pages check-pages fuzz faults soak valgrind deny test-peers bench bench-data clean
+.PHONY: release demo test quick lint unit sql clients pages check-pages fuzz faults soak valgrind deny page test-peers bench bench-data clean
 
 release:
 	cargo build --release --workspace --locked
@@ -36,7 +36,9 @@ DEMO := build/demo.duckdb
 demo: release $(DUCKDB_SHELL) $(filter build/demo_events.csv,$(EVENTS))
 	rm -f $(DEMO)
 	$(DUCKDB_SHELL) $(DEMO) -unsigned -bail -box -cmd "LOAD '$(EXTENSION)'" -cmd "SET VARIABLE events = '$(EVENTS)'" -cmd ".maxwidth 160" -cmd ".echo on" < sql/pipeline.sql
+	$(DUCKDB_SHELL) $(DEMO) -unsigned -bail -c "COPY (FROM page) TO 'build/study.html' (FORMAT blob)"
 	@echo "The tables are in $(DEMO). Go on with them: $(DUCKDB_SHELL) $(DEMO) -unsigned -cmd \"LOAD '$(EXTENSION)'\""
+	@echo "The study as pictures: open build/study.html"
 
 test: lint unit sql clients check-pages
 
@@ -99,10 +101,23 @@ deny: build/tools/bin/cargo-deny
 build/tools/bin/cargo-deny:
 	cargo install --locked --root build/tools cargo-deny@0.20.2
 
+# The page of the report in a browser: rules of access, layout, contrast, keys, print. Needs Debian's chromium, nodejs, npm and
+# poppler-utils, and leaves screenshots in build/page/shots.
+page: release $(DUCKDB_SHELL) build/page/installed
+	$(DUCKDB_SHELL) -unsigned -bail -cmd "LOAD '$(EXTENSION)'" < tests/page/pages.sql
+	NODE_PATH=$(abspath build/page/node_modules) node tests/page/check.js build/page/shots build/page/days.html build/page/months.html build/page/hostile.html
+
+build/page/installed: tests/page/package.json
+	mkdir -p build/page
+	cp $< build/page/
+	npm install --prefix build/page --no-audit --no-fund
+	touch $@
+
 # What needs PyTorch, scikit-learn, pandas and Polars (gigabytes): not part of `make test`.
 test-peers: release build/peers/installed
 	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python tests/peers/test_torch.py
 	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python tests/peers/test_lifetimes.py
+	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python tests/peers/test_scikit_learn.py
 	cargo test --release --manifest-path tests/peers/linfa/Cargo.toml --target-dir $(TARGET)/peers
 
 bench: release build/peers/installed $(DUCKDBS)
@@ -113,6 +128,8 @@ bench: release build/peers/installed $(DUCKDBS)
 	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python benches/quality.py
 	build/peers/bin/python benches/kmeans.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/value.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
+	build/peers/bin/python benches/propensity.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
+	build/peers/bin/python benches/items.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/relational.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 build/peers/installed: tests/peers/requirements.txt
 	$(PYTHON) -m venv build/peers

@@ -171,7 +171,7 @@ Parameters:
 - time_zone: whose clock is read where `ts` is a TIMESTAMP WITH TIME ZONE, such as 'Europe/Berlin'.
 
 Example:
-CREATE TABLE events AS FROM footfall.generate_events(users := 100, days := 9) WHERE ts >= DATE '2017-11-25' AND ts < DATE '2017-12-04';
+CREATE OR REPLACE TABLE events AS FROM footfall.generate_events(users := 100, days := 9) WHERE ts >= DATE '2017-11-25' AND ts < DATE '2017-12-04';
 SELECT chart.name, chart.headline FROM footfall.study(events, user_id, category_id, action, ts);$$;
 
 CREATE MACRO footfall.main.model_study(tbl, actions, model, purchase := 'buy', part := 'held_out', user_id := NULL, times := NULL, threads := NULL) AS TABLE
@@ -239,5 +239,5 @@ Parameters:
 - tbl, user_id, category_id, action, ts, purchase, view, steps, promotion_from, promotion_until, amount, order_id, time_zone: as in `footfall.study`.
 
 Example:
-CREATE TABLE events AS FROM footfall.generate_events(users := 100, days := 9) WHERE ts >= DATE '2017-11-25' AND ts < DATE '2017-12-04';
+CREATE OR REPLACE TABLE events AS FROM footfall.generate_events(users := 100, days := 9) WHERE ts >= DATE '2017-11-25' AND ts < DATE '2017-12-04';
 SELECT octet_length(page) > 50000 AS has_bytes FROM footfall.report(events, user_id, category_id, action, ts, title := 'Spring sale');$$;

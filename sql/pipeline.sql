@@ -305,8 +305,6 @@ WHERE part = 'predictor' AND "group" = 'model';
 
 -- 11. What is to be expected of each customer? From the days with a purchase alone, since these events carry no money; nine days
 -- are little, and the last third of them is held out to see what it is worth.
-CREATE OR REPLACE TEMP VIEW purchases AS FROM events WHERE action = 'buy';
-
 CREATE OR REPLACE TABLE customer_values AS
 FROM footfall.clv(
     purchases, user_id, ts, (SELECT model FROM footfall.fit_clv(purchases, user_id, ts)), horizon := INTERVAL 7 DAYS
@@ -321,9 +319,57 @@ FROM customer_values
 GROUP BY frequency
 ORDER BY frequency ASC;
 
-SELECT format(
+SELECT unnest(regexp_extract_all(format(
     'Three days that were held out: {:.2f} days with a purchase were expected of each of {} customers, and {:.2f} happened; the error of the model is {:.2f}, that of going on as before {:.2f}.',
     expected, customers, happened, expected_error, naive_rate_error
-) AS found
+), '.{1,120}(?: |$)')) AS found
 FROM footfall.clv_report(purchases, user_id, ts, holdout := INTERVAL 3 DAYS)
 WHERE part = 'all';
+
+-- 12. What to show her next? The category that a user turns to, by counting, judged on the last tenth of the events: a list of ten.
+CREATE OR REPLACE TABLE category_histories AS
+FROM footfall.sequences(events, user_id, action, ts, item := category_id);
+
+CREATE OR REPLACE TABLE recommenders AS
+FROM footfall.evaluate_items(category_histories, items, times := times);
+
+SELECT
+    predictor,
+    round(hit_rate, 3) AS hit_rate,
+    round(hit_rate_standard_error, 3) AS standard_error,
+    round(ndcg, 3) AS ndcg,
+    round(coverage, 3) AS coverage,
+    n
+FROM recommenders
+ORDER BY hit_rate DESC, predictor ASC;
+
+SELECT format(
+    'A list of ten holds the next category in {:.0f} % of the cases by {}, in {:.0f} % if it is the popular ones; {:.0f} % had been there before.',
+    100 * best.hit_rate, best.predictor, 100 * popular.hit_rate, 100 * best.repeat_share
+) AS found
+FROM (FROM recommenders ORDER BY hit_rate DESC, predictor ASC LIMIT 1) AS best
+JOIN (FROM recommenders WHERE predictor = 'popular') AS popular ON true;
+
+-- 13. The study as pictures, on one page: a file that opens anywhere.
+CREATE OR REPLACE TABLE charts AS
+FROM footfall.receipt_chart(receipt)
+UNION ALL
+FROM footfall.study(
+    events, user_id, category_id, action, ts,
+    promotion_from := (SELECT promotion_from FROM period), promotion_until := (SELECT promotion_until FROM period)
+)
+UNION ALL
+FROM footfall.segments_chart(segments, cluster, recency_days, frequency)
+UNION ALL
+FROM footfall.choose_k_chart(choices)
+UNION ALL
+FROM footfall.training_chart(runs, series := architecture)
+UNION ALL
+FROM footfall.model_study(histories, actions, (SELECT model FROM model), user_id := user_id);
+
+-- COPY (FROM page) TO 'study.html' (FORMAT blob) writes it.
+CREATE OR REPLACE TABLE page AS
+FROM footfall.page(charts, title := 'What the shop did');
+
+SELECT format('{} pictures on a page of {:.0f} kB.', (SELECT count(*) FROM charts), octet_length(page) / 1000) AS found
+FROM page;

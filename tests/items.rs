@@ -14,7 +14,7 @@ fn history(items: &[u32], n_train: usize, random: &mut Random) -> History {
     let events = items.iter().enumerate().map(|(place, &item)| {
         let is_recent = place < n_train && place + 2 >= n_train;
         let begins = place == 0 || random.uniform() < 0.6;
-        Event::from_word(item | u32::from(is_recent) * IS_RECENT | u32::from(begins) * BEGINS_MOMENT)
+        Event::from_word(item | (u32::from(is_recent) * IS_RECENT) | (u32::from(begins) * BEGINS_MOMENT))
     });
     History {
         events: events.collect(),
