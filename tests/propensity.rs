@@ -4,6 +4,7 @@ use footfall::propensity::history::{Event, Known, OwnValues, known};
 use footfall::propensity::learn::{Learned, learn};
 use footfall::propensity::logistic::Table;
 use footfall::propensity::model::PropensityModel;
+use footfall::propensity::newton::Newton;
 use footfall::propensity::plan::{Feature, Horizon, Own, Plan};
 use footfall::propensity::reasons::reasons;
 use footfall::propensity::rows;
@@ -244,7 +245,7 @@ fn weights_are_those_of_scikit_learn() {
     ];
     let scaling = table.scaling(2);
     for (penalty, expected) in expected {
-        let found = table.fit(&scaling, penalty, &[0.0; 5], 0..200, 2);
+        let found = Newton::new(&table, &scaling, 0..200, 2).fit(penalty, &[0.0; 5]);
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-9, "{found} instead of {expected}");
         }
@@ -257,7 +258,7 @@ fn what_can_be_parted_has_a_finite_weight() {
     let mut table = Table::new(1);
     (0..100).for_each(|i| table.push([i as f32].into_iter(), i >= 50));
     let scaling = table.scaling(1);
-    let found = table.fit(&scaling, 1e-5, &[0.0; 2], 0..100, 1);
+    let found = Newton::new(&table, &scaling, 0..100, 1).fit(1e-5, &[0.0; 2]);
     assert!(
         found.iter().all(|weight| weight.is_finite()) && found[0] > 10.0,
         "{found:?}"

@@ -2,7 +2,7 @@
 //!
 //! A catalogue has millions of items where a network of actions has four, so nothing here is as large as users times items:
 //! what a method says of a history is a list of the items that it has something to say of, behind which all others stand in the
-//! order of their popularity ([`ranking`]).
+//! order of their popularity (`ranking`).
 
 mod histories;
 mod training;

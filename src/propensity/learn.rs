@@ -2,6 +2,7 @@
 
 use super::logistic::{Regression, Scaling, Table};
 use super::model::{Baseline, PropensityModel};
+use super::newton::Newton;
 use super::plan::Plan;
 use super::rows::{self, Part};
 use crate::compute::job;
@@ -47,7 +48,7 @@ pub fn learn(plan: &Plan, bytes: &[u8], threads: usize) -> Result<Learned, Error
     let scaling = table.scaling(threads);
     let choice = choose(&table, &scaling, n_train, threads);
     let penalty = choice.penalty * n_rows as f64;
-    let coefficients = table.fit(&scaling, penalty, &choice.coefficients, 0..n_rows, threads);
+    let coefficients = Newton::new(&table, &scaling, 0..n_rows, threads).fit(penalty, &choice.coefficients);
     let baselines = PropensityModel::baseline_features(plan).map(|places| baseline(&table, places, threads));
     let base_rate = n_positive as f64 / n_rows as f64;
     let regression = Regression::new(scaling, coefficients);
@@ -97,10 +98,10 @@ fn choose(table: &Table, scaling: &Scaling, n_train: usize, threads: usize) -> C
     }
     let mut best: Option<Choice> = None;
     let mut coefficients = start;
+    let [mut search, judge] = [train, validation].map(|rows| Newton::new(table, scaling, rows, threads));
     for penalty in PENALTIES {
-        let strength = penalty * n_train as f64;
-        coefficients = table.fit(scaling, strength, &coefficients, train.clone(), threads);
-        let loss = table.loss(scaling, &coefficients, validation.clone(), threads);
+        coefficients = search.fit(penalty * n_train as f64, &coefficients);
+        let loss = judge.loss(&coefficients);
         let least = best.as_ref().and_then(|best| best.loss).unwrap_or(f64::INFINITY);
         if loss < least {
             best = Some(Choice {
@@ -118,7 +119,7 @@ fn baseline(table: &Table, places: Vec<usize>, threads: usize) -> Baseline {
     let scaling = columns.scaling(threads);
     let penalty = HARDLY * columns.len() as f64;
     let start = vec![0.0; places.len() + 1];
-    let coefficients = columns.fit(&scaling, penalty, &start, 0..columns.len(), threads);
+    let coefficients = Newton::new(&columns, &scaling, 0..columns.len(), threads).fit(penalty, &start);
     Baseline {
         places,
         regression: Regression::new(scaling, coefficients),

@@ -1,7 +1,7 @@
 //! Pictures of results, and pages of them.
 //!
 //! A chart is data: a kind, numbers, and sentences, without a colour or markup ([`chart`]). It is drawn as SVG
-//! ([`draw`]) for the width where it is shown, because a picture that is scaled to a phone has letters of six pixels.
+//! (`draw`) for the width where it is shown, because a picture that is scaled to a phone has letters of six pixels.
 //! A page ([`page`]) is one HTML file with every picture in two widths; [`plain`] draws with letters for a terminal. Everything that comes from
 //! a table is escaped by the templates of `maud`; colours are in the style sheet alone.
 
