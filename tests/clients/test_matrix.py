@@ -183,6 +183,7 @@ CALLS = {
     ),
     "drift": (["shop", "shop_one", "{'price': price, 'action': action}"], {"bins": "5"}),
     "to_onnx": ([MODEL], {}),
+    "model_card": ([MODEL], {"quality": "[{'predictor': 'model', 'log_loss': 0.5}]"}),
     "from_safetensors": (["'\\x00'::BLOB", "['pv', 'cart']"], {}),
     "compare_losses": ([DATASET, f"[{LOSSES}]", DATASET, f"[{LOSSES}]"], {"called_as": "'compare_models'"}),
     "compare_models": (["histories", "actions", MODEL, MODEL], SPLIT),
