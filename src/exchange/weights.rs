@@ -255,9 +255,15 @@ mod tests {
         let extra = |tensors: &mut Tensors| tensors.push(("rnn.weight_hh_l0_reverse".into(), vec![1], vec![0.0]));
         refused(&extra, two, "it holds tensor 'rnn.weight_hh_l0_reverse'");
         refused(
+            &|tensors| tensors[2].1 = vec![1, 4],
+            two,
+            "'rnn.weight_hh_l0' has shape [1, 4]; allowed",
+        );
+        // Two rows for two columns are an RNN's, but those of the other tensors are not.
+        refused(
             &|tensors| tensors[2].1 = vec![2, 2],
             two,
-            "'rnn.weight_hh_l0' has shape [2, 2]; allowed",
+            "'rnn.weight_ih_l0' has shape [4, 3] instead of [2, 3]",
         );
         refused(&|tensors| tensors[2].1 = vec![4], two, "instead of two dimensions");
         refused(
