@@ -79,6 +79,9 @@ SETUP = """
         SELECT model FROM footfall.train_propensity(shop, user_id, action, ts, target := 'pv', horizon := INTERVAL 1 DAY, item := item_id, amount := price));
     SET VARIABLE plan = (SELECT propensity_model_info(getvariable('propensity'), 'x').plan);
     SET VARIABLE rows = (SELECT propensity_rows({{'at': [5], 'action': [0::UTINYINT], 'item': [1::UBIGINT], 'category': [1::UBIGINT], 'amount': [9.5::DOUBLE]}}, [], 'Ada', getvariable('plan'), [6], [7], 'x'));
+"""
+# What reports gave of the shop, for the macros that draw it.
+RESULTS = """
     CREATE TABLE receipt AS FROM footfall.cleaning_report(shop, user_id, item_id, category_id, action, ts);
     CREATE TABLE hours AS FROM footfall.activity(shop, user_id, action, ts, by := 'hour_of_week');
     CREATE TABLE days AS FROM footfall.activity(shop, user_id, action, ts, by := 'date');
@@ -719,7 +722,7 @@ def run_cells(connection, functions, is_rust, name, folder):
 def work():
     """A worker process: a function's name on every line of standard input."""
     with tempfile.TemporaryDirectory() as folder, connect() as connection:
-        connection.execute(SETUP.format(folder=folder))
+        connection.execute(SETUP.format(folder=folder) + RESULTS)
         for report in PARTS:
             positional, named = CALLS[report]
             arguments = ", ".join([*positional, *(f'"{name}" := {value}' for name, value in named.items())])

@@ -25,7 +25,7 @@ from pathlib import Path
 import duckdb
 
 from client import LOAD
-from test_matrix import CALLS, RELATIONS, catalogue
+from test_matrix import CALLS, RELATIONS, RESULTS, catalogue
 
 GROUP_SIZE = 12
 EVERYTHING = os.environ.get("FOOTFALL_SETTINGS") == "all"
@@ -53,10 +53,18 @@ SETUP = """
         (SELECT arg_max(model, epoch) FROM runs) AS model,
         kmeans([[1, 2], [3, 4], [9, 9]]::DOUBLE[][], 2) AS clustering,
         gmm([[1, 2], [3, 4], [9, 9], [8, 8]]::DOUBLE[][], 2) AS mixture,
-        (SELECT model FROM footfall.fit_clv(shop, user_id, ts, amount := price)) AS clv
-    FROM footfall.internal.training_set(histories, actions, validation := 0.5);
+        (SELECT model FROM footfall.fit_clv(shop, user_id, ts, amount := price)) AS clv,
+        bought.model AS propensity,
+        propensity_model_info(bought.model, 'x').plan AS plan,
+        propensity_rows(
+            {'at': [5], 'action': [0::UTINYINT], 'item': [1::UBIGINT], 'category': [1::UBIGINT], 'amount': [9.5::DOUBLE]}, [], 'Ada',
+            propensity_model_info(bought.model, 'x').plan, [6], [7], 'x'
+        ) AS "rows"
+    FROM footfall.internal.training_set(histories, actions, validation := 0.5)
+    CROSS JOIN footfall.train_propensity(shop, user_id, action, ts, target := 'pv', horizon := INTERVAL 1 DAY, item := item_id, amount := price) AS bought;
+    SET VARIABLE model = (SELECT model FROM made);
 """
-VALUES = ("dataset", "state", "model", "clustering", "mixture", "clv")
+VALUES = ("dataset", "state", "model", "clustering", "mixture", "clv", "propensity", "plan", "rows")
 
 # What CALLS does not ask: text where a setting could change how it is compared.
 MORE_CALLS = {
@@ -74,21 +82,27 @@ MORE_CALLS = {
     "activity of a week": "footfall.activity(shop, user_id, action, ts, by := 'hour_of_week')",
     "cohorts of weeks": "footfall.cohorts(shop, user_id, ts, week_start := 'wednesday')",
     "evaluate": "footfall.evaluate(histories, actions, getvariable('model'), user_id := user_id)",
+    "train_propensity": "footfall.train_propensity(shop, user_id, action, ts, target := 'pv', horizon := INTERVAL 1 DAY, item := colour, amount := price)",
+    "propensity_report": "footfall.propensity_report(shop, user_id, action, ts, getvariable('propensity'), item := item_id, amount := price)",
     "training_set of these histories": "footfall.internal.training_set(histories, actions, user_id := user_id)",
     "compare_models": "footfall.compare_models(histories, actions, (SELECT arg_min(model, epoch) FROM runs), getvariable('model'), part := 'all')",
 }  # fmt: skip
 # What has nothing to do with a relation or a setting, what gives a number of the process, and what needs more than the defaults
 # on these histories.
 NOT_CALLED = (
-    "footfall_devices", "footfall_version", "kmeans_choose_piece", "kmeans_piece", "outliers_piece", "train_piece"
+    "footfall_devices", "footfall_version", "kmeans_choose_piece", "kmeans_piece", "outliers_piece", "train_piece", "clv_piece", "clv_forecast_piece",
+    "read_forecast", "propensity_piece", "item_rules_piece", "evaluate_items_piece", "propensity_report", "train_propensity", "study", "report", "model_study"
 )  # fmt: skip
 NO_DEFAULT = {
     f"{name} by default"
-    for name in ("bought_together", "class_report", "clv_report", "compare_models", "confusion", "evaluate", "growth", "reliability")
+    for name in (
+        "bought_together", "class_report", "clv_report", "compare_models", "compare_recommenders", "confusion", "evaluate", "evaluate_items", "growth",
+        "propensity", "reliability",
+    )
 }
 # Whose rows come in no particular order.
 UNORDERED = re.compile(
-    "(class_report|clean_events|clv( |$)|compare_models|confusion|evaluat|generate_events|orders|outliers|read_taobao|reliability|rfm( |$)|segment( |$)|sequences|sessions)"
+    "(class_report|clean_events|clv( |$)|compare_models|confusion|evaluat|generate_events|orders|item_rules|outliers|propensity|read_taobao|reliability|rfm( |$)|segment( |$)|sequences|sessions)"
 )
 
 # The values of settings that are texts, where they are not paths, addresses, names and credentials.
@@ -171,7 +185,8 @@ def calls(connection):
     """The SQL of each call, by its label."""
     functions, queries = catalogue(connection), {}
     for name, (positional, named) in CALLS.items():
-        if name in NOT_CALLED:
+        # A report is made of its parts.
+        if name in NOT_CALLED or "." in name:
             continue
         schema, function_type, _ = functions[name]
         for label, options in {name: named, f"{name} by default": {}}.items():
@@ -194,7 +209,7 @@ def answers(connection, folder):
     """What each call gives: its rows, or the error."""
     results = {}
     for value in VALUES:
-        connection.execute(f"SET VARIABLE {value} = (SELECT {value} FROM made)")
+        connection.execute(f'SET VARIABLE "{value}" = (SELECT "{value}" FROM made)')
     for label, sql in calls(connection).items():
         try:
             connection.execute(sql.replace("{folder}", folder))
@@ -313,7 +328,7 @@ class Settings(unittest.TestCase):
         cls.folder = folder.name
         with duckdb.connect(f"{cls.folder}/settings.duckdb", config={"allow_unsigned_extensions": "true"}) as connection:
             connection.execute(LOAD)
-            connection.execute(SETUP)
+            connection.execute(SETUP + RESULTS)
             connection.execute(f"COPY (SELECT 1, 10, 100, 'pv', 1511614800) TO '{cls.folder}/events.csv' (HEADER false)")
         with duckdb.connect(f"{cls.folder}/settings.duckdb", read_only=True, config={"allow_unsigned_extensions": "true"}) as connection:
             connection.execute(LOAD)
