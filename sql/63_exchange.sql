@@ -108,7 +108,7 @@ CREATE MACRO footfall.main.model_card(model, quality := NULL) AS (
         ), ''),
         coalesce(format('| AUC there | {:.3f}, the mean over the actions |' || chr(10), info['validation_auc']), ''),
         format('| settings | {} |' || chr(10), footfall.internal.in_markdown(info['settings'])),
-        format('| format | {} of footfall, read by version {} |' || chr(10), info['format_version'], footfall_version()),
+        format('| format | {} of footfall, read by version {} |' || chr(10), info['format_version'], system.main.footfall_version()),
         coalesce(footfall.internal.card_quality(CAST(quality AS STRUCT(predictor VARCHAR, log_loss DOUBLE, difference DOUBLE, standard_error DOUBLE)[])), ''),
         chr(10), '## What it cannot say', chr(10), chr(10),
         '- The probability is that of the next event, whenever it comes: not who will do something by when.', chr(10),
@@ -116,7 +116,7 @@ CREATE MACRO footfall.main.model_card(model, quality := NULL) AS (
         CASE WHEN info['split']['by'] = 'time' THEN '' ELSE
             '- It was judged on other users of the same days. Whether later days are alike, `footfall.drift` and a new evaluation tell.' || chr(10) END
     )
-    FROM (SELECT model_info(model, 'model_card', 'model') AS info)
+    FROM (SELECT system.main.model_info(model, 'model_card', 'model') AS info)
     WHERE info IS NOT NULL
 );
 

@@ -96,8 +96,8 @@ ff_listed AS (
         x: CASE WHEN footfall.internal.is_placed(ff_kind) THEN TRY_CAST(ff_x AS DOUBLE) END,
         y: ff_y, low: ff_low, high: ff_high, size: ff_size, note: ff_note, strong: ff_strong
     } ORDER BY
-        CASE WHEN ff_kind IN ('bars', 'dots', 'parts', 'funnel') THEN ff_y END DESC NULLS LAST, ff_series ASC NULLS FIRST, ff_x ASC NULLS LAST,
-        ff_y ASC NULLS LAST, ff_size ASC NULLS LAST, ff_note ASC NULLS LAST
+        CASE WHEN ff_kind IN ('bars', 'dots', 'parts', 'funnel') THEN ff_y END DESC NULLS LAST, footfall.internal.action_name(ff_series) ASC NULLS FIRST,
+        footfall.internal.bytewise(ff_x) ASC NULLS LAST, ff_y ASC NULLS LAST, ff_size ASC NULLS LAST, footfall.internal.action_name(ff_note) ASC NULLS LAST
     ) AS ff_all
     FROM ff_marks, ff_asked
 )
@@ -167,7 +167,8 @@ SELECT octet_length(footfall.internal.draw_page([{'kind': 'bars', 'marks': [{'la
 
 CREATE MACRO footfall.main.page(charts, title := 'Shop study') AS TABLE
 WITH ff_charts AS (
-    SELECT list(chart ORDER BY chart.place ASC NULLS LAST, chart.name ASC NULLS LAST, chart.headline ASC NULLS LAST, md5(CAST(chart AS VARCHAR)) ASC) AS ff_all FROM query_table(charts)
+    SELECT list(chart ORDER BY
+        chart.place ASC NULLS LAST, footfall.internal.action_name(chart.name) ASC NULLS LAST, footfall.internal.action_name(chart.headline) ASC NULLS LAST, md5(CAST(chart AS VARCHAR)) ASC) AS ff_all FROM query_table(charts)
 )
 SELECT footfall.internal.draw_page(coalesce(ff_all, []), coalesce(CAST((title) AS VARCHAR), '')) AS page
 FROM ff_charts;

@@ -413,7 +413,7 @@ CREATE MACRO footfall.main.promotion_chart(
 WITH
 ff_actions AS MATERIALIZED (
     SELECT
-        CAST(ff_result.action AS VARCHAR) AS ff_action,
+        footfall.internal.action_name(ff_result.action) AS ff_action,
         ff_result.lift AS ff_lift,
         ff_result.lift_low AS ff_low,
         ff_result.lift_high AS ff_high,
@@ -507,7 +507,7 @@ CREATE MACRO footfall.main.conversion_chart(
 WITH
 ff_groups AS MATERIALIZED (
     SELECT
-        coalesce(CAST(ff_result.group_value AS VARCHAR), 'NULL') AS ff_group,
+        coalesce(footfall.internal.action_name(ff_result.group_value), 'NULL') AS ff_group,
         ff_result.purchases AS ff_purchases,
         ff_result.viewers AS ff_viewers,
         ff_result.viewers_who_bought AS ff_bought,
@@ -590,7 +590,7 @@ WITH
 ff_rows AS (
     SELECT
         ff_result.step AS ff_step,
-        CAST(ff_result.action AS VARCHAR) AS ff_action,
+        footfall.internal.action_name(ff_result.action) AS ff_action,
         ff_result.users AS ff_users,
         ff_result.rate_from_start AS ff_rate,
         ff_result.rate_from_previous AS ff_kept,

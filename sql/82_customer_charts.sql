@@ -23,7 +23,7 @@ ff_customers AS MATERIALIZED (
     SELECT
         CAST(ff_result.r AS INTEGER) AS ff_r,
         CAST(ff_result.f AS INTEGER) AS ff_f,
-        CAST(ff_result.segment AS VARCHAR) AS ff_segment
+        footfall.internal.action_name(ff_result.segment) AS ff_segment
     FROM query_table(tbl) AS ff_result
 ),
 ff_asked AS (
@@ -92,7 +92,7 @@ CREATE MACRO footfall.main.rfm_summary_chart(tbl, sql := 'FROM footfall.rfm_summ
 WITH
 ff_rows AS (
     SELECT
-        CAST(ff_result.segment AS VARCHAR) AS ff_segment,
+        footfall.internal.action_name(ff_result.segment) AS ff_segment,
         ff_result.customers AS ff_n,
         ff_result.share AS ff_share,
         ff_result.customers * ff_result.mean_frequency AS ff_orders,
@@ -159,19 +159,22 @@ WITH
 footfall__profile AS MATERIALIZED (FROM footfall.main.segment_profile(tbl, segment, recency, frequency)),
 ff_customers AS NOT MATERIALIZED (
     SELECT
-        CAST((segment) AS VARCHAR) AS ff_segment,
+        footfall.internal.action_name((segment)) AS ff_segment,
         footfall.internal.number('segments_chart', 'recency', recency) AS ff_recency,
         footfall.internal.number('segments_chart', 'frequency', frequency) AS ff_frequency
     FROM query_table(tbl)
 ),
 ff_named AS MATERIALIZED (
     SELECT
-        CAST(ff_profile.segment AS VARCHAR) AS ff_segment,
+        footfall.internal.action_name(ff_profile.segment) AS ff_segment,
         ff_profile.share AS ff_share,
         ff_profile.customers AS ff_n,
         ff_profile.frequency_index AS ff_times,
-        CAST(ff_profile.label AS VARCHAR) AS ff_label,
-        concat(ff_profile.segment, ': ', ff_profile.label, ', ', footfall.internal.said_count(ff_profile.customers), ' (', footfall.internal.said_share(ff_profile.share), ')') AS ff_name
+        footfall.internal.action_name(ff_profile.label) AS ff_label,
+        footfall.internal.action_name(concat(
+            ff_profile.segment, ': ', ff_profile.label, ', ', footfall.internal.said_count(ff_profile.customers),
+            ' (', footfall.internal.said_share(ff_profile.share), ')'
+        )) AS ff_name
     FROM footfall__profile AS ff_profile
     WHERE ff_profile.segment IS NOT NULL
 ),
@@ -540,8 +543,8 @@ CREATE MACRO footfall.main.value_chart(tbl, sql := 'FROM footfall.clv_report(pur
 WITH
 ff_rows AS MATERIALIZED (
     SELECT
-        CAST(ff_result.part AS VARCHAR) AS ff_part,
-        CAST(ff_result."group" AS VARCHAR) AS ff_group,
+        footfall.internal.action_name(ff_result.part) AS ff_part,
+        footfall.internal.action_name(ff_result."group") AS ff_group,
         ff_result.customers AS ff_n,
         ff_result.happened AS ff_happened,
         ff_result.expected AS ff_expected,

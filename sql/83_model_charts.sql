@@ -21,7 +21,7 @@ CREATE MACRO footfall.main.training_chart(
 WITH
 ff_series AS (
     SELECT * RENAME (ff_given AS ff_name)
-    FROM (SELECT CAST((series) AS VARCHAR) AS ff_given, ff_result.epoch AS ff_epoch, ff_result.validation_loss AS ff_loss, ff_result.majority_loss AS ff_majority,
+    FROM (SELECT footfall.internal.action_name((series)) AS ff_given, ff_result.epoch AS ff_epoch, ff_result.validation_loss AS ff_loss, ff_result.majority_loss AS ff_majority,
         ff_result.markov_loss AS ff_markov, ff_result.own_history_loss AS ff_own
         FROM query_table(tbl) AS ff_result)
 ),
@@ -118,7 +118,7 @@ CREATE MACRO footfall.main.predictors_chart(
 WITH
 ff_rows AS MATERIALIZED (
     SELECT
-        CAST(ff_result.predictor AS VARCHAR) AS ff_predictor,
+        footfall.internal.action_name(ff_result.predictor) AS ff_predictor,
         ff_result.log_loss AS ff_loss,
         ff_result.difference AS ff_difference,
         ff_result.standard_error AS ff_error,
@@ -193,8 +193,8 @@ CREATE MACRO footfall.main.auc_chart(
 WITH
 ff_rows AS (
     SELECT
-        CAST(ff_result.predictor AS VARCHAR) AS ff_predictor,
-        CAST(ff_result.action AS VARCHAR) AS ff_action,
+        footfall.internal.action_name(ff_result.predictor) AS ff_predictor,
+        footfall.internal.action_name(ff_result.action) AS ff_action,
         ff_result.auc AS ff_auc,
         ff_result.auc_standard_error AS ff_error,
         ff_result.support AS ff_support
@@ -269,7 +269,7 @@ CREATE MACRO footfall.main.reliability_chart(
 WITH
 ff_rows AS (
     SELECT
-        coalesce(CAST(ff_result.action AS VARCHAR), 'the likeliest') AS ff_action,
+        coalesce(footfall.internal.action_name(ff_result.action), 'the likeliest') AS ff_action,
         ff_result.confidence AS ff_said,
         ff_result.accuracy AS ff_came,
         ff_result.n AS ff_n,
@@ -331,7 +331,7 @@ CREATE MACRO footfall.main.confusion_chart(
 ) AS TABLE
 WITH
 ff_pairs AS MATERIALIZED (
-    SELECT CAST(ff_result.actual AS VARCHAR) AS ff_actual, CAST(ff_result.predicted AS VARCHAR) AS ff_predicted, ff_result.n AS ff_n
+    SELECT footfall.internal.action_name(ff_result.actual) AS ff_actual, footfall.internal.action_name(ff_result.predicted) AS ff_predicted, ff_result.n AS ff_n
     FROM query_table(tbl) AS ff_result
 ),
 ff_actuals AS (SELECT ff_actual AS ff_name, sum(ff_n) AS ff_row FROM ff_pairs GROUP BY ff_actual),
