@@ -82,7 +82,14 @@ fn trained_elsewhere() -> Training {
 }
 
 fn vocabulary(actions: &[String]) -> Result<Vocabulary, Error> {
-    let vocabulary = Vocabulary::of_actions(actions.iter().cloned())?;
+    if actions.is_empty() {
+        let allowed = "the actions in the order of the rows of embedding.weight";
+        return Err(Error::argument("vocabulary", "an empty list", allowed));
+    }
+    let vocabulary = Vocabulary::of_actions(actions.iter().cloned()).map_err(|error| match error {
+        Error::Argument { received, allowed, .. } => Error::argument("vocabulary", received, allowed),
+        other => other,
+    })?;
     if vocabulary.len() == actions.len() {
         return Ok(vocabulary);
     }
@@ -245,7 +252,7 @@ mod tests {
         let two = &["pv", "buy"];
         refused(&|_| {}, &["pv"], "'vocabulary' is a list of 1 actions; allowed: 2");
         refused(&|_| {}, &["pv", "pv"], "holds 'pv' twice");
-        refused(&|_| {}, &[], "no action");
+        refused(&|_| {}, &[], "'vocabulary' is an empty list; allowed: the actions");
         refused(&|tensors| tensors.truncate(6), two, "tensor 'head.bias' is missing");
         refused(
             &|tensors| tensors[0].0 = "emb.weight".into(),
