@@ -68,7 +68,7 @@ class Shell(unittest.TestCase):
         dropped = self.run_shell("SELECT sum(n_rows) FILTER (reason = 'kept') / sum(n_rows) > 0.99 FROM receipt")
         self.assertEqual(dropped.stdout.split()[-1], "true")
         # Every stage ends with a sentence.
-        self.assertEqual(sum(line == "found" for line in done.stdout.splitlines()), 9)
+        self.assertEqual(sum(line == "found" for line in done.stdout.splitlines()), 13)
 
     def test_an_error_is_one_line_and_ends_the_script(self):
         done = self.run_shell(LOAD, "FROM footfall.generate_events(users := 0)", "SELECT 'not reached'")
