@@ -92,62 +92,65 @@ footfall__periods AS MATERIALIZED (
     FROM footfall.main.lifecycle(
         tbl, user_id, ts, period := (SELECT footfall.internal.study_period(ff_n_days) FROM footfall__extent), time_zone := time_zone
     )
-)
-FROM footfall.main.activity_chart(
-    footfall__hours, sql := footfall.internal.called('activity', ['user_id', 'action', 'ts'], 'by := ''hour_of_week''')
-)
-UNION ALL
-FROM footfall.main.days_chart(
-    footfall__days, promotion_from := promotion_from, promotion_until := promotion_until,
-    sql := (
-        SELECT footfall.internal.called('activity', ['user_id', 'action', 'ts'], 'by := ''' || footfall.internal.study_columns(ff_n_days) || '''')
-        FROM footfall__extent
+),
+footfall__charts AS (
+    FROM footfall.main.activity_chart(
+        footfall__hours, sql := footfall.internal.called('activity', ['user_id', 'action', 'ts'], 'by := ''hour_of_week''')
+    )
+    UNION ALL
+    FROM footfall.main.days_chart(
+        footfall__days, promotion_from := promotion_from, promotion_until := promotion_until,
+        sql := (
+            SELECT footfall.internal.called('activity', ['user_id', 'action', 'ts'], 'by := ''' || footfall.internal.study_columns(ff_n_days) || '''')
+            FROM footfall__extent
+        )
+    )
+    UNION ALL
+    SELECT ff_drawn.chart
+    FROM footfall.main.promotion_chart(
+        footfall__promotion, purchase := purchase,
+        sql := (
+            SELECT footfall.internal.called(
+                'promotion_effect', ['user_id', 'action', 'ts'], concat('DATE ''', CAST(ff_from AS DATE), ''', DATE ''', CAST(ff_until AS DATE), '''')
+            ) FROM footfall__options
+        )
+    ) AS ff_drawn
+    WHERE (SELECT ff_from IS NOT NULL AND ff_until IS NOT NULL FROM footfall__options)
+    UNION ALL
+    FROM footfall.main.conversion_chart(
+        footfall__groups, sql := footfall.internal.called('conversion', ['user_id', 'category_id', 'action'], 'top := NULL')
+    )
+    UNION ALL
+    FROM footfall.main.funnel_chart(
+        footfall__funnel, sql := (
+            SELECT footfall.internal.called(
+                'funnel', ['user_id', 'action', 'ts'],
+                'steps := [' || array_to_string(['''' || replace(one, '''', '''''') || '''' FOR one IN ff_steps], ', ') || ']'
+            ) FROM footfall__options
+        )
+    )
+    UNION ALL
+    FROM footfall.main.rfm_chart(footfall__customers)
+    UNION ALL
+    FROM footfall.main.rfm_summary_chart(footfall__segments)
+    UNION ALL
+    FROM footfall.main.cohorts_chart(
+        footfall__cohorts, unit := (SELECT footfall.internal.study_period(ff_n_days) FROM footfall__extent), sql := (
+            SELECT footfall.internal.called('cohorts', ['user_id', 'ts'], 'period := ''' || footfall.internal.study_period(ff_n_days) || '''')
+            FROM footfall__extent
+        )
+    )
+    UNION ALL
+    FROM footfall.main.repeat_chart(footfall__repeats)
+    UNION ALL
+    FROM footfall.main.lifecycle_chart(
+        footfall__periods, unit := (SELECT footfall.internal.study_period(ff_n_days) FROM footfall__extent), sql := (
+            SELECT footfall.internal.called('lifecycle', ['user_id', 'ts'], 'period := ''' || footfall.internal.study_period(ff_n_days) || '''')
+            FROM footfall__extent
+        )
     )
 )
-UNION ALL
-SELECT ff_drawn.chart
-FROM footfall.main.promotion_chart(
-    footfall__promotion, purchase := purchase,
-    sql := (
-        SELECT footfall.internal.called(
-            'promotion_effect', ['user_id', 'action', 'ts'], concat('DATE ''', CAST(ff_from AS DATE), ''', DATE ''', CAST(ff_until AS DATE), '''')
-        ) FROM footfall__options
-    )
-) AS ff_drawn
-WHERE (SELECT ff_from IS NOT NULL AND ff_until IS NOT NULL FROM footfall__options)
-UNION ALL
-FROM footfall.main.conversion_chart(
-    footfall__groups, sql := footfall.internal.called('conversion', ['user_id', 'category_id', 'action'], 'top := NULL')
-)
-UNION ALL
-FROM footfall.main.funnel_chart(
-    footfall__funnel, sql := (
-        SELECT footfall.internal.called(
-            'funnel', ['user_id', 'action', 'ts'],
-            'steps := [' || array_to_string(['''' || replace(one, '''', '''''') || '''' FOR one IN ff_steps], ', ') || ']'
-        ) FROM footfall__options
-    )
-)
-UNION ALL
-FROM footfall.main.rfm_chart(footfall__customers)
-UNION ALL
-FROM footfall.main.rfm_summary_chart(footfall__segments)
-UNION ALL
-FROM footfall.main.cohorts_chart(
-    footfall__cohorts, unit := (SELECT footfall.internal.study_period(ff_n_days) FROM footfall__extent), sql := (
-        SELECT footfall.internal.called('cohorts', ['user_id', 'ts'], 'period := ''' || footfall.internal.study_period(ff_n_days) || '''')
-        FROM footfall__extent
-    )
-)
-UNION ALL
-FROM footfall.main.repeat_chart(footfall__repeats)
-UNION ALL
-FROM footfall.main.lifecycle_chart(
-    footfall__periods, unit := (SELECT footfall.internal.study_period(ff_n_days) FROM footfall__extent), sql := (
-        SELECT footfall.internal.called('lifecycle', ['user_id', 'ts'], 'period := ''' || footfall.internal.study_period(ff_n_days) || '''')
-        FROM footfall__extent
-    )
-);
+SELECT chart FROM footfall__charts ORDER BY chart.place ASC;
 COMMENT ON MACRO TABLE footfall.main.study IS $$The charts of a shop: when people come, what converts, who the customers are.
 
 One row per chart, with one column `chart`: `activity_chart`, `days_chart`, `promotion_chart` (with a promotion), `conversion_chart`, `funnel_chart`, `rfm_chart`,
@@ -196,14 +199,17 @@ footfall__bins AS MATERIALIZED (
 ),
 footfall__pairs AS MATERIALIZED (
     SELECT unnest(ff_one.report['confusion'], max_depth := 2) FROM footfall__scored AS ff_one WHERE ff_one.report['predictor'] = 'model'
+),
+footfall__charts AS (
+    FROM footfall.main.predictors_chart(footfall__quality)
+    UNION ALL
+    FROM footfall.main.auc_chart(footfall__classes, purchase := purchase)
+    UNION ALL
+    FROM footfall.main.reliability_chart(footfall__bins)
+    UNION ALL
+    FROM footfall.main.confusion_chart(footfall__pairs)
 )
-FROM footfall.main.predictors_chart(footfall__quality)
-UNION ALL
-FROM footfall.main.auc_chart(footfall__classes, purchase := purchase)
-UNION ALL
-FROM footfall.main.reliability_chart(footfall__bins)
-UNION ALL
-FROM footfall.main.confusion_chart(footfall__pairs);
+SELECT chart FROM footfall__charts ORDER BY chart.place ASC;
 COMMENT ON MACRO TABLE footfall.main.model_study IS $$The charts of a model: how good it is beside what needs no network, action by action, and whether its probabilities hold.
 
 One row per chart, with one column `chart`: `predictors_chart`, `auc_chart`, `reliability_chart` and `confusion_chart`, from one evaluation. How it was trained is
