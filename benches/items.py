@@ -10,7 +10,8 @@ window query over lead() 1 to 10, with the 100 heaviest of each item; it has nei
 import argparse
 import resource
 import sys
-import time
+
+from turns import best_of
 
 HAND = """CREATE OR REPLACE TABLE hand AS
 WITH seq AS (SELECT user_id, list(item_id ORDER BY ts) AS items FROM events GROUP BY user_id),
@@ -18,11 +19,6 @@ WITH seq AS (SELECT user_id, list(item_id ORDER BY ts) AS items FROM events GROU
   p AS (SELECT unnest(items[:-(d + 1)]) AS a, unnest(items[d + 1:]) AS b, d FROM d WHERE len(items) > d),
   w AS (SELECT a, b, sum(1.0::DOUBLE / d) AS w FROM p GROUP BY a, b)
 SELECT a, b, w FROM w QUALIFY row_number() OVER (PARTITION BY a ORDER BY w DESC, b) <= 100"""
-
-
-def cpu():
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
 
 
 def main():
@@ -49,15 +45,9 @@ def main():
         "evaluate_items of categories": "CREATE OR REPLACE TABLE r AS FROM footfall.evaluate_items(histories, items, times := times)",
     }
     print(f"DuckDB {duckdb.__version__}, {given.threads} threads, {con.execute('SELECT count(*) FROM events').fetchone()[0]} events")
-    best = {}
-    for turn in range(given.repeat):
-        for name, sql in work.items() if turn % 2 == 0 else reversed(work.items()):
-            began, wall = cpu(), time.perf_counter()
-            con.execute(sql)
-            took = cpu() - began, time.perf_counter() - wall
-            best[name] = min(best.get(name, took), took)
-    for name in work:
-        print(f"{name:36} {best[name][0]:7.2f} s CPU {best[name][1]:7.2f} s")
+    timed = best_of(given.repeat, *(lambda sql=sql: con.execute(sql) for sql in work.values()))
+    for name, (_, (wall, cpu)) in zip(work, timed):
+        print(f"{name:36} {cpu:7.2f} s CPU {wall:7.2f} s")
     print(f"peak of resident memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
 
 

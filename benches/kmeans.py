@@ -14,10 +14,10 @@ the ratio: at or below 0 in the column `inertia` means that SQL's is no higher, 
 
 import argparse
 import os
-import resource
 import sys
-import time
 import warnings
+
+from turns import best_of
 
 
 def arguments():
@@ -44,23 +44,6 @@ def customers(np, n):
         "groups8": noise + centres[random.integers(0, 10, n)],
         "noise8": noise,
     }
-
-
-def clock():
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return time.perf_counter(), used.ru_utime + used.ru_stime
-
-
-def best_of(repeat, *works):
-    """Per work its result and the smallest wall and CPU time; the works take turns."""
-    results, best = [None] * len(works), [[float("inf")] * 2 for _ in works]
-    for _ in range(repeat):
-        for index, work in enumerate(works):
-            before = clock()
-            results[index] = work()
-            for unit, (start, end) in enumerate(zip(before, clock())):
-                best[index][unit] = min(best[index][unit], end - start)
-    return list(zip(results, best))
 
 
 def main():

@@ -15,7 +15,8 @@ A ratio above 1 means that ours is faster.
 
 import argparse
 import sys
-import time
+
+from turns import best_of
 
 CUT = "TIMESTAMP '2017-12-02'"
 BACK = "TIMESTAMP '2017-11-25'"
@@ -75,17 +76,6 @@ def arguments():
     return parser.parse_args()
 
 
-def best_of(repeat, *works):
-    """Per work its result and the smallest wall time; the works take turns."""
-    results, best = [None] * len(works), [float("inf")] * len(works)
-    for _ in range(repeat):
-        for index, work in enumerate(works):
-            start = time.perf_counter()
-            results[index] = work()
-            best[index] = min(best[index], time.perf_counter() - start)
-    return list(zip(results, best))
-
-
 def main():
     given = arguments()
     sys.path.insert(0, given.duckdb)
@@ -100,13 +90,12 @@ def main():
     print(f"DuckDB {duckdb.__version__}, scikit-learn {sklearn.__version__}, {given.threads} threads, {given.events} events, {given.users} users")
     connection.execute(EVENTS.format(users=given.users, events=given.events))
     train = "footfall.train_propensity(events, user_id, action, ts, horizon := INTERVAL 2 DAYS, item := item_id, category := category_id, cutoffs := [TIMESTAMP '2017-11-30'])"
-    start = time.perf_counter()
-    connection.execute(f"CREATE TABLE run AS FROM {train}")
-    print(f"train_propensity, whole: {time.perf_counter() - start:.2f} s")
-    (ours, ours_s), (_, hand_s) = best_of(given.repeat, lambda: connection.execute(OURS).fetchone(), lambda: connection.execute(by_hand()).fetchone())
+    [(_, (whole_s, _))] = best_of(1, lambda: connection.execute(f"CREATE TABLE run AS FROM {train}"))
+    print(f"train_propensity, whole: {whole_s:.2f} s")
+    (ours, (ours_s, _)), (_, (hand_s, _)) = best_of(given.repeat, lambda: connection.execute(OURS).fetchone(), lambda: connection.execute(by_hand()).fetchone())
     print(f"features: ours {ours_s:.2f} s, by hand {hand_s:.2f} s, ratio {hand_s / ours_s:.2f}; {ours[0]} users")
 
-    connection.execute(f"CREATE TABLE info AS SELECT footfall.internal.propensity_model_info(model) AS info, model, penalty FROM run")
+    connection.execute("CREATE TABLE info AS SELECT footfall.internal.propensity_model_info(model) AS info, model, penalty FROM run")
     connection.execute(f"""
         CREATE TABLE rows AS
         WITH seen AS (FROM footfall.internal.propensity_events('x', events, user_id, action, ts, item_id, category_id, NULL, NULL, NULL, NULL)),
@@ -130,11 +119,11 @@ def main():
             SELECT footfall.internal.propensity_model_info(any_value(s.result.model)).weights FROM run WHERE s.finished""", [given.threads] * 2).fetchone()[0]
 
     peer = LogisticRegression(C=1 / penalty, max_iter=1000)
-    (weights, ours_s), (_, peer_s) = best_of(given.repeat, fit, lambda: peer.fit(x, table["label"]))
+    (weights, (ours_s, _)), (_, (peer_s, _)) = best_of(given.repeat, fit, lambda: peer.fit(x, table["label"]))
     off = np.abs(np.array(weights) - peer.coef_[0]).max()
     print(f"fit of {len(table)} users x {n_features}: ours {ours_s:.2f} s for eight penalties, scikit-learn {peer_s:.2f} s for one, ratio {peer_s / ours_s:.2f}; weights differ by {off:.1e}")
     score = "SELECT sum(footfall.internal.propensity_score(model, records).model) FROM rows, info"
-    [(_, seconds)] = best_of(given.repeat, lambda: connection.execute(score).fetchone())
+    [(_, (seconds, _))] = best_of(given.repeat, lambda: connection.execute(score).fetchone())
     n = connection.execute("SELECT count(*) FROM rows").fetchone()[0]
     print(f"scoring: {n / seconds / 1e6:.2f} million users a second")
 

@@ -11,8 +11,9 @@ wall time counts; a ratio above 1 means that SQL is faster. Parameters and error
 
 import argparse
 import sys
-import time
 import warnings
+
+from turns import best_of
 
 
 def arguments():
@@ -53,17 +54,6 @@ def drawn(np, pd, n):
     value = np.round(random.gamma(6.25, 1, len(ids)) / random.gamma(3.74, 1 / 15.45, n)[ids], 2) + 0.01
     orders = pd.DataFrame({"id": ids, "day": pd.Timestamp("1997-01-01") + pd.to_timedelta(days, "D"), "value": value})
     return orders, "1997-09-30", "1998-06-30"
-
-
-def best_of(repeat, *works):
-    """Per work its result and the smallest wall time; the works take turns."""
-    results, best = [None] * len(works), [float("inf")] * len(works)
-    for _ in range(repeat):
-        for index, work in enumerate(works):
-            start = time.perf_counter()
-            results[index] = work()
-            best[index] = min(best[index], time.perf_counter() - start)
-    return list(zip(results, best))
 
 
 def summary(lifetimes, orders, end):
@@ -112,9 +102,9 @@ def main():
             value = peer[2].conditional_expected_average_profit(known.frequency, known.monetary_value)
             return expected.sum(), (expected * value).sum()
 
-        (ours, fit_s), (peer, fit_peer_s) = best_of(given.repeat, fit_sql, fit_peer)
-        (totals, predict_s), (peer_totals, predict_peer_s) = best_of(given.repeat, predict_sql, predict_peer)
-        ((_, intervals_s),) = best_of(1, lambda: predict_sql("0.9"))
+        (ours, (fit_s, _)), (peer, (fit_peer_s, _)) = best_of(given.repeat, fit_sql, fit_peer)
+        (totals, (predict_s, _)), (peer_totals, (predict_peer_s, _)) = best_of(given.repeat, predict_sql, predict_peer)
+        ((_, (intervals_s, _)),) = best_of(1, lambda: predict_sql("0.9"))
         print(f"{name:<10} {'fit':<10} {fit_s:>9.3f} {fit_peer_s:>12.3f} {fit_peer_s / fit_s:>7.1f}")
         print(f"{name:<10} {'predict':<10} {predict_s:>9.3f} {predict_peer_s:>12.3f} {predict_peer_s / predict_s:>7.1f}")
         print(f"{name:<10} {'intervals':<10} {intervals_s:>9.3f}")

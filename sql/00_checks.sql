@@ -200,6 +200,69 @@ Parameters:
 Example:
 SELECT footfall.internal.whole_number(20, 1, 100) AS is_right, footfall.internal.whole_number('many', 1, 100) AS is_wrong;$$;
 
+CREATE MACRO footfall.internal.whole_option(function_name, argument_name, given, from_number, to_number) AS
+CASE WHEN footfall.internal.check_option(
+    footfall.internal.whole_number(given, from_number, to_number), function_name, argument_name, given,
+    concat('a whole number from ', from_number, ' to ', to_number)
+) THEN CAST(CAST(given AS VARCHAR) AS BIGINT) END;
+
+COMMENT ON MACRO footfall.internal.whole_option IS $$An option that is a whole number as BIGINT, or the error for another one.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- argument_name: the option's name, for the message.
+- given: a value of any type.
+- from_number, to_number: BIGINT, the bounds, both allowed.
+
+Example:
+SELECT footfall.internal.whole_option('segment', 'k', 5, 1, 10000) AS k;$$;
+
+CREATE MACRO footfall.internal.check_top(function_name, top, things) AS
+footfall.internal.check_option(
+    top IS NULL OR footfall.internal.whole_number(top, 1, 1000000000000), function_name, 'top', top, 'a whole number from 1, or NULL for all ' || things
+);
+
+COMMENT ON MACRO footfall.internal.check_top IS $$True, or the error for what is no number of rows to be shown.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- top: a whole number, or NULL for all.
+- things: what the rows are, for the message.
+
+Example:
+SELECT footfall.internal.check_top('paths', 20, 'paths') AS is_right;$$;
+
+CREATE MACRO footfall.internal.top_rows(top) AS
+CASE WHEN footfall.internal.whole_number(top, 1, 1000000000000) THEN CAST(CAST(top AS VARCHAR) AS BIGINT) END;
+
+COMMENT ON MACRO footfall.internal.top_rows IS $$The rows that `top` asks for, BIGINT; NULL, which LIMIT takes for all, where it asks for none in particular.
+
+Parameters:
+- top: what `check_top` has looked at.
+
+Example:
+SELECT footfall.internal.top_rows(20) AS n_rows;$$;
+
+CREATE MACRO footfall.internal.trained_model(function_name, given, maker, unless) AS
+CASE WHEN typeof(given) = 'BLOB' AND given IS NOT NULL
+    THEN TRY_CAST(given AS BLOB)
+    ELSE error(concat(
+        'footfall.', function_name, ': argument ''model'' is ', CASE WHEN given IS NULL THEN 'NULL' ELSE 'of type ' || left(typeof(given), 200) END,
+        '; allowed: one of footfall.', maker, ', such as (SELECT model FROM the_table_of_', maker, '); there is none where ', unless
+    ))
+END;
+
+COMMENT ON MACRO footfall.internal.trained_model IS $$A model as BLOB, or the error for what is none.
+
+Parameters:
+- function_name: the macro's name, for the message.
+- given: a BLOB.
+- maker: the macro that makes such models.
+- unless: when it makes none, for the message.
+
+Example:
+SELECT footfall.internal.trained_model('clv', 'some bytes'::BLOB, 'fit_clv', 'nobody bought') AS model;$$;
+
 CREATE MACRO footfall.internal.check_absent(function_name, absent) AS
 footfall.internal.check_option(
     footfall.internal.option_name(absent) IN ('error', 'zero'), function_name, 'absent', absent, '''error'', ''zero'''

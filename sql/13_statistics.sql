@@ -96,3 +96,20 @@ Parameters:
 
 Example:
 SELECT footfall.internal.share_interval(0.25, 120, 1.96) AS interval;$$;
+
+CREATE MACRO footfall.internal.chi_squared_tail(x, df) AS
+CASE
+    WHEN x <= 0 THEN 1
+    -- From df to df + 2 the tail grows by one term (Abramowitz and Stegun, 26.4.8): it begins at that of 1 or 2.
+    ELSE least(1, CASE WHEN df % 2 = 1 THEN 2 * footfall.main.normal_cdf(-sqrt(x)) ELSE exp(-x / 2) END
+        + coalesce(list_sum(list_transform(range(2 - df % 2, df, 2), lambda term: exp(term / 2 * ln(x / 2) - x / 2 - lgamma(term / 2 + 1)))), 0))
+END;
+
+COMMENT ON MACRO footfall.internal.chi_squared_tail IS $$The probability that a chi-squared distributed number is above x.
+
+Parameters:
+- x: a number.
+- df: degrees of freedom, a whole number from 1 on.
+
+Example:
+SELECT round(footfall.internal.chi_squared_tail(3.841459, 1), 6) AS p;$$;

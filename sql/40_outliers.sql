@@ -42,9 +42,7 @@ ff_known AS MATERIALIZED (
 ),
 ff_settings AS MATERIALIZED (
     SELECT {
-        'neighbours': CASE WHEN footfall.internal.check_option(
-            footfall.internal.whole_number(neighbours, 1, 1000), 'outliers', 'neighbours', neighbours, 'a whole number from 1 to 1000'
-        ) THEN TRY_CAST(neighbours AS BIGINT) END,
+        'neighbours': footfall.internal.whole_option('outliers', 'neighbours', neighbours, 1, 1000),
         'standardise': standardise,
         'log': log,
         'threads': current_setting('threads'),

@@ -220,9 +220,7 @@ ff_known AS MATERIALIZED (
 ),
 ff_settings AS MATERIALIZED (
     SELECT
-        CASE WHEN footfall.internal.check_option(
-            footfall.internal.whole_number(k, 1, 10000), 'segment', 'k', k, 'a whole number from 1 to 10000'
-        ) THEN TRY_CAST(k AS BIGINT) END AS n_clusters,
+        footfall.internal.whole_option('segment', 'k', k, 1, 10000) AS n_clusters,
         {
             'seed': footfall.internal.check_seed('segment', seed),
             'standardise': standardise,
@@ -293,9 +291,7 @@ ff_customers AS NOT MATERIALIZED (
 ),
 ff_settings AS MATERIALIZED (
     SELECT
-        CASE WHEN footfall.internal.check_option(
-            footfall.internal.whole_number(k_from, 1, 10000), 'choose_k', 'k_from', k_from, 'a whole number from 1 to 10000'
-        ) THEN TRY_CAST(k_from AS BIGINT) END AS first_k,
+        footfall.internal.whole_option('choose_k', 'k_from', k_from, 1, 10000) AS first_k,
         CASE WHEN footfall.internal.check_option(
             footfall.internal.whole_number(k_to, TRY_CAST(k_from AS BIGINT), 10000), 'choose_k', 'k_to', k_to, 'a whole number from k_from to 10000'
         ) THEN TRY_CAST(k_to AS BIGINT) END AS last_k,

@@ -591,7 +591,7 @@ FROM ff_shown
 JOIN ff_times ON ff_times.way IS NOT DISTINCT FROM ff_shown.way
 WHERE (SELECT
     footfall.internal.gap_length('paths', gap) >= 0
-    AND footfall.internal.check_option(top IS NULL OR footfall.internal.whole_number(top, 1, 1000000000000), 'paths', 'top', top, 'a whole number from 1, or NULL for all paths')
+    AND footfall.internal.check_top('paths', top, 'paths')
     AND footfall.internal.check_option(TRY_CAST("collapse" AS BOOLEAN) IS NOT NULL, 'paths', 'collapse', "collapse", 'true, false')
     AND footfall.internal.check_absent('paths', absent)
     AND (from_ IS NULL OR footfall.internal.check_occurs('paths', 'from_', [CAST(from_ AS VARCHAR)], coalesce(names, [])))
@@ -599,7 +599,7 @@ WHERE (SELECT
     FROM ff_found
 )
 ORDER BY n_visits DESC NULLS LAST, n_way_users DESC NULLS LAST, ff_shown.way ASC NULLS LAST
-LIMIT CASE WHEN footfall.internal.whole_number(top, 1, 1000000000000) THEN CAST(CAST(top AS VARCHAR) AS BIGINT) END;
+LIMIT footfall.internal.top_rows(top);
 
 COMMENT ON MACRO TABLE footfall.main.paths IS $$The commonest ways within a visit: what users do from one action to another.
 
@@ -668,7 +668,7 @@ ff_top AS MATERIALIZED (
     FROM ff_user_pairs
     GROUP BY from_action, to_action
     ORDER BY n_pair DESC NULLS LAST, from_action ASC NULLS LAST, to_action ASC NULLS LAST
-    LIMIT CASE WHEN footfall.internal.whole_number(top, 1, 1000000000000) THEN CAST(CAST(top AS VARCHAR) AS BIGINT) END
+    LIMIT footfall.internal.top_rows(top)
 ),
 ff_pair_sums AS MATERIALIZED (
     SELECT
@@ -740,9 +740,7 @@ SELECT
 FROM ff_errors
 WHERE (SELECT
     footfall.internal.gap_length('transitions', gap) >= 0
-    AND footfall.internal.check_option(
-        top IS NULL OR footfall.internal.whole_number(top, 1, 1000000000000), 'transitions', 'top', top, 'a whole number from 1, or NULL for all pairs'
-    )
+    AND footfall.internal.check_top('transitions', top, 'pairs')
 )
 ORDER BY n_pair DESC NULLS LAST, ff_errors.from_action ASC NULLS LAST, ff_errors.to_action ASC NULLS LAST;
 

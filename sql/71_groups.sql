@@ -145,7 +145,7 @@ CROSS JOIN ff_totals
 CROSS JOIN (SELECT bool_or(has_users) AS has_users FROM ff_counted) AS ff_kind
 WHERE (SELECT
     footfall.internal.check_period('growth', period, week_start)
-    AND footfall.internal.check_option(top IS NULL OR footfall.internal.whole_number(top, 1, 1000000000000), 'growth', 'top', top, 'a whole number from 1, or NULL for all groups')
+    AND footfall.internal.check_top('growth', top, 'groups')
     AND CASE WHEN coalesce(slot_before >= first_day, true) OR given IS NOT NULL THEN true ELSE CAST(error(concat(
         'footfall.growth: argument ''ts'' goes from ', DATE '1970-01-01' + CAST(first_day AS INTEGER), ' to ', DATE '1970-01-01' + CAST(last_day AS INTEGER),
         ', which does not hold two whole periods of a ', CAST(period AS VARCHAR), '; allowed: a shorter period, or current := a day of the later one'
@@ -153,7 +153,7 @@ WHERE (SELECT
     FROM ff_periods
 )
 ORDER BY is_news DESC NULLS LAST, abs(n_after / n_days_after - n_before / n_days_before) DESC NULLS LAST, ff_judged.event_group ASC NULLS LAST
-LIMIT CASE WHEN footfall.internal.whole_number(top, 1, 1000000000000) THEN CAST(CAST(top AS VARCHAR) AS BIGINT) END;
+LIMIT footfall.internal.top_rows(top);
 
 COMMENT ON MACRO TABLE footfall.main.growth IS $$What rises and falls from one period to the next, and what is only noise.
 

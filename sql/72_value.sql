@@ -426,24 +426,6 @@ WITH orders AS (
 SELECT customers, repeat_customers, round(mean_rate, 3) AS mean_rate, round(mean_value, 2) AS mean_value, converged, as_of
 FROM footfall.fit_clv(orders, customer, day, amount := price);$$;
 
-CREATE MACRO footfall.internal.clv_given(function_name, given) AS
-CASE WHEN typeof(given) = 'BLOB' AND given IS NOT NULL
-    THEN TRY_CAST(given AS BLOB)
-    ELSE error(concat(
-        'footfall.', function_name, ': argument ''model'' is ', CASE WHEN given IS NULL THEN 'NULL' ELSE 'of type ' || left(typeof(given), 200) END,
-        '; allowed: one of footfall.fit_clv, such as (SELECT model FROM the_table_of_fit_clv); there is none where nobody bought'
-    ))
-END;
-
-COMMENT ON MACRO footfall.internal.clv_given IS $$A model of `fit_clv`, or the error for what is none.
-
-Parameters:
-- function_name: the macro's name, for the message.
-- given: a BLOB.
-
-Example:
-SELECT footfall.internal.clv_given('clv', 'some bytes'::BLOB) AS model;$$;
-
 CREATE MACRO footfall.internal.clv_forecasts(function_name, customers, trained, days_ahead, share) AS TABLE
 WITH RECURSIVE
 ff_customers AS MATERIALIZED (
@@ -529,7 +511,7 @@ WITH ff_order_days AS MATERIALIZED (
     )
 ),
 ff_given AS MATERIALIZED (
-    SELECT footfall.internal.clv_given('clv', model) AS trained
+    SELECT footfall.internal.trained_model('clv', model, 'fit_clv', 'nobody bought') AS trained
 ),
 ff_end AS MATERIALIZED (
     SELECT coalesce(

@@ -566,9 +566,7 @@ ff_planned AS MATERIALIZED (
                 'holdout': CASE WHEN footfall.internal.check_option(
                     TRY_CAST(CAST(holdout AS VARCHAR) AS DOUBLE) BETWEEN 0.05 AND 0.4, 'train_propensity', 'holdout', holdout, 'a share from 0.05 to 0.4'
                 ) THEN TRY_CAST(CAST(holdout AS VARCHAR) AS DOUBLE) END,
-                'seed': CASE WHEN footfall.internal.check_option(
-                    footfall.internal.whole_number(seed, 0, 9000000000000000), 'train_propensity', 'seed', seed, 'a whole number from 0 to 9000000000000000'
-                ) THEN CAST(CAST(seed AS VARCHAR) AS BIGINT) END,
+                'seed': footfall.internal.whole_option('train_propensity', 'seed', seed, 0, 9000000000000000),
                 'lookback': lookback_us
             },
             'train_propensity'
@@ -694,24 +692,6 @@ Example:
 WITH events AS (SELECT i % 50 AS u, CASE WHEN i % 3 = 0 THEN 'buy' ELSE 'pv' END AS a, TIMESTAMP '2017-11-25' + to_hours(CAST(i * i % 211 AS INTEGER)) AS t FROM range(400) n(i))
 SELECT target, cutoffs, test_cutoff, "rows", positives FROM footfall.train_propensity(events, u, a, t, target := 'buy', horizon := INTERVAL 1 DAY);$$;
 
-CREATE MACRO footfall.internal.propensity_given(function_name, given) AS
-CASE WHEN typeof(given) = 'BLOB' AND given IS NOT NULL
-    THEN TRY_CAST(given AS BLOB)
-    ELSE error(concat(
-        'footfall.', function_name, ': argument ''model'' is ', CASE WHEN given IS NULL THEN 'NULL' ELSE 'of type ' || left(typeof(given), 200) END,
-        '; allowed: one of footfall.train_propensity, such as (SELECT model FROM the_table_of_train_propensity); there is none where there are no events'
-    ))
-END;
-
-COMMENT ON MACRO footfall.internal.propensity_given IS $$A model of `train_propensity`, or the error for what is none.
-
-Parameters:
-- function_name: the macro's name, for the message.
-- given: a BLOB.
-
-Example:
-SELECT footfall.internal.propensity_given('propensity', 'some bytes'::BLOB) AS model;$$;
-
 CREATE MACRO footfall.internal.check_propensity_columns(function_name, info, with_items, with_categories, with_amounts, n_own) AS
 CASE
     WHEN with_items IS NULL THEN true
@@ -743,7 +723,7 @@ CREATE MACRO footfall.internal.propensity_scored(
 ) AS TABLE
 WITH ff_model AS MATERIALIZED (
     SELECT trained, system.main.propensity_model_info(trained, function_name) AS info
-    FROM (SELECT footfall.internal.propensity_given(function_name, model) AS trained) AS ff_given_model
+    FROM (SELECT footfall.internal.trained_model(function_name, model, 'train_propensity', 'there are no events') AS trained) AS ff_given_model
 ),
 ff_seen AS MATERIALIZED (
     FROM footfall.internal.propensity_events(
@@ -855,7 +835,7 @@ WITH ff_scored AS MATERIALIZED (
     )
 ),
 ff_model AS MATERIALIZED (
-    SELECT footfall.internal.propensity_given('propensity', model) AS trained
+    SELECT footfall.internal.trained_model('propensity', model, 'train_propensity', 'there are no events') AS trained
 ),
 ff_chances AS NOT MATERIALIZED (
     SELECT chance AS one_chance, count(*) AS n FROM ff_scored WHERE chance IS NOT NULL GROUP BY chance

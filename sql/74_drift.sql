@@ -1,22 +1,5 @@
 -- Drift: whether the world still is the one that a model was trained in.
 
-CREATE MACRO footfall.internal.chi_squared_tail(x, df) AS
-CASE
-    WHEN x <= 0 THEN 1
-    -- From df to df + 2 the tail grows by one term (Abramowitz and Stegun, 26.4.8): it begins at that of 1 or 2.
-    ELSE least(1, CASE WHEN df % 2 = 1 THEN 2 * footfall.main.normal_cdf(-sqrt(x)) ELSE exp(-x / 2) END
-        + coalesce(list_sum(list_transform(range(2 - df % 2, df, 2), lambda term: exp(term / 2 * ln(x / 2) - x / 2 - lgamma(term / 2 + 1)))), 0))
-END;
-
-COMMENT ON MACRO footfall.internal.chi_squared_tail IS $$The probability that a chi-squared distributed number is above x.
-
-Parameters:
-- x: a number.
-- df: degrees of freedom, a whole number from 1 on.
-
-Example:
-SELECT round(footfall.internal.chi_squared_tail(3.841459, 1), 6) AS p;$$;
-
 CREATE MACRO footfall.internal.column_values(function_name, "columns") AS
 CASE
     WHEN typeof("columns") LIKE 'STRUCT(%'
@@ -43,9 +26,7 @@ ff_today AS NOT MATERIALIZED (
     SELECT false AS is_reference, footfall.internal.column_values('drift', "columns") AS named FROM query_table(today)
 ),
 ff_settings AS MATERIALIZED (
-    SELECT CASE WHEN footfall.internal.check_option(
-        footfall.internal.whole_number(bins, 2, 100), 'drift', 'bins', bins, 'a whole number from 2 to 100'
-    ) THEN CAST(bins AS BIGINT) END AS most_bins
+    SELECT footfall.internal.whole_option('drift', 'bins', bins, 2, 100) AS most_bins
 ),
 ff_values AS NOT MATERIALIZED (
     SELECT is_reference, unnest(list_zip(range(len(map_keys(named))), map_keys(named), map_values(named))) AS entry

@@ -129,15 +129,9 @@ ff_packed AS MATERIALIZED (
 ),
 ff_settings AS MATERIALIZED (
     SELECT {
-        'window_size': CASE WHEN footfall.internal.check_option(
-            footfall.internal.whole_number(window_size, 1, 1000), 'item_rules', 'window_size', window_size, 'a whole number from 1 to 1000'
-        ) THEN CAST(CAST(window_size AS VARCHAR) AS BIGINT) END,
-        'top': CASE WHEN footfall.internal.check_option(
-            footfall.internal.whole_number(top, 1, 10000), 'item_rules', 'top', top, 'a whole number from 1 to 10000'
-        ) THEN CAST(CAST(top AS VARCHAR) AS BIGINT) END,
-        'min_support': CASE WHEN footfall.internal.check_option(
-            footfall.internal.whole_number(min_support, 1, 1000000000), 'item_rules', 'min_support', min_support, 'a whole number from 1'
-        ) THEN CAST(CAST(min_support AS VARCHAR) AS BIGINT) END,
+        'window_size': footfall.internal.whole_option('item_rules', 'window_size', window_size, 1, 1000),
+        'top': footfall.internal.whole_option('item_rules', 'top', top, 1, 10000),
+        'min_support': footfall.internal.whole_option('item_rules', 'min_support', min_support, 1, 1000000000),
         'threads': CAST(current_setting('threads') AS BIGINT)
     } AS options
 ),
@@ -223,12 +217,8 @@ ff_rule AS MATERIALIZED (
         CASE WHEN footfall.internal.check_option(
             footfall.internal.option_name(targets) IN ('all', 'last', 'basket'), called_as, 'targets', targets, '''all'', ''last'', ''basket'''
         ) THEN CAST(targets AS VARCHAR) END AS ff_targets,
-        CASE WHEN footfall.internal.check_option(
-            footfall.internal.whole_number(k, 1, 10000), called_as, 'k', k, 'a whole number from 1 to 10000'
-        ) THEN CAST(CAST(k AS VARCHAR) AS BIGINT) END AS ff_k,
-        CASE WHEN footfall.internal.check_option(
-            footfall.internal.whole_number(window_size, 1, 1000), called_as, 'window_size', window_size, 'a whole number from 1 to 1000'
-        ) THEN CAST(CAST(window_size AS VARCHAR) AS BIGINT) END AS ff_window,
+        footfall.internal.whole_option(called_as, 'k', k, 1, 10000) AS ff_k,
+        footfall.internal.whole_option(called_as, 'window_size', window_size, 1, 1000) AS ff_window,
         CASE WHEN footfall.internal.check_option(
             typeof(exclude_seen) = 'BOOLEAN' AND exclude_seen IS NOT NULL, called_as, 'exclude_seen', exclude_seen, 'true, false'
         ) THEN CAST(CAST(exclude_seen AS VARCHAR) AS BOOLEAN) END AS ff_exclude

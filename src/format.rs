@@ -1,5 +1,5 @@
 //! What the values of footfall have in common: the bytes of a `.safetensors`
-//! file with JSON under one metadata key of our own.
+//! file with JSON under one metadata key of our own, or JSON alone.
 //!
 //! Reading is total and allocates in proportion to the bytes: every size in the
 //! header is compared with the bytes that are there. It takes a fraction of a
@@ -30,6 +30,53 @@ impl File<'_> {
     /// Whether there is a tensor of this name.
     pub fn holds(&self, name: &str) -> bool {
         self.header.info(name).is_some()
+    }
+}
+
+/// One kind of value that is JSON: small, and without tensors. Numbers keep all their digits.
+pub(crate) struct JsonFormat {
+    /// The argument that such a value is given as.
+    pub argument: &'static str,
+    /// What stands in its field `kind`.
+    pub kind: &'static str,
+    /// The version that is written as `format`, and the latest that is read.
+    pub version: u32,
+    /// Longer bytes are no such value.
+    pub most_bytes: usize,
+    /// The macro that makes it.
+    pub maker: &'static str,
+}
+
+impl JsonFormat {
+    /// Reads a value and checks it; what is wrong with one `check` says.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for other bytes, [`Error::Newer`] for those of a later version.
+    pub fn read<T: DeserializeOwned>(&self, bytes: &[u8], check: fn(&T) -> Result<(), String>) -> Result<T, Error> {
+        /// What is read before the rest is.
+        #[derive(Deserialize)]
+        struct Header {
+            kind: String,
+            format: u32,
+        }
+        let damaged = |reason: &str| Error::damaged(self.argument, format!("{reason}; allowed: one of {}", self.maker));
+        let header: Option<Header> = (bytes.len() <= self.most_bytes)
+            .then(|| serde_json::from_slice(bytes).ok())
+            .flatten();
+        let header = header.ok_or_else(|| damaged(&format!("{} bytes of something else", bytes.len())))?;
+        if header.kind != self.kind {
+            return Err(damaged("it is of another kind"));
+        }
+        if header.format > self.version {
+            return Err(Error::Newer {
+                argument: self.argument,
+                found: header.format,
+                supported: self.version,
+            });
+        }
+        let value: T = serde_json::from_slice(bytes).map_err(|error| damaged(&error.to_string()))?;
+        check(&value).map_err(|reason| damaged(&reason))?;
+        Ok(value)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::compute::parallel;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Rows that are added up at a time.
 const BLOCK: usize = 4096;
@@ -106,9 +107,9 @@ impl Table {
 
     /// The sum of something over the rows, for each feature.
     fn sums(&self, threads: usize, of: impl Fn(f64, usize) -> f64 + Sync) -> Vec<f64> {
-        let blocks = parallel::map(threads, self.len().div_ceil(BLOCK), |block| {
+        let blocks = blocks(0..self.len(), threads, |rows| {
             let mut sums = vec![0.0; self.n_features];
-            for row in block * BLOCK..((block + 1) * BLOCK).min(self.len()) {
+            for row in rows {
                 for (place, (sum, &value)) in sums.iter_mut().zip(self.row(row)).enumerate() {
                     *sum += of(value.into(), place);
                 }
@@ -116,9 +117,7 @@ impl Table {
             sums
         });
         let mut total = vec![0.0; self.n_features];
-        for block in &blocks {
-            total.iter_mut().zip(block).for_each(|(total, part)| *total += part);
-        }
+        blocks.iter().for_each(|block| add(&mut total, block));
         total
     }
 
@@ -132,6 +131,18 @@ impl Table {
         }
         constant
     }
+}
+
+/// What `sums` gives for each block of some rows, in their order.
+pub(super) fn blocks<T: Send>(rows: Range<usize>, threads: usize, sums: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
+    parallel::map(threads, rows.len().div_ceil(BLOCK), |block| {
+        let start = rows.start + block * BLOCK;
+        sums(start..(start + BLOCK).min(rows.end))
+    })
+}
+
+pub(super) fn add(total: &mut [f64], part: &[f64]) {
+    total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
 }
 
 /// The probability of a score.

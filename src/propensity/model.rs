@@ -3,12 +3,16 @@
 use super::logistic::{Regression, Scaling};
 use super::plan::{Feature, Plan};
 use crate::error::Error;
+use crate::format::JsonFormat;
 use serde::{Deserialize, Serialize};
 
-const KIND: &str = "footfall propensity";
-const FORMAT: u32 = 1;
-/// Longer bytes are no model.
-const MOST_BYTES: usize = 4 << 20;
+const FORMAT: JsonFormat = JsonFormat {
+    argument: "model",
+    kind: "footfall propensity",
+    version: 1,
+    most_bytes: 4 << 20,
+    maker: "footfall.train_propensity",
+};
 
 /// A regression on few of the features, which a model must beat.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -40,13 +44,6 @@ pub struct PropensityModel {
     pub recency: Baseline,
     /// By how often lately the target was done, and for how long somebody is known.
     pub own_history: Baseline,
-}
-
-/// What is read before the rest is.
-#[derive(Deserialize)]
-struct Header {
-    kind: String,
-    format: u32,
 }
 
 /// The probabilities of somebody, by each way to tell them.
@@ -83,8 +80,8 @@ impl PropensityModel {
     pub fn new(plan: Plan, regression: Regression, penalty: f64, base_rate: f64, baselines: [Baseline; 3]) -> Self {
         let [count, recency, own_history] = baselines;
         Self {
-            kind: KIND.into(),
-            format: FORMAT,
+            kind: FORMAT.kind.into(),
+            format: FORMAT.version,
             plan,
             regression,
             penalty,
@@ -126,25 +123,7 @@ impl PropensityModel {
     /// # Errors
     /// [`Error::Damaged`] for other bytes, [`Error::Newer`] for those of a newer version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let damaged =
-            |reason: &str| Error::damaged("model", format!("{reason}; allowed: one of footfall.train_propensity"));
-        let header: Option<Header> = Some(bytes)
-            .filter(|bytes| bytes.len() <= MOST_BYTES)
-            .and_then(|bytes| serde_json::from_slice(bytes).ok());
-        let header = header.ok_or_else(|| damaged(&format!("{} bytes of something else", bytes.len())))?;
-        if header.kind != KIND {
-            return Err(damaged("it is of another kind"));
-        }
-        if header.format > FORMAT {
-            return Err(Error::Newer {
-                argument: "model",
-                found: header.format,
-                supported: FORMAT,
-            });
-        }
-        let model: Self = serde_json::from_slice(bytes).map_err(|error| damaged(&error.to_string()))?;
-        model.check().map_err(|reason| damaged(&reason))?;
-        Ok(model)
+        FORMAT.read(bytes, Self::check)
     }
 
     fn check(&self) -> Result<(), String> {

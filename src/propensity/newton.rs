@@ -7,13 +7,10 @@
 //! A Hessian costs ten times as much as a gradient and changes little between two steps or two penalties, so one is kept
 //! for as long as it leads ahead (Shamanskii, "A modification of Newton's method", Ukrainian Mathematical Journal 19, 1967).
 
-use super::logistic::{Scaling, Table, log_loss, probability};
+use super::logistic::{Scaling, Table, add, blocks, log_loss, probability};
 use crate::compute::dispatch::{self, Kernel};
-use crate::compute::parallel;
 use std::ops::Range;
 
-/// Rows that are added up at a time.
-const BLOCK: usize = 4096;
 /// Rows of which the products are added up together.
 const TOGETHER: usize = 4;
 /// Numbers that are added up side by side.
@@ -117,7 +114,7 @@ impl<'a> Newton<'a> {
     /// Loss and gradient with the penalty, which is on all coefficients but the last.
     fn place(&self, coefficients: Vec<f64>, penalty: f64) -> Place {
         let padded = self.padded(&coefficients);
-        let blocks = self.blocks(|rows| {
+        let blocks = blocks(self.rows.clone(), self.threads, |rows| {
             dispatch::run(Slope {
                 newton: self,
                 coefficients: &padded,
@@ -145,7 +142,7 @@ impl<'a> Newton<'a> {
     /// The Hessian of the losses.
     fn curvature(&self, coefficients: &[f64]) -> Vec<f64> {
         let padded = self.padded(coefficients);
-        let blocks = self.blocks(|rows| {
+        let blocks = blocks(self.rows.clone(), self.threads, |rows| {
             dispatch::run(Curvature {
                 newton: self,
                 coefficients: &padded,
@@ -155,13 +152,6 @@ impl<'a> Newton<'a> {
         let mut hessian = vec![0.0; coefficients.len().pow(2)];
         blocks.iter().for_each(|block| add(&mut hessian, block));
         hessian
-    }
-
-    fn blocks<T: Send>(&self, sums: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
-        parallel::map(self.threads, self.rows.len().div_ceil(BLOCK), |block| {
-            let start = self.rows.start + block * BLOCK;
-            sums(start..(start + BLOCK).min(self.rows.end))
-        })
     }
 
     /// With zeros up to whole lanes.
@@ -216,10 +206,6 @@ impl<'a> Newton<'a> {
         }
         scaled[self.means.len()] = 1.0;
     }
-}
-
-fn add(total: &mut [f64], part: &[f64]) {
-    total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
 }
 
 /// The sum of the products, lane by lane.

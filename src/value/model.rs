@@ -3,12 +3,16 @@
 use super::gamma_gamma::GammaGamma;
 use super::purchases::Purchases;
 use crate::error::Error;
+use crate::format::JsonFormat;
 use serde::{Deserialize, Serialize};
 
-const KIND: &str = "footfall clv";
-const FORMAT: u32 = 1;
-/// Longer bytes are no model.
-const MOST_BYTES: usize = 4096;
+const FORMAT: JsonFormat = JsonFormat {
+    argument: "model",
+    kind: "footfall clv",
+    version: 1,
+    most_bytes: 4096,
+    maker: "footfall.fit_clv",
+};
 
 /// How customers buy, and what for.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -26,19 +30,12 @@ pub struct ClvModel {
     pub as_of_day: i64,
 }
 
-/// What is read before the rest is.
-#[derive(Deserialize)]
-struct Header {
-    kind: String,
-    format: u32,
-}
-
 impl ClvModel {
     /// A model of the present format.
     pub fn new(purchases: Purchases, values: Option<GammaGamma>, days_per_unit: f64, as_of_day: i64) -> Self {
         Self {
-            kind: KIND.into(),
-            format: FORMAT,
+            kind: FORMAT.kind.into(),
+            format: FORMAT.version,
             purchases,
             values,
             days_per_unit,
@@ -56,26 +53,7 @@ impl ClvModel {
     /// # Errors
     /// [`Error::Damaged`] for other bytes, [`Error::Newer`] for those of a newer version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let damaged = |reason: &str| Error::damaged("model", format!("{reason}; allowed: one of footfall.fit_clv"));
-        let header = bytes
-            .get(..MOST_BYTES.min(bytes.len()))
-            .filter(|start| start.len() == bytes.len());
-        let header: Header = header
-            .and_then(|bytes| serde_json::from_slice(bytes).ok())
-            .ok_or_else(|| damaged(&format!("{} bytes of something else", bytes.len())))?;
-        if header.kind != KIND {
-            return Err(damaged("it is of another kind"));
-        }
-        if header.format > FORMAT {
-            return Err(Error::Newer {
-                argument: "model",
-                found: header.format,
-                supported: FORMAT,
-            });
-        }
-        let model: Self = serde_json::from_slice(bytes).map_err(|error| damaged(&error.to_string()))?;
-        model.check().map_err(|reason| damaged(&reason))?;
-        Ok(model)
+        FORMAT.read(bytes, Self::check)
     }
 
     fn check(&self) -> Result<(), String> {

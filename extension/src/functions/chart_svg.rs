@@ -14,11 +14,7 @@ impl Scalar for ChartSvg {
     const NAME: &'static str = "chart_svg";
 
     fn signatures() -> Vec<Signature> {
-        let with = |parameters: &[Type]| Signature {
-            parameters: parameters.to_vec(),
-            returns: Type::Varchar,
-        };
-        vec![with(&[Type::Any]), with(&[Type::Any, Type::Bigint])]
+        signatures()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
@@ -31,6 +27,15 @@ impl Scalar for ChartSvg {
             Ok(Value::from(page::svg(&chart, width as f64)))
         })
     }
+}
+
+/// A chart, and in which width if it is given.
+pub fn signatures() -> Vec<Signature> {
+    let with = |parameters: &[Type]| Signature {
+        parameters: parameters.to_vec(),
+        returns: Type::Varchar,
+    };
+    vec![with(&[Type::Any]), with(&[Type::Any, Type::Bigint])]
 }
 
 /// The second argument, where there is one.

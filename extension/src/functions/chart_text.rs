@@ -1,6 +1,6 @@
 //! `chart_text(chart, width)`: one chart as text for a terminal.
 
-use super::chart_svg::width;
+use super::chart_svg::{self, width};
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
@@ -18,11 +18,7 @@ impl Scalar for ChartText {
     const NAME: &'static str = "chart_text";
 
     fn signatures() -> Vec<Signature> {
-        let with = |parameters: &[Type]| Signature {
-            parameters: parameters.to_vec(),
-            returns: Type::Varchar,
-        };
-        vec![with(&[Type::Any]), with(&[Type::Any, Type::Bigint])]
+        chart_svg::signatures()
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
