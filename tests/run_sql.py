@@ -352,8 +352,8 @@ def worker(arguments):
     return 1 if failed else 0
 
 
-def run_version(duckdb, arguments):
-    """What the files print on one version, in a process of its own, and how many passed, failed and were skipped."""
+def run_share(duckdb, arguments):
+    """What some files print on one version, in a process of its own, and how many passed, failed and were skipped."""
     with tempfile.NamedTemporaryFile("r", prefix="footfall_") as current:
         command = [sys.executable, __file__, "--duckdb", duckdb, "--worker", current.name, *arguments]
         ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -384,8 +384,11 @@ def main():
     options = ["--extension", arguments.extension, "--timeout", str(arguments.timeout)]
     options += ["--macros"] * arguments.macros + ["--verbose"] * arguments.verbose
     totals = [0, 0, 0]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for text, counts in pool.map(lambda duckdb: run_version(duckdb, [*options, *files]), arguments.duckdb):
+    # The files of a version are dealt out to as many processes as there are processors, so that none of these waits at the end.
+    n = os.cpu_count()
+    shares = [(duckdb, files[first::n]) for duckdb in arguments.duckdb for first in range(min(n, len(files)))]
+    with ThreadPoolExecutor(n) as pool:
+        for text, counts in pool.map(lambda share: run_share(share[0], [*options, *share[1]]), shares):
             print(text, end="", flush=True)
             totals = [total + n for total, n in zip(totals, counts)]
     print("{} passed, {} failed, {} skipped".format(*totals))

@@ -19,3 +19,9 @@ def connect(database=":memory:", load=True, **options):
 def one(connection, sql):
     """The single value of a query."""
     return connection.execute(sql).fetchone()[0]
+
+
+def is_ours(turn):
+    """Whether this DuckDB takes this turn, where long tests are dealt out to the DuckDBs of a run; FOOTFALL_EVERYTHING takes all."""
+    versions = os.environ["FOOTFALL_DUCKDBS"].split(os.pathsep)
+    return "FOOTFALL_EVERYTHING" in os.environ or turn % len(versions) == versions.index(os.environ["FOOTFALL_DUCKDB"])

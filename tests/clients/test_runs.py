@@ -10,13 +10,13 @@ import duckdb
 from client import connect, one
 
 SETUP = """
-    CREATE TABLE histories AS
-    SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i * i + u) % 4]) AS actions FROM range(120) users(u);
-    CREATE TABLE packed AS FROM footfall.internal.training_set(histories, actions, user_id := u);
+    CREATE OR REPLACE TABLE histories AS
+    SELECT u, list_transform(range(12 + u % 4), lambda i: ['pv', 'pv', 'cart', 'buy'][1 + (i * i + u) % 4]) AS actions FROM range({n}) users(u);
+    CREATE OR REPLACE TABLE packed AS FROM footfall.internal.training_set(histories, actions, user_id := u);
 """
-# Until an epoch takes several calls on this machine.
-WIDTHS = (128, 256, 512, 1024, 2048)
-SMALL = "{hidden: 8, epochs: 3}"
+# Histories of a training, until an epoch takes several calls on this machine; the state stays small.
+N_HISTORIES = (1000, 4000, 16000, 64000, 256000)
+SMALL, LARGE = "{hidden: 8, epochs: 3}", "{hidden: 96, epochs: 2}"
 # A kept run is dropped after 3 s.
 FORGOTTEN_S = 5
 PIECE = "SELECT system.main.train_piece(?, ?, dataset, 2, false, 'train') FROM packed"
@@ -41,7 +41,7 @@ class Runs(unittest.TestCase):
     def setUp(self):
         self.connection = connect()
         self.addCleanup(self.connection.close)
-        self.connection.execute(SETUP)
+        self.connection.execute(SETUP.format(n=120))
 
     def begin(self, settings):
         return one(self.connection, f"SELECT train_start(dataset, {settings}).state FROM packed")
@@ -61,13 +61,13 @@ class Runs(unittest.TestCase):
             ticket = next_ticket(piece["ticket"], n_calls)
 
     def large(self):
-        """Settings of a training whose first epoch takes more than one call."""
-        for width in WIDTHS:
-            settings = f"{{hidden: {width}, epochs: 2}}"
-            piece = self.connection.execute(PIECE, [0, self.begin(settings)]).fetchone()[0]
+        """Settings of a training whose first epoch takes more than one call; `packed` has the histories for it."""
+        for n in N_HISTORIES:
+            self.connection.execute(SETUP.format(n=n))
+            piece = self.connection.execute(PIECE, [0, self.begin(LARGE)]).fetchone()[0]
             if not piece["report"]["complete"]:
-                return settings
-        self.skipTest("an epoch of 17 million parameters takes less than a second")
+                return LARGE
+        self.skipTest(f"an epoch of {n} histories takes less than a second")
 
     def test_a_run_by_ticket_is_that_of_states(self):
         for settings in (SMALL, self.large()):
