@@ -2,10 +2,12 @@
 
 use footfall::random::Random;
 use footfall::value::customers::{Customer, Customers};
+use footfall::value::fit::{Choice, PurchasesFit, fit};
 use footfall::value::forecast::Outlook;
 use footfall::value::gamma_gamma::{self, GammaGamma, Values};
+use footfall::value::likelihood::Likelihood;
 use footfall::value::model::ClvModel;
-use footfall::value::purchases::{self, Choice, Family, Likelihood, Purchases, PurchasesFit};
+use footfall::value::purchases::{Family, Purchases};
 use proptest::prelude::*;
 
 fn customer(x: f64, t_x: f64, age: f64) -> Customer {
@@ -87,7 +89,7 @@ const CDNOW: [f64; 4] = [0.243, 4.414, 0.793, 2.426];
 #[test]
 fn the_parameters_that_customers_were_drawn_with_are_found() {
     let customers = Customers::new(drawn(&mut Random::new(1), 20_000, CDNOW, 60.0));
-    let fit = purchases::fit(&customers, Choice::Auto).unwrap();
+    let fit = fit(&customers, Choice::Auto).unwrap();
     assert!(fit.converged && fit.purchases.boundaries().is_empty());
     for ((found, error), expected) in parameters(&fit).into_iter().zip(fit.errors).zip(CDNOW) {
         assert!(
@@ -119,7 +121,7 @@ fn cdnow_gives_the_published_parameters() {
         .iter()
         .map(|&[x, t_x, age, _]| (customer(x, t_x, age), 1))
         .collect();
-    let fit = purchases::fit(&Customers::new(customers), Choice::Auto).unwrap();
+    let fit = fit(&Customers::new(customers), Choice::Auto).unwrap();
     assert_eq!(
         parameters(&fit).map(|value| rounded(value, 3)),
         [0.243, 4.414, 0.793, 2.426]
@@ -140,7 +142,7 @@ fn intervals_hold_what_they_promise() {
     let mut random = Random::new(5);
     let people: Vec<_> = (0..4000).map(|_| draw(&mut random, CDNOW, 60.0)).collect();
     let customers = Customers::new(people.iter().map(|(customer, ..)| (*customer, 1)).collect());
-    let fit = purchases::fit(&customers, Choice::Auto).unwrap();
+    let fit = fit(&customers, Choice::Auto).unwrap();
     let values = GammaGamma {
         p: 6.25,
         q: 3.74,
@@ -186,7 +188,7 @@ fn nobody_stops_where_nobody_did() {
         (customer(x, if x > 0.0 { 300.0 } else { 0.0 }, 300.0), 1)
     });
     let customers = Customers::new(customers.collect());
-    let fit = purchases::fit(&customers, Choice::Auto).unwrap();
+    let fit = fit(&customers, Choice::Auto).unwrap();
     assert_eq!(fit.purchases.boundaries(), ["nobody stops"]);
     assert!(fit.converged && fit.errors[0] > 0.0 && fit.errors[1] > 0.0 && fit.errors[2].is_nan());
     assert!((fit.purchases.r() - 0.9).abs() < 4.0 * fit.errors[0]);
@@ -202,7 +204,7 @@ fn extreme_populations_have_an_answer() {
             .iter()
             .map(|&(x, t_x, age)| (customer(x, t_x, age), 1))
             .collect();
-        purchases::fit(&Customers::new(customers), Choice::Auto)
+        fit(&Customers::new(customers), Choice::Auto)
     };
     assert!(fit(&[]).is_none());
     let once = fit(&[(0.0, 0.0, 10.0), (0.0, 0.0, 0.0)]).unwrap();
@@ -360,11 +362,11 @@ proptest! {
         distinct.sort_by(|a, b| format!("{a:?}").cmp(&format!("{b:?}")));
         distinct.dedup();
         let mut repeated: Vec<_> = (0..200).map(|_| distinct[random.below(distinct.len() as u64) as usize]).collect();
-        let one = purchases::fit(&Customers::new(repeated.clone()), Choice::Auto).unwrap();
+        let one = fit(&Customers::new(repeated.clone()), Choice::Auto).unwrap();
         random.shuffle(&mut repeated);
         let counts = distinct.iter().map(|(one, _)| (*one, repeated.iter().filter(|(other, _)| other == one).count() as u64));
-        let merged = purchases::fit(&Customers::new(counts.collect()), Choice::Auto).unwrap();
-        let shuffled = purchases::fit(&Customers::new(repeated), Choice::Auto).unwrap();
+        let merged = fit(&Customers::new(counts.collect()), Choice::Auto).unwrap();
+        let shuffled = fit(&Customers::new(repeated), Choice::Auto).unwrap();
         prop_assert_eq!(bits(&one.purchases), bits(&merged.purchases));
         prop_assert_eq!(bits(&one.purchases), bits(&shuffled.purchases));
         prop_assert_eq!(one.log_likelihood.to_bits(), merged.log_likelihood.to_bits());
@@ -374,8 +376,8 @@ proptest! {
     fn another_unit_of_time_changes_nothing_but_the_rate(seed in 0u64..1000, unit in 0.01..100.0f64) {
         let customers = drawn(&mut Random::new(seed), 2000, CDNOW, 40.0);
         let scaled = customers.iter().map(|(one, n)| (customer(one.x, one.t_x * unit, one.age * unit), *n)).collect();
-        let before = purchases::fit(&Customers::new(customers), Choice::Auto).unwrap();
-        let after = purchases::fit(&Customers::new(scaled), Choice::Auto).unwrap();
+        let before = fit(&Customers::new(customers), Choice::Auto).unwrap();
+        let after = fit(&Customers::new(scaled), Choice::Auto).unwrap();
         prop_assert!(before.converged && after.converged);
         prop_assert_eq!(before.purchases.boundaries(), after.purchases.boundaries());
         let near = |a: f64, b: f64| (a - b).abs() < 1e-5 * b.abs().max(1e-3);

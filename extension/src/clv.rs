@@ -6,8 +6,9 @@ use crate::value::{Type, Value};
 use crate::vector::{Chunk, Column};
 use footfall::error::Error as Failure;
 use footfall::value::customers::{Customer, Customers};
+use footfall::value::fit::{Choice, PurchasesFit};
 use footfall::value::gamma_gamma::{GammaGammaFit, Values};
-use footfall::value::purchases::{Choice, Purchases, PurchasesFit};
+use footfall::value::purchases::Purchases;
 use serde::Deserialize;
 use serde_json::Value as Json;
 

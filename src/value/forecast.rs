@@ -7,7 +7,8 @@
 
 use super::customers::Customer;
 use super::gamma_gamma::GammaGamma;
-use super::purchases::{Purchases, ln_1p_over};
+use super::likelihood::ln_1p_over;
+use super::purchases::Purchases;
 use crate::error::Error;
 use crate::special::beta_cdf;
 

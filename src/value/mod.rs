@@ -2,7 +2,9 @@
 //!
 //! - `optimum`: the maximum of a smooth function within bounds, by Newton's steps;
 //! - [`customers`]: the sufficient statistics, checked, with equal customers merged into weighted ones;
-//! - [`purchases`]: rates and dropout of a population, BG/NBD and MBG/NBD up to their limits, and the fit;
+//! - [`purchases`]: rates and dropout of a population, BG/NBD and MBG/NBD up to their limits;
+//! - [`likelihood`]: how likely the purchases of some customers are in it;
+//! - [`fit`]: the population in which they are likeliest;
 //! - [`gamma_gamma`]: the value of a purchase;
 //! - [`forecast`]: what is to be expected of one customer;
 //! - [`model`]: both together as bytes.
@@ -13,6 +15,8 @@
 mod optimum;
 pub mod customers;
 pub mod purchases;
+pub mod likelihood;
+pub mod fit;
 pub mod gamma_gamma;
 pub mod model;
 pub mod forecast;

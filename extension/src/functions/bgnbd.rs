@@ -4,7 +4,7 @@ use crate::clv::{PURCHASES, choice, customer_type, customers, weights};
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
-use footfall::value::purchases::fit;
+use footfall::value::fit::fit;
 use serde_json::Value as Json;
 use std::error::Error;
 

@@ -10,8 +10,8 @@ use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::error::Error as Failure;
 use footfall::value::customers::Customers;
+use footfall::value::fit::{Choice, fit};
 use footfall::value::gamma_gamma::{self, Values};
-use footfall::value::purchases::{self, Choice};
 
 pub struct ClvPiece;
 
@@ -55,7 +55,7 @@ fn read(customers: &[u8], values: &[u8]) -> Result<(Customers, Values), Failure>
 }
 
 fn fitted(customers: &Customers, values: &Values, choice: Choice) -> Value {
-    let purchases = purchases::fit(customers, choice).map(|fit| PURCHASES.value(&fit));
+    let purchases = fit(customers, choice).map(|fit| PURCHASES.value(&fit));
     let money = gamma_gamma::fit(values).map(|fit| VALUES.value(&fit));
     Value::Struct(vec![purchases.into(), money.into()])
 }
