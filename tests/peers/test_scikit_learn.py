@@ -44,19 +44,20 @@ TAOBAO = """
 
 
 def features(connection, cutoffs, ends):
-    """Features, labels and parts of all users at some cut-offs, by the plan of the model in `run`."""
+    """Features, labels, parts and users of all rows at some cut-offs, by the plan of the model in `run`."""
     found = connection.execute(
         f"""
         WITH seen AS (FROM footfall.internal.propensity_events('x', events, user_id, action, ts, NULL, NULL, amount, NULL, NULL, NULL)),
         info AS (SELECT footfall.internal.propensity_model_info(model) AS info FROM run),
         histories AS (FROM footfall.internal.propensity_histories('x', seen, (SELECT info.actions FROM info)))
-        SELECT unnest(footfall.internal.propensity_read(
+        SELECT user_key, unnest(footfall.internal.propensity_read(
             info.plan, footfall.internal.propensity_rows(history, own_history, user_key, info.plan, {cutoffs}, {ends}, 'x'))) AS row
         FROM histories, info
         """
-    ).fetchnumpy()["row"]
+    ).fetchnumpy()
+    users, found = found["user_key"], found["row"]
     x = np.array([row["features"] for row in found], float)
-    return x, np.array([row["label"] for row in found]), np.array([row["part"] for row in found])
+    return x, np.array([row["label"] for row in found]), np.array([row["part"] for row in found]), users
 
 
 class ScikitLearn(unittest.TestCase):
@@ -72,7 +73,7 @@ class ScikitLearn(unittest.TestCase):
         info, penalty, _ = info
         ahead = f"to_months({info['months']}) + to_days({info['days']}) + to_microseconds({info['microseconds']})"
         ends = f"[epoch_us(make_timestamp(one) + {ahead}) FOR one IN {info['cutoffs']}]"
-        x, y, part = features(connection, info["cutoffs"], ends)
+        x, y, part, _ = features(connection, info["cutoffs"], ends)
         learned = part != "test"
         mean, scale = x[learned].mean(0), x[learned].std(0)
         scale[x[learned].min(0) == x[learned].max(0)] = np.inf
@@ -81,7 +82,7 @@ class ScikitLearn(unittest.TestCase):
         np.testing.assert_allclose(info["weights"], peer.coef_[0], atol=1e-6)
         self.assertAlmostEqual(info["intercept"], peer.intercept_[0], delta=1e-6)
         test = f"[{info['test_cutoff']}]"
-        x, y, part = features(connection, test, f"[epoch_us(make_timestamp({info['test_cutoff']}) + {ahead})]")
+        x, y, part, _ = features(connection, test, f"[epoch_us(make_timestamp({info['test_cutoff']}) + {ahead})]")
         x, y = x[part == "test"], y[part == "test"]
         told = peer.predict_proba((x - mean) / scale)[:, 1]
         report = "FROM footfall.propensity_report(events, user_id, action, ts, (SELECT model FROM run), amount := amount)"
