@@ -7,11 +7,18 @@
 -- that neither has learned from, by more than two standard errors. To go back to version 3 by hand:
 --
 --   INSERT INTO promotions SELECT max(step) + 1, 3, 'rolled back' FROM promotions;
+--
+-- What is told is kept with its moment, so that each run begins by saying whether it came true.
 CREATE TABLE IF NOT EXISTS models (version INTEGER PRIMARY KEY, trained_at TIMESTAMP WITH TIME ZONE, log_loss DOUBLE, model BLOB);
 CREATE TABLE IF NOT EXISTS promotions (step INTEGER PRIMARY KEY, version INTEGER, reason VARCHAR);
 -- The model in use: SELECT predict_next(model, actions) FROM histories, current_model.
 CREATE OR REPLACE VIEW current_model AS
 SELECT models.* FROM models JOIN promotions ON promotions.version = models.version ORDER BY step DESC LIMIT 1;
+
+-- What was told of each user's next action, and what came: below 0 by two standard errors, `difference` is what the model is worth.
+CREATE TABLE IF NOT EXISTS told AS SELECT 0 AS version, user_id, TIMESTAMP '2000-01-01' AS told_at, CAST(0.5 AS DOUBLE) AS probability FROM histories LIMIT 0;
+SELECT period, n_predictions, n_unknown, share, mean_probability, log_loss, baseline_log_loss, difference, standard_error, auc
+FROM footfall.monitor(told, events, user_id, told_at, probability, action, ts, target := 'buy', horizon := NULL);
 
 -- What a customer is, in a few columns, as it was when the model in use was taken.
 CREATE TABLE IF NOT EXISTS customers_then (n_actions BIGINT, last_action VARCHAR, n_kinds BIGINT);
@@ -51,5 +58,10 @@ CREATE OR REPLACE TABLE customers_then AS
 FROM (SELECT CASE WHEN (SELECT version FROM current_model) = (SELECT version FROM candidate) THEN 'now' ELSE 'then' END AS kept)
 JOIN (SELECT 'now' AS kept, * FROM customers_now UNION ALL BY NAME SELECT 'then' AS kept, * FROM customers_then) USING (kept)
 SELECT n_actions, last_action, n_kinds;
+
+INSERT INTO told
+SELECT version, user_id, (SELECT max(ts) FROM events), coalesce(predict_next(model, actions).probabilities['buy'], 0)
+FROM histories
+CROSS JOIN current_model;
 
 SELECT promotions.step, promotions.version, reason, version = (SELECT version FROM candidate) AS is_new FROM promotions ORDER BY step;

@@ -56,6 +56,7 @@ CALLS = {
     "confusion": f"FROM footfall.confusion(histories, actions, {LAST}, {HELD})",
     "conversion": "FROM footfall.conversion(events, user_id, device, action)",
     "drift": "FROM footfall.drift(customers, members, {'money': monetary, 'orders': frequency})",
+    "monitor": "FROM footfall.monitor(events, events, user_id, ts, user_id % 7 / 10, action, ts, horizon := INTERVAL 1 DAY)",
     "evaluate": f"FROM footfall.evaluate(histories, actions, {LAST}, {HELD})",
     "evaluate_items": "FROM footfall.evaluate_items(histories, actions, times := times)",
     "fit_clv": "SELECT * EXCLUDE (model), md5(model::VARCHAR) FROM footfall.fit_clv(events, user_id, ts, amount := price)",

@@ -195,6 +195,10 @@ CALLS = {
         ["clv_forecast_piece(0, pack_points([[1, 7, 30, 0]]), getvariable('clv'), 30, 0.9, {threads: 1}).result", "0"],
         {},
     ),
+    "monitor": (
+        ["shop", "shop", "user_id", "ts", "price / 99", "action", "ts"],
+        {"target": "'pv'", "horizon": "INTERVAL 1 DAY", "baseline": "0.5", "period": "'week'", "as_of": AS_OF, "time_zone": "NULL"},
+    ),
     "drift": (["shop", "shop", "{'price': price, 'action': action}"], {"bins": "5"}),
     "to_onnx": ([MODEL], {}),
     "model_card": ([MODEL], {"quality": "[{'predictor': 'model', 'log_loss': 0.5}]"}),
@@ -398,7 +402,7 @@ SAMPLED = {
     "confusion": 5, "conversion": 3, "evaluate": 7, "fit_clv": 8, "funnel": 6, "growth": 8, "orders": 2, "outliers": 4, "paths": 8, "promotion_effect": 8,
     "reliability": 5, "repeat_purchase": 2, "rfm": 10, "rfm_summary": 10, "rfm_thresholds": 10, "segment": 2, "sequences": 2, "sessions": 5, "train": 6,
     "transitions": 6, "bought_together": 4, "lifecycle": 4, "clv_forecast_piece": 3, "clv_piece": 3, "propensity": 11, "propensity_report": 12,
-    "train_propensity": 17,
+    "train_propensity": 17, "monitor": 12,
     "compare_recommenders": 8, "evaluate_items": 4, "item_rules": 4,
     "study": 60, "report": 60, "model_study": 7, "chart": 5,
 }  # fmt: skip

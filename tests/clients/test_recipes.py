@@ -48,23 +48,34 @@ class Recipes(unittest.TestCase):
 
     def test_recipe_registry(self):
         # A shop in which a cart is followed by a purchase, and later by nothing but looking.
-        shop = """
-            CREATE OR REPLACE TABLE histories AS
-            SELECT u AS user_id, flatten([['pv', 'cart', {after}] FOR i IN range(4 + u % 3)]) AS actions FROM range(200) users(u)
-        """
-        before, after = shop.format(after="'buy'"), shop.format(after="'pv'")
-        self.connection.execute(before)
-        drift, promotions = self.run_recipe("registry")
-        # With nobody from before there is nothing to compare.
+        self.connection.execute("CREATE TABLE events (user_id BIGINT, action VARCHAR, ts TIMESTAMP)")
+
+        def shop(day, after):
+            self.connection.execute(f"""
+                CREATE OR REPLACE TABLE histories AS
+                SELECT u AS user_id, flatten([['pv', 'cart', '{after}'] FOR i IN range(4 + u % 3)]) AS actions FROM range(200) users(u);
+                INSERT INTO events
+                SELECT user_id, unnest(actions), TIMESTAMP '{day}' + to_minutes(CAST(unnest(range(len(actions))) AS INTEGER)) FROM histories
+            """)
+
+        shop("2026-01-01", "buy")
+        told, drift, promotions = self.run_recipe("registry")
+        # With nobody from before there is nothing to compare, and nothing was told.
         self.assertEqual([row[1] for row in drift], [None] * 3)
+        self.assertEqual(told, [])
         self.assertEqual(promotions, [(1, 1, "the first", True)])
         # Nothing has changed, and a model that is no better is kept but not used.
-        drift, promotions = self.run_recipe("registry")
+        told, drift, promotions = self.run_recipe("registry")
         self.assertEqual([row[:2] for row in drift], [("n_actions", 0.0), ("last_action", 0.0), ("n_kinds", 0.0)])
+        # Those of 12 or 15 actions went before the last one told, those of 18 ended with it: no user has a next one yet.
+        self.assertEqual([row[1:3] for row in told], [(0, 200)] * 2)
         self.assertEqual(promotions, [(1, 1, "the first", False)])
-        self.connection.execute(after)
-        drift, promotions = self.run_recipe("registry")
+        shop("2026-01-03", "pv")
+        told, drift, promotions = self.run_recipe("registry")
         self.assertEqual([row[0] for row in drift if row[1] > 100 * row[2]], ["last_action", "n_kinds"])
+        # It was told twice that after a purchase they look, and so they did.
+        self.assertEqual([row[1:4] for row in told], [(400, 0, 0.0)] * 2)
+        self.assertLess(told[0][5], 0.1)
         self.assertEqual([row[:2] for row in promotions], [(1, 1), (2, 3)])
         self.assertRegex(promotions[1][2], r"^log loss 0\.\d{4} instead of \d\.\d{4}, better by \d\.\d{4} with a standard error of 0\.\d{4}$")
         self.assertEqual(self.rows("SELECT count(*), any_value(n_kinds) FROM customers_then WHERE n_kinds = 2"), [(200, 2)])
@@ -74,6 +85,7 @@ class Recipes(unittest.TestCase):
     def test_recipe_live(self):
         # What happens event by event: tests/clients/test_live.py.
         self.assertEqual(self.run_recipe("live"), [[(0, None)]])
+
     def test_recipe_refresh(self):
         """Three mornings, and the second day once more with an event that came late: as if all had been read at once."""
         # User 1 buys on the first and third day, user 2 on the second; 'wish' is no known action, and one row is there twice.
