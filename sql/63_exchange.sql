@@ -12,10 +12,13 @@ it does not hold are left out of a history, as `predict_next` does.
 A clustering of `kmeans` has one input: `points` (DOUBLE, batch × dimensions), in the units that it was trained with, and two outputs: `cluster` (INT64, batch), from 1, and
 `distance` (DOUBLE, batch), those of `kmeans_assign` and `kmeans_distance`. Logarithms and scaling are in the file.
 
+A model of `footfall.train_propensity` has one input: `features` (FLOAT, batch × features), a user's `inputs` of `footfall.propensity_inputs`, and one output: `probability` (DOUBLE, batch), that of
+`footfall.propensity`. The features' names in their order are in the file's metadata, a JSON list under `features`, `target` and `horizon` beside it. Standardising is in the file.
+
 Operators are those of version 17 of the standard set (ONNX Runtime 1.12 and later). NULL gives NULL.
 
 Parameters:
-- model: a BLOB of `footfall.train`, or what `kmeans` or `footfall.segment` learned.
+- model: a BLOB of `footfall.train` or `footfall.train_propensity`, or what `kmeans` or `footfall.segment` learned.
 
 Example:
 WITH learned AS (SELECT kmeans([[1, 2], [2, 1], [8, 9], [9, 8], [8, 8]], 2) AS model)

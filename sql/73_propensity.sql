@@ -885,6 +885,41 @@ WITH events AS (SELECT i % 50 AS u, CASE WHEN i % 3 = 0 THEN 'buy' ELSE 'pv' END
     run AS (FROM footfall.train_propensity(events, u, a, t, target := 'buy', horizon := INTERVAL 1 DAY))
 SELECT user_id, round(probability, 3) AS probability, decile, reasons, until FROM footfall.propensity(events, u, a, t, (SELECT model FROM run)) ORDER BY user_id LIMIT 3;$$;
 
+CREATE MACRO footfall.main.propensity_inputs(
+    tbl, user_id, action, ts, model, as_of := NULL, item := NULL, category := NULL, amount := NULL, features := NULL, time_zone := NULL
+) AS TABLE
+WITH ff_scored AS NOT MATERIALIZED (
+    SELECT event_user, records, cut, cut_end
+    FROM footfall.internal.propensity_scored(
+        'propensity_inputs', tbl, user_id, action, ts, model, item, category, amount, features, time_zone, as_of, NULL, false
+    )
+),
+ff_plan AS MATERIALIZED (
+    SELECT system.main.propensity_model_info(
+        footfall.internal.trained_model('propensity_inputs', model, 'train_propensity', 'there are no events'), 'propensity_inputs'
+    )['plan'] AS plan_bytes
+)
+SELECT
+    footfall.internal.unmarked(event_user) AS user_id,
+    system.main.propensity_read(plan_bytes, records)[1]['features'] AS inputs,
+    cut AS as_of,
+    cut_end AS until
+FROM ff_scored
+CROSS JOIN ff_plan;
+
+COMMENT ON MACRO TABLE footfall.main.propensity_inputs IS $$The numbers that a model of propensity reads of each user: what a program is fed that runs the model elsewhere.
+
+One row per user, in no order: `user_id`; `inputs` (FLOAT[]), one number per feature in the order of `features` of `footfall.train_propensity`, in their own units: the input `features` of the file that `to_onnx`
+writes; `as_of` and `until` as in `footfall.propensity`. NULL for a user without an event in the model's lookback before `as_of`.
+
+Parameters:
+- tbl, user_id, action, ts, model, as_of, item, category, amount, features, time_zone: as in `footfall.propensity`.
+
+Example:
+WITH events AS (SELECT i % 50 AS u, CASE WHEN i % 3 = 0 THEN 'buy' ELSE 'pv' END AS a, TIMESTAMP '2017-11-25' + to_hours(CAST(i * i % 211 AS INTEGER)) AS t FROM range(400) n(i)),
+    run AS (FROM footfall.train_propensity(events, u, a, t, target := 'buy', horizon := INTERVAL 1 DAY))
+SELECT user_id, len(inputs) AS n, inputs[:3] AS first_three FROM footfall.propensity_inputs(events, u, a, t, (SELECT model FROM run)) ORDER BY user_id LIMIT 3;$$;
+
 CREATE MACRO footfall.main.propensity_report(
     tbl, user_id, action, ts, model, cutoff := NULL, part := 'held_out', as_of := NULL, item := NULL, category := NULL, amount := NULL, features := NULL, time_zone := NULL
 ) AS TABLE

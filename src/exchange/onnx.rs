@@ -6,6 +6,7 @@ use crate::baseline::{Baseline, Predictor};
 use crate::error::Error;
 use crate::model::Model;
 use crate::network::Cell;
+use crate::propensity::model::PropensityModel;
 use crate::segment::kmeans::model::Assigner;
 use crate::sequence::Tokens;
 use std::borrow::Cow;
@@ -334,6 +335,37 @@ pub fn clustering(model: &Assigner) -> Vec<u8> {
         "cluster",
         "the cluster of a point, from 1, and its scaled distance from the centroid",
         &[],
+    )
+}
+
+/// Who does something within a horizon. Input: `features` FLOAT (batch, features), named in the metadata's `features`, in
+/// their own units. Output: `probability` DOUBLE (batch).
+pub fn propensity(model: &PropensityModel) -> Vec<u8> {
+    let (plan, regression) = (&model.plan, &model.regression);
+    let names: Vec<String> = plan.features().into_iter().map(|feature| plan.name(feature)).collect();
+    let (n_features, batch) = (names.len(), || Size::Named("batch"));
+    let mut graph = Graph::default();
+    graph.input("features", Element::Float, &[batch(), Size::Known(n_features)]);
+    graph.output("probability", Element::Double, &[batch()]);
+    graph.doubles("means", &[n_features], &regression.scaling.means);
+    graph.doubles("weights", &[n_features, 1], &model.raw_weights().0);
+    graph.doubles("intercept", &[1], &[regression.intercept]);
+    graph.axes("column", &[1]);
+    graph.node("Cast", &["features"], &["numbers"], [integer("to", Element::Double as i64)]);
+    graph.node("Sub", &["numbers", "means"], &["differences"], []);
+    graph.node("MatMul", &["differences", "weights"], &["scores"], []);
+    graph.node("Squeeze", &["scores", "column"], &["score"], []);
+    graph.node("Add", &["score", "intercept"], &["logit"], []);
+    graph.node("Sigmoid", &["logit"], &["probability"], []);
+    let metadata = [
+        ("features", serde_json::json!(names).to_string()),
+        ("target", plan.actions[plan.target].clone()),
+        ("horizon", serde_json::json!(plan.horizon).to_string()),
+    ];
+    graph.into_bytes(
+        "propensity",
+        "the probability that a user does the target within the horizon",
+        &metadata,
     )
 }
 

@@ -118,6 +118,12 @@ impl PropensityModel {
         serde_json::to_vec(self).expect("numbers and names are JSON")
     }
 
+    /// Whether bytes begin as those that [`PropensityModel::to_bytes`] writes. A `.safetensors` file would begin so only
+    /// with a header larger than any that is read.
+    pub fn begins(bytes: &[u8]) -> bool {
+        bytes.starts_with(br#"{"kind""#)
+    }
+
     /// Reads and checks what [`PropensityModel::to_bytes`] wrote.
     ///
     /// # Errors

@@ -72,6 +72,9 @@ CALLS = {
     "promotion_effect": "FROM footfall.promotion_effect(events, user_id, action, ts, DATE '2017-12-02', DATE '2017-12-04')",
     "promotion_effect of a week": "FROM footfall.promotion_effect(events, user_id, action, ts, DATE '2017-11-30', DATE '2017-12-01')",
     "propensity": f"FROM footfall.propensity({BUYERS}, (SELECT model FROM footfall.train_propensity({BUYERS}, horizon := INTERVAL 1 DAY))) ORDER BY user_id",
+    "propensity_inputs": (
+        f"FROM footfall.propensity_inputs({BUYERS}, (SELECT model FROM footfall.train_propensity({BUYERS}, horizon := INTERVAL 1 DAY))) ORDER BY user_id"
+    ),
     "propensity_report": f"FROM footfall.propensity_report({BUYERS}, (SELECT model FROM footfall.train_propensity({BUYERS}, horizon := INTERVAL 1 DAY)))",
     "reliability": f"FROM footfall.reliability(histories, actions, {LAST}, {HELD})",
     "repeat_purchase": "FROM footfall.repeat_purchase(events, user_id, ts, amount := price)",

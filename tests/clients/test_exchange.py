@@ -85,6 +85,29 @@ class Exchange(unittest.TestCase):
                 self.assertLess(numpy.abs(outputs["distance"] - distances).max(), TOLERANCE)
                 self.assertEqual(len(set(clusters)), 5)
 
+    def test_propensities_are_the_same_in_onnx_runtime(self):
+        self.connection.execute("CREATE TABLE events AS SELECT *, user_id % 3 AS region, item_id % 50 + 0.5 AS price FROM footfall.generate_events(users := 120)")
+        arguments = "events, user_id, action, ts"
+        columns = "item := item_id, category := category_id, amount := price, features := {'region': region, 'even': user_id % 2 = 0}"
+        model, features = self.connection.execute(
+            f"SELECT model, features FROM footfall.train_propensity({arguments}, horizon := INTERVAL 2 DAYS, {columns})"
+        ).fetchone()
+        self.connection.execute("SET VARIABLE propensity = ?", [model])
+        rows = self.connection.execute(f"""
+            SELECT inputs, probability
+            FROM footfall.propensity_inputs({arguments}, getvariable('propensity'), {columns})
+            JOIN footfall.propensity({arguments}, getvariable('propensity'), {columns}) USING (user_id)
+            WHERE probability IS NOT NULL
+        """).fetchall()
+        outputs, metadata = run(
+            one(self.connection, "SELECT to_onnx(getvariable('propensity'))"), features=numpy.array([inputs for inputs, _ in rows], numpy.float32)
+        )
+        self.assertEqual(json.loads(metadata["features"]), features)
+        self.assertEqual((metadata["target"], json.loads(metadata["horizon"])), ("buy", {"months": 0, "days": 2, "microseconds": 0}))
+        expected = numpy.array([probability for _, probability in rows])
+        self.assertLess(numpy.abs(outputs["probability"] - expected).max(), TOLERANCE)
+        self.assertGreater(expected.std(), 1000 * TOLERANCE)
+
     def test_equally_near_centroids_are_told_apart_alike(self):
         self.connection.execute("SET VARIABLE clusters = (SELECT kmeans([[9, 0], [9, 0], [1, 0]]::DOUBLE[][], 2, {'standardise': false}))")
         cluster = one(self.connection, "SELECT kmeans_assign(getvariable('clusters'), [5, 0])")

@@ -306,6 +306,7 @@ CALLS = {
         },
     ),
     "propensity": (["shop", "user_id", "action", "ts", "getvariable('propensity')"], {"as_of": AS_OF, **PROPENSITY, "reasons": "3", "time_zone": "NULL"}),
+    "propensity_inputs": (["shop", "user_id", "action", "ts", "getvariable('propensity')"], {"as_of": AS_OF, **PROPENSITY, "time_zone": "NULL"}),
     "propensity_features": (["getvariable('plan')"], {}),
     "propensity_model_info": (["getvariable('propensity')"], {"called_as": "'propensity'"}),
     "propensity_own": (["{'age': 31, 'country': 'NL'}"], {"called_as": "'propensity'"}),
@@ -402,7 +403,7 @@ SAMPLED = {
     "confusion": 5, "conversion": 3, "evaluate": 7, "fit_clv": 8, "funnel": 6, "growth": 8, "orders": 2, "outliers": 4, "paths": 8, "promotion_effect": 8,
     "reliability": 5, "repeat_purchase": 2, "rfm": 10, "rfm_summary": 10, "rfm_thresholds": 10, "segment": 2, "sequences": 2, "sessions": 5, "train": 6,
     "transitions": 6, "bought_together": 4, "lifecycle": 4, "clv_forecast_piece": 3, "clv_piece": 3, "propensity": 11, "propensity_report": 12,
-    "train_propensity": 17, "monitor": 12,
+    "train_propensity": 17, "monitor": 12, "propensity_inputs": 10,
     "compare_recommenders": 8, "evaluate_items": 4, "item_rules": 4,
     "study": 60, "report": 60, "model_study": 7, "chart": 5,
 }  # fmt: skip

@@ -98,7 +98,7 @@ NO_DEFAULT = {
     f"{name} by default"
     for name in (
         "bought_together", "class_report", "clv_report", "compare_models", "compare_recommenders", "confusion", "evaluate", "evaluate_items", "growth",
-        "propensity", "reliability",
+        "propensity", "propensity_inputs", "reliability",
     )
 }
 # Whose rows come in no particular order.

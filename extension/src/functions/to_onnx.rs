@@ -1,11 +1,14 @@
-//! `to_onnx(model)`: a network of the next action or a clustering as an ONNX file.
+//! `to_onnx(model)`: a network of the next action, a model of propensity or a clustering as an ONNX file.
 
-use crate::models;
+use crate::propensity::Decoded;
 use crate::scalar::{Scalar, Signature};
 use crate::segments::model::{MODEL, Models};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
+use footfall::error::Error as Failure;
 use footfall::exchange::onnx;
+use footfall::model::Model;
+use footfall::propensity::model::PropensityModel;
 use std::error::Error;
 
 pub struct ToOnnx;
@@ -23,25 +26,22 @@ impl Scalar for ToOnnx {
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        let is_clustering = input.column(0).n_fields() > 0;
-        let rows = if is_clustering {
-            clusterings(input)
-        } else {
-            networks(input)
-        };
-        output.write(&Type::Blob, &rows?)
+        if input.column(0).n_fields() > 0 {
+            return output.write(&Type::Blob, &clusterings(input)?);
+        }
+        let mut files = Decoded::new();
+        output.write_rows(input, &Type::Blob, |row| {
+            Ok(files.get(&input.column(0), row, file)?.clone().into())
+        })
     }
 }
 
-fn networks(input: &Chunk) -> Result<Vec<Value>, Box<dyn Error>> {
-    let mut rows = vec![Value::Null; input.len()];
-    for group in models::of_rows(input, 0)? {
-        let file = onnx::network(&group.decoded.model)?;
-        for row in group.rows {
-            rows[row] = file.clone().into();
-        }
+fn file(bytes: &[u8]) -> Result<Vec<u8>, Failure> {
+    if PropensityModel::begins(bytes) {
+        Ok(onnx::propensity(&PropensityModel::from_bytes(bytes)?))
+    } else {
+        onnx::network(&Model::from_bytes(bytes)?)
     }
-    Ok(rows)
 }
 
 fn clusterings(input: &Chunk) -> Result<Vec<Value>, Box<dyn Error>> {
