@@ -172,6 +172,33 @@ WITH histories(u, actions) AS (SELECT u, list_transform(range(12 + u % 4), lambd
      run AS (FROM footfall.train(histories, actions, epochs := 3, hidden := 8, learning_rate := 0.05, user_id := u))
 SELECT u, len(actions) AS n_actions, next.action FROM footfall.predictions(histories, actions, (FROM footfall.best_model(run))) ORDER BY u LIMIT 3;$$;
 
+CREATE MACRO footfall.main.top(probabilities, n := NULL) AS
+CASE
+    WHEN typeof(probabilities) LIKE 'MAP(VARCHAR, %' OR typeof(probabilities) = typeof(NULL) THEN [
+        {'action': decode(entry['name']), 'probability': 0 - entry['less']}
+        FOR entry IN list_sort(
+            [{'less': 0 - pair['value'], 'name': encode(pair['key'])} FOR pair IN map_entries(TRY_CAST(probabilities AS MAP(VARCHAR, DOUBLE)))], 'ASC', 'NULLS LAST'
+        )[:CASE WHEN n IS NULL THEN 1000000 ELSE footfall.internal.whole_option('top', 'n', n, 1, 1000000) END]
+    ]
+    ELSE error(concat(
+        'footfall.top: argument ''probabilities'' is of type ', left(typeof(probabilities), 200), '; allowed: probabilities of a prediction, MAP(VARCHAR, DOUBLE)'
+    ))
+END;
+
+COMMENT ON MACRO footfall.main.top IS $$The likeliest actions of a prediction as a list, for clients that have no MAP.
+
+A list of STRUCTs of `action` (VARCHAR) and `probability` (DOUBLE), the likeliest first, of equally likely ones the first by name. Unnested, or an element by its number, it is plain columns:
+`next[1].action`. NULL gives NULL.
+
+Every probability, loss and distance that footfall gives is a DOUBLE; FLOAT is what networks keep their weights in and what models read (`footfall.propensity_inputs`).
+
+Parameters:
+- probabilities: MAP(VARCHAR, DOUBLE), the field `probabilities` of `predict_next`, `footfall.predictions` or `next_state`.
+- n: how many, from 1 on; NULL for all.
+
+Example:
+SELECT footfall.top(MAP {'buy': 0.25, 'pv': 0.5, 'cart': 0.25}, 2) AS next, footfall.top(MAP {'buy': 0.25, 'pv': 0.75})[1].action AS first;$$;
+
 CREATE MACRO footfall.main.next_state(model, state, action, unknown := 'skip') AS
 system.main.next_state(model, state, action, unknown);
 

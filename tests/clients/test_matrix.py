@@ -200,6 +200,7 @@ CALLS = {
         {"target": "'pv'", "horizon": "INTERVAL 1 DAY", "baseline": "0.5", "period": "'week'", "as_of": AS_OF, "time_zone": "NULL"},
     ),
     "drift": (["shop", "shop", "{'price': price, 'action': action}"], {"bins": "5"}),
+    "top": (["map {'pv': 0.5}"], {"n": "2"}),
     "to_onnx": ([MODEL], {}),
     "model_card": ([MODEL], {"quality": "[{'predictor': 'model', 'log_loss': 0.5}]"}),
     "from_safetensors": ([WEIGHTS, "['pv']"], {}),
