@@ -6,6 +6,8 @@
   order of the README's wishes. Each example is executed, and its output printed under it.
 - sql/pipeline.md: sql/pipeline.sql run on a synthetic shop, statement by statement.
 - extension/function_descriptions.csv: the same in one line for each function, for DuckDB's pages of community extensions.
+- sql/tutorial.md and sql/errors.md: their blocks of SQL are executed one after the other, and a block of text under one is what its last
+  statement printed, or the error that it gave: the latter in sql/errors.md alone, and there always.
 - README.md: in its blocks of SQL that are followed by a block of text, the text is what the last statement printed.
 
 `--check` fails when a function lacks one of its parts or a SQL test that names it, when an example fails, or when a
@@ -28,6 +30,8 @@ SQL = ROOT / "sql"
 SHAPE = re.compile(r"(?P<summary>[^\n]+\.)\n\n(?:(?P<text>.*?)\n\n)?Parameters:\n(?P<parameters>.*?)\n\nExample:\n(?P<example>.*)", re.S)
 # A block of SQL and the block of text under it.
 PRINTED = re.compile(r"```sql\n(?P<sql>.*?)```\n\n```text\n.*?```", re.S)
+# A block of SQL, and the block of text under it where there is one.
+BLOCK = re.compile(r"```sql\n(?P<sql>.*?)```(?P<printed>\n\n```text\n.*?```)?", re.S)
 # A stage of the pipeline: its number and title, what else its comment says, and its statements.
 STAGE = re.compile(r"^-- (?P<number>\d+)\. (?P<title>.*?[.?]) ?(?P<text>.*\n(?:--.*\n)*)(?P<sql>(?:.*\n)*?)(?=-- \d+\. |\Z)", re.M)
 # A row of the README's table of wishes, and the functions that it names.
@@ -58,6 +62,8 @@ def main():
         SQL / "reference.md": (reference(connect(arguments.extension), problems), str.__eq__),
         ROOT / "extension" / "function_descriptions.csv": (descriptions(connect(arguments.extension)), str.__eq__),
         SQL / "pipeline.md": (pipeline(connect(arguments.extension)), is_the_same_run),
+        SQL / "tutorial.md": (walked(connect(arguments.extension), SQL / "tutorial.md"), are_near),
+        SQL / "errors.md": (walked(connect(arguments.extension), SQL / "errors.md", error_of), str.__eq__),
         ROOT / "README.md": (readme(connect(arguments.extension)), str.__eq__),
     }
     for path, (page, is_same) in pages.items():
@@ -89,6 +95,32 @@ def readme(connection):
         return "\n".join([f"```sql\n{match['sql']}```", "", "```text", *table(*result), "```"])
 
     return PRINTED.sub(run, (ROOT / "README.md").read_text())
+
+
+def last_table(connection, sql):
+    """The lines of what the last of some statements gives."""
+    return table(*last_result(connection, sql))
+
+
+def error_of(connection, sql):
+    """The line of the error that some statements end with."""
+    try:
+        last_result(connection, sql)
+    except Exception as error:  # whatever DuckDB raises is shown
+        return [str(error).splitlines()[0]]
+    raise SystemExit(f"pages: sql/errors.md promises an error of: {sql}")
+
+
+def walked(connection, path, lines_of=last_table):
+    """A page whose blocks of SQL follow one another in one session, with what those print that have a block of text."""
+
+    def run(match):
+        if match["printed"] is None:
+            last_result(connection, match["sql"])
+            return match[0]
+        return "\n".join([f"```sql\n{match['sql']}```", "", "```text", *lines_of(connection, match["sql"]), "```"])
+
+    return BLOCK.sub(run, path.read_text())
 
 
 def last_result(connection, sql):
@@ -150,8 +182,12 @@ def is_the_same_run(page, other):
     """Whether two pages of the pipeline agree, from the first network on to within the differences between processors."""
     start = f"\n## {FIRST_NETWORK}. "
     exact, networks = (list(part) for part in zip(*((text.partition(start)[0], text.partition(start)[2]) for text in (page, other))))
-    words = [re.findall(r"[\w.%-]+", text) for text in networks]
-    return exact[0] == exact[1] and len(words[0]) == len(words[1]) and all(map(is_near, *words))
+    return exact[0] == exact[1] and are_near(*networks)
+
+
+def are_near(page, other):
+    words = [re.findall(r"[\w.%-]+", text) for text in (page, other)]
+    return len(words[0]) == len(words[1]) and all(map(is_near, *words))
 
 
 def is_near(word, other):
