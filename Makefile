@@ -120,6 +120,20 @@ test-peers: release build/peers/installed
 	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python tests/peers/test_scikit_learn.py
 	cargo test --release --manifest-path tests/peers/linfa/Cargo.toml --target-dir $(TARGET)/peers
 
+# Clients whose packages are large: dbt, Jupyter, ADBC, Node (needs nodejs and npm).
+LARGE := build/clients
+NODE_API := @duckdb/node-api@1.5.6-r.1
+.PHONY: test-clients-large
+test-clients-large: wheel $(LARGE)/installed
+	$(LARGE)/bin/pip --disable-pip-version-check --quiet install --no-deps --force-reinstall $(WHEEL)/*.whl
+	FOOTFALL_EXTENSION=$(abspath $(EXTENSION)) FOOTFALL_NODE_MODULES=$(abspath $(LARGE)/node_modules) $(LARGE)/bin/python -m unittest discover --verbose --start-directory tests/clients/large
+
+$(LARGE)/installed: tests/clients/large/requirements.txt
+	$(PYTHON) -m venv $(LARGE)
+	$(LARGE)/bin/pip --quiet install -r $<
+	npm install --prefix $(LARGE) --no-audit --no-fund $(NODE_API)
+	touch $@
+
 bench: release build/peers/installed $(DUCKDBS)
 	cargo build --release --benches --locked
 	build/peers/bin/python benches/engine.py
@@ -131,6 +145,7 @@ bench: release build/peers/installed $(DUCKDBS)
 	build/peers/bin/python benches/propensity.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/items.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/relational.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
+	build/peers/bin/python benches/serving.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 build/peers/installed: tests/peers/requirements.txt
 	$(PYTHON) -m venv build/peers
 	build/peers/bin/pip --quiet install -r $<

@@ -181,7 +181,7 @@ CASE
         )[:CASE WHEN n IS NULL THEN 1000000 ELSE footfall.internal.whole_option('top', 'n', n, 1, 1000000) END]
     ]
     ELSE error(concat(
-        'footfall.top: argument ''probabilities'' is of type ', left(typeof(probabilities), 200), '; allowed: probabilities of a prediction, MAP(VARCHAR, DOUBLE)'
+        'footfall.top: argument ''probabilities'' is of type ', left(typeof(probabilities), 200), '; allowed: probabilities of a prediction, MAP(VARCHAR, FLOAT)'
     ))
 END;
 
@@ -190,10 +190,10 @@ COMMENT ON MACRO footfall.main.top IS $$The likeliest actions of a prediction as
 A list of STRUCTs of `action` (VARCHAR) and `probability` (DOUBLE), the likeliest first, of equally likely ones the first by name. Unnested, or an element by its number, it is plain columns:
 `next[1].action`. NULL gives NULL.
 
-Every probability, loss and distance that footfall gives is a DOUBLE; FLOAT is what networks keep their weights in and what models read (`footfall.propensity_inputs`).
+Networks compute in 32 bits: their probabilities are FLOAT, and DOUBLE here, with the same digits. What else footfall gives of probabilities, losses and distances is DOUBLE.
 
 Parameters:
-- probabilities: MAP(VARCHAR, DOUBLE), the field `probabilities` of `predict_next`, `footfall.predictions` or `next_state`.
+- probabilities: a MAP from VARCHAR to a number, the field `probabilities` of `predict_next`, `footfall.predictions` or `next_state`.
 - n: how many, from 1 on; NULL for all.
 
 Example:

@@ -1,0 +1,1 @@
+FROM footfall.conversion({{ ref('clean') }}, user_id, category_id, action)

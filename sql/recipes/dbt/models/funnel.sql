@@ -1,0 +1,1 @@
+FROM footfall.funnel({{ ref('clean') }}, user_id, action, ts, within := INTERVAL 1 DAY)

@@ -1,0 +1,1 @@
+FROM footfall.sequences({{ ref('clean') }}, user_id, action, ts)

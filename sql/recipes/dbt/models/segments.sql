@@ -1,0 +1,1 @@
+FROM footfall.segment({{ ref('customers') }}, customer_id, [recency_days, frequency], k := 3)

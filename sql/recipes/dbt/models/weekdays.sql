@@ -1,0 +1,1 @@
+FROM footfall.activity({{ ref('clean') }}, user_id, action, ts, by := 'weekday')
