@@ -351,7 +351,12 @@ pub fn propensity(model: &PropensityModel) -> Vec<u8> {
     graph.doubles("weights", &[n_features, 1], &model.raw_weights().0);
     graph.doubles("intercept", &[1], &[regression.intercept]);
     graph.axes("column", &[1]);
-    graph.node("Cast", &["features"], &["numbers"], [integer("to", Element::Double as i64)]);
+    graph.node(
+        "Cast",
+        &["features"],
+        &["numbers"],
+        [integer("to", Element::Double as i64)],
+    );
     graph.node("Sub", &["numbers", "means"], &["differences"], []);
     graph.node("MatMul", &["differences", "weights"], &["scores"], []);
     graph.node("Squeeze", &["scores", "column"], &["score"], []);
