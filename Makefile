@@ -23,7 +23,7 @@ EVENTS ?= build/demo_events.csv
 BENCH_USERS := 1m=10150 10m=100000 100m=1000000
 SCALE ?= 10m
 
-.PHONY: release demo test quick lint unit sql clients pages check-pages fuzz faults soak valgrind deny page test-peers bench bench-data clean
+.PHONY: release demo test quick lint unit sql clients pages check-pages fuzz faults soak valgrind deny page sail test-spark test-peers bench bench-data clean
 
 release:
 	cargo build --release --workspace --locked
@@ -40,7 +40,7 @@ demo: release $(DUCKDB_SHELL) $(filter build/demo_events.csv,$(EVENTS))
 	@echo "The tables are in $(DEMO). Go on with them: $(DUCKDB_SHELL) $(DEMO) -unsigned -cmd \"LOAD '$(EXTENSION)'\""
 	@echo "The study as pictures: open build/study.html"
 
-test: lint unit sql clients check-pages
+test: lint unit sql clients check-pages sail
 
 # The loop of a day's work: under a minute after a change of one line.
 QUICK_DUCKDB := build/duckdb/1.5.6
@@ -132,6 +132,22 @@ $(LARGE)/installed: tests/clients/large/requirements.txt
 	$(PYTHON) -m venv $(LARGE)
 	$(LARGE)/bin/pip --quiet install -r $<
 	npm install --prefix $(LARGE) --no-audit --no-fund $(NODE_API)
+	touch $@
+
+# The wheel's adaptor on Sail (0.6 GB of wheels, no Java), and on Apache Spark, which needs Java 17 and is not part of `make test`.
+SPARK := build/spark
+UNPACK_WHEEL = rm -rf $(SPARK)/wheel && $(PYTHON) -m zipfile -e $(WHEEL)/*.whl $(SPARK)/wheel
+sail: wheel $(SPARK)/requirements/installed $(DUCKDBS)
+	$(UNPACK_WHEEL)
+	PYTHONPATH=$(abspath $(SPARK)/wheel):$(abspath $(lastword $(DUCKDBS))) $(SPARK)/requirements/bin/python tests/spark/test_sail.py
+
+test-spark: wheel $(SPARK)/requirements_java/installed $(DUCKDBS)
+	$(UNPACK_WHEEL)
+	FOOTFALL_DUCKDBS=$(abspath $(firstword $(DUCKDBS))) PYTHONPATH=$(abspath $(SPARK)/wheel):$(abspath $(lastword $(DUCKDBS))) $(SPARK)/requirements_java/bin/python tests/spark/test_spark.py
+
+$(SPARK)/%/installed: tests/spark/%.txt
+	$(PYTHON) -m venv $(dir $@)
+	$(dir $@)bin/pip --quiet install -r $<
 	touch $@
 
 bench: release build/peers/installed $(DUCKDBS)

@@ -60,7 +60,7 @@ def write(extension, folder):
     version, platform = signing.footer(extension)
     tag = platform_tag(extension, platform)
     key = signing.new_key()
-    files = {f"footfall/{path.name}": path.read_bytes() for path in (PACKAGE / "__init__.py", PACKAGE / "py.typed")}
+    files = {f"footfall/{path.name}": path.read_bytes() for path in (PACKAGE / "__init__.py", PACKAGE / "spark.py", PACKAGE / "py.typed")}
     files["footfall/footfall.duckdb_extension"] = signing.signed(extension, key)
     files["footfall/public_key.txt"] = signing.public_text(key).encode()
     info = f"footfall-{version}.dist-info"
