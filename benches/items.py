@@ -5,11 +5,15 @@
 
 The events come from footfall.generate_events: 10,150 users give a little more than a million. By hand the rules are a self-join-free
 window query over lead() 1 to 10, with the 100 heaviest of each item; it has neither the users nor the lift of a rule.
+
+Then recommending from a model of the items, and beside it numpy: a score for every item of the catalogue by the weights of the same model (its rules of
+one item as a sparse row, the user's own items, popularity), and the ten best by a partial sort.
 """
 
 import argparse
 import resource
 import sys
+import time
 
 from turns import best_of
 
@@ -19,6 +23,70 @@ WITH seq AS (SELECT user_id, list(item_id ORDER BY ts) AS items FROM events GROU
   p AS (SELECT unnest(items[:-(d + 1)]) AS a, unnest(items[d + 1:]) AS b, d FROM d WHERE len(items) > d),
   w AS (SELECT a, b, sum(1.0::DOUBLE / d) AS w FROM p GROUP BY a, b)
 SELECT a, b, w FROM w QUALIFY row_number() OVER (PARTITION BY a ORDER BY w DESC, b) <= 100"""
+
+
+RECOMMEND = "SELECT count(*), sum(len(shown)) FROM (SELECT recommend(model, items, 10, 'none') AS shown FROM lists, run)"
+
+
+class Numpy:
+    """The mixture of a model with a score for every item."""
+
+    def __init__(self, con):
+        import numpy as np
+
+        self.np = np
+        info = con.execute("SELECT item_model_info(model) FROM run").fetchone()[0]
+        self.shares = info["repeat"], info["rules"], info["popular"]
+        self.power = float(info["made_of"].split("age^-")[1].split(")")[0])
+        train = con.execute("SELECT items[:len(list_filter(times, lambda t: t < validation_from))] FROM lists, run").fetchall()
+        train = [np.array(items) for (items,) in train if items]
+        self.ids = np.unique(np.concatenate(train))
+        self.counts = np.bincount(np.searchsorted(self.ids, np.concatenate(train))).astype(float)
+        self.popular = self.counts / self.counts.sum()
+        self.train = [np.searchsorted(self.ids, items) for items in train]
+        self.rows = {}
+        for items in self.train:
+            for place, item in enumerate(items.tolist()):
+                row = self.rows.setdefault(item, {})
+                for distance, follower in enumerate(items[place + 1 : place + 11].tolist(), 1):
+                    row[follower] = row.get(follower, 0) + 1 / distance
+        for item, row in self.rows.items():
+            self.rows[item] = np.fromiter(row, np.int64), np.fromiter(row.values(), float)
+
+    def recommend(self, items, k=10):
+        np = self.np
+        repeat, rules, popular = self.shares
+        places = np.searchsorted(self.ids, items)
+        places[places == len(self.ids)] = 0
+        is_known = self.ids[places] == items
+        nexts, weights = self.rows[places[is_known][-1]] if is_known.any() else (np.zeros(0, np.int64), np.zeros(0))
+        total = weights.sum() + 1
+        scores = (rules / total + popular) * self.popular
+        scores[nexts] += rules / total * weights
+        ages = np.arange(len(items), 0, -1.0) ** -self.power
+        np.add.at(scores, places[is_known], repeat * ages[is_known] / ages.sum())
+        best = np.argpartition(-scores, k)[:k]
+        return self.ids[best[np.argsort(-scores[best])]]
+
+
+def compare_recommending(con, repeat):
+    con.execute("CREATE TABLE lists AS FROM footfall.sequences(events, user_id, action, ts, item := item_id)")
+    con.execute("CREATE TABLE run AS FROM footfall.train_items(lists, items, times := times)")
+    n_users, n_items, n_bytes, made_of = con.execute(
+        "SELECT (SELECT count(*) FROM lists), n_items, octet_length(model), made_of FROM run"
+    ).fetchone()
+    print(f"recommend: {n_users} users, a model of {n_items} items with {n_bytes / 1e6:.1f} MB, {made_of}")
+    begun = time.perf_counter()
+    con.execute("SELECT recommend(model, [1], 10) FROM run").fetchall()
+    print(f"{'the first answer of a model':36} {time.perf_counter() - begun:7.3f} s")
+    ((_, (wall, cpu)),) = best_of(repeat, lambda: con.execute(RECOMMEND).fetchall())
+    print(f"{'recommend':36} {n_users / wall:10.0f} users/s, {n_users / cpu:.0f} a CPU second")
+    peer = Numpy(con)
+    histories = [peer.np.array(items) for (items,) in con.execute("SELECT items FROM lists LIMIT 2000").fetchall()]
+    begun = time.perf_counter()
+    for items in histories:
+        peer.recommend(items)
+    print(f"{'numpy, one score per item':36} {len(histories) / (time.perf_counter() - begun):10.0f} users/s")
 
 
 def main():
@@ -48,6 +116,7 @@ def main():
     timed = best_of(given.repeat, *(lambda sql=sql: con.execute(sql) for sql in work.values()))
     for name, (_, (wall, cpu)) in zip(work, timed):
         print(f"{name:36} {cpu:7.2f} s CPU {wall:7.2f} s")
+    compare_recommending(con, given.repeat)
     print(f"peak of resident memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
 
 

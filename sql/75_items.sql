@@ -49,8 +49,8 @@ SELECT footfall.internal.read_item_rules(p.result[1]) AS rules FROM (SELECT foot
     0, footfall.internal.pack_items([{'events': [0, 4294967297], 'n_train': 2, 'n_fit': 2}], 2),
     {'window_size': 10, 'top': 100, 'min_support': 1, 'threads': 1}) AS p);$$;
 
-CREATE MACRO footfall.internal.evaluate_items_piece(job, histories, options, called_as := 'evaluate_items_piece') AS
-system.main.evaluate_items_piece(job, histories, options, called_as);
+CREATE MACRO footfall.internal.evaluate_items_piece(job, histories, options, names, model, called_as := 'evaluate_items_piece') AS
+system.main.evaluate_items_piece(job, histories, options, names, model, called_as);
 
 COMMENT ON MACRO footfall.internal.evaluate_items_piece IS $$Scores methods that count for about half a second: the step under `footfall.evaluate_items`.
 
@@ -58,12 +58,16 @@ A STRUCT as that of `item_rules_piece`; `result` is a list with a STRUCT per met
 
 Parameters:
 - job, histories, called_as: as for `item_rules_piece`.
-- options: STRUCT of `k`, `targets`, `exclude_seen`, `window_size`, `threads` and `against`, the method that the others are compared with, or NULL.
+- options: STRUCT of `k`, `targets`, `exclude_seen`, `window_size`, `threads`; `against`, the method that the others are compared with, or NULL;
+  `memory_limit`, as text; and `moment`, from which on items are asked for, in microseconds since 1970, or NULL.
+- names: STRUCT(numbers BIGINT[], texts VARCHAR[]), one of them empty: what the items are called, by their numbers. Only needed with a model.
+- model: BLOB, of `footfall.train_items`, or an empty one.
 
 Example:
 SELECT p.finished FROM (SELECT footfall.internal.evaluate_items_piece(
     0, footfall.internal.pack_items([{'events': [0, 4294967297], 'n_train': 1, 'n_fit': 0}], 2),
-    {'k': 10, 'targets': 'all', 'exclude_seen': false, 'window_size': 10, 'threads': 1, 'against': NULL}) AS p);$$;
+    {'k': 10, 'targets': 'all', 'exclude_seen': false, 'window_size': 10, 'threads': 1, 'against': NULL, 'memory_limit': '4GB', 'moment': NULL},
+    {'numbers': [], 'texts': []}, CAST('' AS BLOB)) AS p);$$;
 
 CREATE MACRO footfall.internal.item_events(lists) AS TABLE
 SELECT ff_user, footfall.internal.bytewise(ff_item) AS ff_item, ff_time, ff_before, ff_place
@@ -194,13 +198,15 @@ WITH views(visitor, page, seen) AS (VALUES
     (2, 'tent', TIMESTAMP '2026-05-02 12:00:00'), (2, 'mat', TIMESTAMP '2026-05-02 12:05:00'))
 FROM footfall.item_rules(views, visitor, page, seen) ORDER BY item, weight DESC;$$;
 
-CREATE MACRO footfall.internal.item_evaluation(
-    tbl, items, k, targets, times, validation_from, split, exclude_seen, window_size, against, called_as
+CREATE MACRO footfall.internal.packed_items(
+    tbl, items, user_id, k, targets, times, validation_from, split, exclude_seen, window_size, with_names, called_as
 ) AS TABLE
-WITH RECURSIVE
+WITH
 footfall__lists AS NOT MATERIALIZED (
     SELECT
         items AS ff_items,
+        footfall.internal.bytewise(user_id) AS ff_owner,
+        typeof(user_id) <> typeof(NULL) AS ff_has_owner,
         typeof(times) <> typeof(NULL) AS ff_has_times,
         footfall.internal.moment_list(called_as, 'times', times) AS ff_times
     FROM query_table(tbl)
@@ -222,6 +228,10 @@ ff_rule AS MATERIALIZED (
         CASE WHEN footfall.internal.check_option(
             typeof(exclude_seen) = 'BOOLEAN' AND exclude_seen IS NOT NULL, called_as, 'exclude_seen', exclude_seen, 'true, false'
         ) THEN CAST(CAST(exclude_seen AS VARCHAR) AS BOOLEAN) END AS ff_exclude
+),
+ff_twice AS NOT MATERIALIZED (
+    SELECT min(CAST(ff_owner AS VARCHAR)) AS ff_name
+    FROM (SELECT ff_owner FROM footfall__lists WHERE ff_has_owner AND ff_owner IS NOT NULL GROUP BY ff_owner HAVING count(*) > 1)
 ),
 ff_histories AS NOT MATERIALIZED (
     SELECT
@@ -315,46 +325,102 @@ ff_split_users AS NOT MATERIALIZED (
 ),
 ff_packed AS MATERIALIZED (
     SELECT
+        CASE WHEN (SELECT ff_name FROM ff_twice) IS NOT NULL
+            THEN error(concat(
+                'footfall.', called_as, ': argument ''user_id'' is ', (SELECT left(ff_name, 200) FROM ff_twice), ' in more than one row; allowed: one row per user'
+            ))
+            ELSE true
+        END AS ff_is_single,
         system.main.pack_items(
             coalesce(list({'events': events, 'n_train': ff_n_train, 'n_fit': greatest(ff_n_fit, 0)}), []), (SELECT count(*) FROM ff_numbers), called_as
         ) AS ff_histories,
         coalesce(CAST(sum(ff_n_train) AS BIGINT), 0) AS ff_n_trained
     FROM ff_split_users
 ),
-ff_settings AS MATERIALIZED (
-    SELECT {
+ff_names AS NOT MATERIALIZED (
+    SELECT
+        list(TRY_CAST(CAST(ff_item AS VARCHAR) AS BIGINT) ORDER BY ff_number ASC NULLS LAST) FILTER (WHERE ff_is_whole) AS ff_whole,
+        list(CAST(ff_item AS VARCHAR) ORDER BY ff_number ASC NULLS LAST) FILTER (WHERE NOT ff_is_whole) AS ff_text
+    FROM (
+        SELECT ff_item, ff_number, typeof(ff_item) IN ('TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'UTINYINT', 'USMALLINT', 'UINTEGER') AS ff_is_whole
+        FROM ff_numbers
+        WHERE with_names
+    )
+)
+SELECT
+    ff_histories AS histories,
+    {'numbers': coalesce(ff_whole, []), 'texts': coalesce(ff_text, [])} AS names,
+    {
         'k': ff_k, 'targets': ff_targets, 'exclude_seen': ff_exclude, 'window_size': ff_window,
-        'threads': CAST(current_setting('threads') AS BIGINT), 'against': CAST(against AS VARCHAR)
-    } AS options
-    FROM ff_rule
+        'threads': CAST(current_setting('threads') AS BIGINT), 'memory_limit': current_setting('memory_limit'), 'moment': epoch_us(ff_moment)
+    } AS options,
+    ff_moment AS moment,
+    concat(
+        'footfall.', called_as, ': ',
+        CASE WHEN ff_n_trained = 0 THEN 'there is no item to count' ELSE 'there is no item to be asked for' END,
+        CASE WHEN ff_moment IS NULL THEN '; allowed: histories of three items or more'
+            ELSE concat(' ', CASE WHEN ff_n_trained = 0 THEN 'before ' ELSE 'behind another one from ' END, ff_moment,
+                CASE WHEN ff_n_trained = 0 THEN '' ELSE ' on' END, '; allowed: a validation_from that has items on both sides') END
+    ) AS nothing,
+    ff_n_trained = 0 AS is_untrained
+FROM (SELECT * FROM ff_packed WHERE ff_is_single)
+CROSS JOIN ff_names
+CROSS JOIN ff_rule
+CROSS JOIN ff_moments;
+
+COMMENT ON MACRO TABLE footfall.internal.packed_items IS $$Histories of items with a moment that divides them, for what counts and what is asked of it.
+
+One row: `histories`, of `pack_items`; `names`, as `evaluate_items_piece` takes them; `options`, as it takes them, but for `against`; `moment`, from which on items
+are asked for; `nothing`, the error where there is nothing to count or to ask for; and `is_untrained`, whether there is nothing to count.
+
+Parameters:
+- tbl, items, user_id, k, targets, times, validation_from, split, exclude_seen, window_size: as in `footfall.train_items`.
+- with_names: whether the names are needed.
+- called_as: the macro that an error names.
+
+Example:
+WITH lists(items) AS (SELECT [i, i + 1, i + 2, i] FROM range(20) AS users(i))
+SELECT names.numbers[:3] AS first_names
+FROM footfall.internal.packed_items(lists, items, NULL, 10, 'all', NULL, NULL, 'leave_last_out', false, 10, true, 'evaluate_items');$$;
+
+CREATE MACRO footfall.internal.item_evaluation(
+    tbl, items, k, targets, times, validation_from, split, exclude_seen, window_size, given_model, against, called_as
+) AS TABLE
+WITH RECURSIVE
+ff_given AS MATERIALIZED (
+    SELECT
+        CASE WHEN typeof(given_model) = typeof(NULL)
+            THEN CAST('' AS BLOB)
+            ELSE footfall.internal.trained_model(called_as, given_model, 'train_items', 'there is nothing to count')
+        END AS ff_bytes,
+        CAST(against AS VARCHAR) AS ff_against
+),
+ff_packed AS MATERIALIZED (
+    SELECT ff_all.* FROM footfall.internal.packed_items(
+        tbl, items, NULL, k, targets, times, validation_from, split, exclude_seen, window_size, typeof(given_model) <> typeof(NULL), called_as
+    ) AS ff_all
+),
+ff_settings AS MATERIALIZED (
+    SELECT struct_insert(options, against := ff_against) AS ff_options, histories AS ff_histories, names AS ff_names, ff_bytes
+    FROM ff_packed
+    CROSS JOIN ff_given
 ),
 -- As in `segment`.
 ff_run(ff_step, ff_pieces) AS (
-    SELECT 0, [system.main.evaluate_items_piece(0, ff_histories, options, called_as)] FROM ff_packed, ff_settings
+    SELECT 0, [system.main.evaluate_items_piece(0, ff_histories, ff_options, ff_names, ff_bytes, called_as)] FROM ff_settings
     UNION ALL
-    SELECT ff_step + 1, [system.main.evaluate_items_piece(ff_pieces[1]['job'], ff_histories, options, called_as)]
-    FROM ff_run, ff_packed, ff_settings
+    SELECT ff_step + 1, [system.main.evaluate_items_piece(ff_pieces[1]['job'], ff_histories, ff_options, ff_names, ff_bytes, called_as)]
+    FROM ff_run, ff_settings
     WHERE NOT ff_pieces[1]['finished']
 ),
 ff_found AS MATERIALIZED (
     SELECT any_value(ff_pieces[1]['result']) AS ff_reports FROM ff_run WHERE ff_pieces[1]['finished']
 )
 SELECT
-    unnest(CASE
-        WHEN len(ff_reports) = 0 OR ff_n_trained = 0
-        THEN error(concat(
-            'footfall.', called_as, ': ',
-            CASE WHEN ff_n_trained = 0 THEN 'there is no item to count' ELSE 'there is no item to be asked for' END,
-            CASE WHEN ff_moment IS NULL THEN '; allowed: histories of three items or more'
-                ELSE concat(' ', CASE WHEN ff_n_trained = 0 THEN 'before ' ELSE 'behind another one from ' END, ff_moment,
-                    CASE WHEN ff_n_trained = 0 THEN '' ELSE ' on' END, '; allowed: a validation_from that has items on both sides') END
-        ))
-        ELSE ff_reports
-    END) AS report,
-    ff_moment AS moment
+    unnest(CASE WHEN len(ff_reports) = 0 OR is_untrained THEN error(nothing) ELSE ff_reports END) AS report,
+    moment
 FROM ff_found
-CROSS JOIN ff_packed
-CROSS JOIN ff_moments;
+CROSS JOIN ff_packed;
 
 COMMENT ON MACRO TABLE footfall.internal.item_evaluation IS $$How good methods that count are at saying which item comes next, one STRUCT `report` for each.
 
@@ -362,15 +428,17 @@ Beside it `moment`, from which on items were asked for.
 
 Parameters:
 - tbl, items, k, targets, times, validation_from, split, exclude_seen, window_size: as in `footfall.evaluate_items`.
+- given_model: a model that is judged beside the methods, or NULL.
 - against: the method that the others are compared with, or NULL.
 - called_as: the macro that an error names.
 
 Example:
 WITH histories(items) AS (SELECT [i, i + 1, i + 2, i] FROM range(20) AS users(i))
-SELECT report.predictor FROM footfall.internal.item_evaluation(histories, items, 10, 'all', NULL, NULL, 'leave_last_out', false, 10, NULL, 'evaluate_items');$$;
+SELECT report.predictor FROM footfall.internal.item_evaluation(histories, items, 10, 'all', NULL, NULL, 'leave_last_out', false, 10, NULL, NULL, 'evaluate_items');$$;
 
 CREATE MACRO footfall.main.evaluate_items(
-    tbl, items, k := 10, targets := 'all', times := NULL, validation_from := NULL, split := NULL, exclude_seen := false, window_size := 10
+    tbl, items, k := 10, targets := 'all', times := NULL, validation_from := NULL, split := NULL, exclude_seen := false, window_size := 10,
+    model := NULL
 ) AS TABLE
 SELECT
     ff_all.report['predictor'] AS predictor,
@@ -388,12 +456,12 @@ SELECT
     ff_all.report['made_of'] AS made_of,
     ff_all.moment AS validation_from
 FROM footfall.internal.item_evaluation(
-    tbl, items, k, targets, times, validation_from, split, exclude_seen, window_size, NULL, 'evaluate_items'
+    tbl, items, k, targets, times, validation_from, split, exclude_seen, window_size, model, NULL, 'evaluate_items'
 ) AS ff_all;
 
 COMMENT ON MACRO TABLE footfall.main.evaluate_items IS $$How good counting is at saying which item comes next, on what it has not counted: the table that a recommender must beat.
 
-One row per method: `mixture` of the user's own items, rules and popularity; `popular`, most events; `popular_recent`, most events in the last twentieth of
+One row per method: with `model :=` first `model`, then `mixture` of the user's own items, rules and popularity; `popular`, most events; `popular_recent`, most events in the last twentieth of
 the training (only where there are times); `repeat`, the user's own items, the latest first, then what is popular; `markov_1`, what came next after the last
 item, and `rules`, what came within `window_size` events (as in `footfall.item_rules`), both with popularity behind; and `knn`, what the sessions have
 that are most like the user's last 20 events (V-SKNN of Ludewig and Jannach, 2018, histories cut into sessions of 50). `made_of` says which part carries the mixture:
@@ -413,7 +481,7 @@ later than that: compare it with papers, not with what a shop will see. With `ex
 Targets are the second and later items of a history, as nothing is known before the first; of a history its last 1,000 events count. Lines of one order
 foretell each other, so with `targets := 'all'` half an order says the rest; `targets := 'basket'` asks for all items of one time
 at once, from what was before it: a hit is any of them, and `ndcg` has all. The numbers do not depend on the order of the rows or on the number of
-threads. It ends within a second of an interruption.
+threads. It ends within a second of an interruption; what needs more memory than DuckDB's `memory_limit`, or than the machine has free, is refused with the figure.
 
 Parameters:
 - tbl: a table, view, CTE or file with one row per user, such as that of `footfall.sequences(…, item := item_id)`.
@@ -425,6 +493,8 @@ Parameters:
 - split: 'time', or 'leave_last_out', which needs no times.
 - exclude_seen: true where the shop does not show again what somebody had.
 - window_size: how far rules look, 1 to 1000.
+- model: a model of `footfall.train_items`, judged beside the others as the row `model`: as it is, with the catalogue that it has, while
+  the others count the rows of `tbl` again. One that has counted events from `validation_from` on is refused; with `split := 'leave_last_out'` that cannot be seen.
 
 Example:
 WITH histories(items, times) AS (
@@ -433,15 +503,16 @@ SELECT predictor, round(hit_rate, 2) AS hit_rate, round(hit_rate_standard_error,
 
 CREATE MACRO footfall.main.compare_recommenders(
     tbl, items, recommender_a, recommender_b, k := 10, targets := 'all', times := NULL, validation_from := NULL, split := NULL, exclude_seen := false,
-    window_size := 10
+    window_size := 10, model := NULL
 ) AS TABLE
 WITH ff_reports AS MATERIALIZED (
     SELECT ff_all.report AS ff_report
     FROM footfall.internal.item_evaluation(
-        tbl, items, k, targets, times, validation_from, split, exclude_seen, window_size,
+        tbl, items, k, targets, times, validation_from, split, exclude_seen, window_size, model,
         CASE WHEN footfall.internal.check_option(
-            footfall.internal.option_name(recommender_b) IN ('mixture', 'popular', 'popular_recent', 'repeat', 'markov_1', 'rules', 'knn'),
-            'compare_recommenders', 'recommender_b', recommender_b, '''mixture'', ''popular'', ''popular_recent'', ''repeat'', ''markov_1'', ''rules'', ''knn'''
+            footfall.internal.option_name(recommender_b) IN ('mixture', 'popular', 'popular_recent', 'repeat', 'markov_1', 'rules', 'knn')
+            OR (footfall.internal.option_name(recommender_b) = 'model' AND typeof(model) <> typeof(NULL)),
+            'compare_recommenders', 'recommender_b', recommender_b, '''mixture'', ''popular'', ''popular_recent'', ''repeat'', ''markov_1'', ''rules'', ''knn'', or ''model'' with model :='
         ) THEN CAST(recommender_b AS VARCHAR) END,
         'compare_recommenders'
     ) AS ff_all
@@ -470,8 +541,9 @@ SELECT
     ff_one['n'] AS n
 FROM ff_measured
 WHERE (SELECT footfall.internal.check_option(
-    footfall.internal.option_name(recommender_a) IN ('mixture', 'popular', 'popular_recent', 'repeat', 'markov_1', 'rules', 'knn'),
-    'compare_recommenders', 'recommender_a', recommender_a, '''mixture'', ''popular'', ''popular_recent'', ''repeat'', ''markov_1'', ''rules'', ''knn'''
+    footfall.internal.option_name(recommender_a) IN ('mixture', 'popular', 'popular_recent', 'repeat', 'markov_1', 'rules', 'knn')
+            OR (footfall.internal.option_name(recommender_a) = 'model' AND typeof(model) <> typeof(NULL)),
+    'compare_recommenders', 'recommender_a', recommender_a, '''mixture'', ''popular'', ''popular_recent'', ''repeat'', ''markov_1'', ''rules'', ''knn'', or ''model'' with model :='
 ))
 ORDER BY list_position(['hit_rate', 'ndcg', 'mrr'], ff_measure) ASC NULLS LAST;
 
@@ -482,7 +554,8 @@ its `standard_error` over users, who are the same for both, so it is smaller tha
 Techniques, section 6.4); `n_users`; and `n`. A difference of two standard errors is worth believing.
 
 Parameters:
-- recommender_a, recommender_b: 'mixture', 'popular', 'popular_recent', 'repeat', 'markov_1', 'rules' or 'knn', as in `footfall.evaluate_items`.
+- recommender_a, recommender_b: 'mixture', 'popular', 'popular_recent', 'repeat', 'markov_1', 'rules', 'knn', or 'model', as in `footfall.evaluate_items`.
+- model: a model of `footfall.train_items`, which is 'model'.
 - tbl, items, k, targets, times, validation_from, split, exclude_seen, window_size: as in `footfall.evaluate_items`.
 
 Example:

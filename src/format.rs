@@ -99,6 +99,13 @@ impl Format {
         let file = self.file(bytes)?;
         let metadata = file.header.metadata().as_ref();
         let text = metadata.and_then(|metadata| metadata.get(self.key)).ok_or_else(|| {
+            let other = metadata.and_then(|metadata| metadata.keys().find(|key| key.starts_with("footfall")));
+            if let Some(other) = other {
+                return self.damaged(format!(
+                    "it is another value of footfall, with '{other}' instead of '{}'",
+                    self.key
+                ));
+            }
             self.damaged(format!(
                 "it is a .safetensors file that footfall did not write as a {} (no '{}' metadata)",
                 self.argument, self.key

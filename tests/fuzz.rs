@@ -9,6 +9,7 @@ use footfall::baseline::own_history;
 use footfall::baseline::{Baseline, Counts, Predictor};
 use footfall::error::Error;
 use footfall::evaluate::{self, Place};
+use footfall::items::{self, Asked, Event, Histories, History, Ids, ItemModel, Room, Targets, Texts, Wanted};
 use footfall::model::Model;
 use footfall::network::Fused;
 use footfall::random::Random;
@@ -83,6 +84,8 @@ struct Corpus {
     datasets: Vec<Vec<u8>>,
     /// The scores of the last model on the first dataset.
     piece: Vec<u8>,
+    /// Models of items, with numbers and with texts.
+    items: [Vec<u8>; 2],
 }
 
 impl Corpus {
@@ -134,9 +137,42 @@ impl Corpus {
         Self {
             models,
             piece: piece.to_bytes(),
+            items: item_models(),
             datasets: vec![dataset, empty, of_ids, of_many],
         }
     }
+}
+
+fn item_models() -> [Vec<u8>; 2] {
+    let history = |first: u32| {
+        let word = |place: u32| (first * place) % 7 | (u32::from(place > 5) << 31) | (1 << 30);
+        History {
+            events: (0..9).map(word).map(Event::from_word).collect(),
+            n_train: 8,
+            n_fit: 6,
+        }
+    };
+    let histories = Histories::new(7, (1..20).map(history).collect()).unwrap();
+    let asked = Asked {
+        k: 3,
+        exclude_seen: false,
+        window: 4,
+    };
+    let settings = items::Settings {
+        asked,
+        targets: Targets::All,
+        threads: 1,
+        against: None,
+    };
+    let mut texts = Texts::default();
+    ["", "a", "ä", "b", "c", "dd", "日本"]
+        .into_iter()
+        .for_each(|text| texts.push(text));
+    let numbers = Ids::Numbers(vec![i64::MIN, -7, 0, 1, 2, 99, i64::MAX]);
+    [numbers, Ids::Texts(texts)].map(|names| {
+        let trained = items::train(&histories, &names, 3, Some(7), &settings);
+        trained.unwrap().unwrap().model.to_bytes().unwrap()
+    })
 }
 
 /// A damaged value, and whether it must be refused.
@@ -651,6 +687,74 @@ fn try_pieces(random: &mut Random, corpus: &Corpus, dataset: &Dataset, tally: &m
     }
 }
 
+/// A model of items with other bytes, or fewer, or other numbers in what stands before them.
+fn try_items(random: &mut Random, corpus: &Corpus, tally: &mut Tally) {
+    let mut bytes = pick(random, &corpus.items).clone();
+    match random.below(6) {
+        0 => bytes.truncate(below(random, bytes.len())),
+        1 => splice(random, &mut bytes),
+        2 => bytes = with_header(&bytes, |header| change_number(random, header)),
+        3 => bytes = with_metadata(&bytes, |metadata| change_number(random, metadata)),
+        4 => bytes = with_metadata(&bytes, |metadata| change_json(random, metadata)),
+        _ => {
+            let names = [
+                "ids.numbers",
+                "ids.ends",
+                "ids.texts",
+                "counts",
+                "counts.order",
+                "recent",
+                "rules.ends",
+                "rules.next",
+            ];
+            let more = ["rules.weights", "rules.totals", "recent.order"];
+            let all: Vec<_> = names
+                .iter()
+                .chain(&more)
+                .filter_map(|name| find_tensor(&bytes, name))
+                .collect();
+            let part = pick(random, &all).clone();
+            let place = part.start + below(random, part.len());
+            bytes[place] = *pick(random, &[0, 1, 2, 0x7f, 0x80, 0xff]);
+        }
+    }
+    let claimed = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+    let n_header = usize::try_from(claimed).map_or(0, |claimed| claimed.saturating_add(8));
+    let size = (n_header.min(bytes.len()), bytes.len());
+    if let Ok(model) = tally.decode(size, "items", || ItemModel::from_bytes(&bytes)) {
+        let n_items = model.ids.len();
+        let mut room = Room::new(n_items);
+        let wanted = Wanted {
+            k: n_items,
+            hides_own: random.below(2) == 0,
+            hidden: &[0],
+            among: None,
+        };
+        let history = [0, n_items as u32 - 1, 0].map(Event::from_word);
+        for history in [&history[..], &[]] {
+            let shown = model.recommend(history, &wanted, &mut room);
+            assert!(
+                shown.iter().all(|(score, _)| score.is_finite() && *score >= 0.0),
+                "{shown:?}"
+            );
+        }
+        assert!(
+            model
+                .similar(0, 9)
+                .iter()
+                .all(|(share, _)| (0.0..=1.001).contains(share))
+        );
+        assert_eq!(
+            model
+                .to_bytes()
+                .and_then(|bytes| ItemModel::from_bytes(&bytes))
+                .unwrap()
+                .ids,
+            model.ids
+        );
+    }
+}
+
 const COORDINATES: &[f64] = &[
     0.0,
     -0.0,
@@ -748,6 +852,7 @@ fn damaged_values_end_in_a_value_or_an_error() {
             try_bytes(&case, &dataset, &mut tally);
             try_segments(&mut random, &mut tally);
             try_pieces(&mut random, &corpus, &dataset, &mut tally);
+            try_items(&mut random, &corpus, &mut tally);
         }));
         let took = started.elapsed();
         assert!(outcome.is_ok(), "case {number}, {}", case.kind);

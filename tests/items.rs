@@ -1,8 +1,8 @@
 //! Methods that count, beside the same said with a score for every item of the catalogue.
 
 use footfall::items::{
-    Asked, Evaluation, Event, Histories, History, Predictor, RULE_BYTES, Rule, RuleSettings, Settings, Targets,
-    evaluate, item_rules,
+    Asked, Evaluation, Event, Given, Histories, History, Id, Ids, ItemModel, Mixture, Predictor, RULE_BYTES, Room,
+    Rule, RuleSettings, Settings, Targets, Texts, Trained, Wanted, evaluate, item_rules, train,
 };
 use footfall::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
@@ -165,9 +165,9 @@ fn every_method_is_what_a_score_for_each_item_says() {
     for targets in [Targets::All, Targets::Last, Targets::Basket] {
         for exclude_seen in [false, true] {
             let settings = settings(targets, exclude_seen, 1);
-            let evaluations = evaluate(&histories, &settings);
+            let evaluations = evaluate(&histories, &settings, None);
             for predictor in Predictor::ALL {
-                if matches!(predictor, Predictor::Mixture | Predictor::Knn) {
+                if matches!(predictor, Predictor::Model | Predictor::Mixture | Predictor::Knn) {
                     continue;
                 }
                 let (expected, n) = by_hand(&all, 60, predictor, &settings);
@@ -189,11 +189,12 @@ fn neither_threads_nor_the_order_of_the_users_make_a_difference() {
     let expected = evaluate(
         &Histories::new(300, all.clone()).unwrap(),
         &settings(Targets::All, false, 1),
+        None,
     );
     let mut shuffled = all;
     Random::new(3).shuffle(&mut shuffled);
     let histories = Histories::new(300, shuffled).unwrap();
-    assert_eq!(evaluate(&histories, &settings(Targets::All, false, 7)), expected);
+    assert_eq!(evaluate(&histories, &settings(Targets::All, false, 7), None), expected);
     assert_eq!(expected.len(), 7);
 }
 
@@ -223,7 +224,7 @@ fn the_mixture_is_as_good_as_its_best_part() {
             against: Some(part),
             ..settings(Targets::All, false, 1)
         };
-        let evaluations = evaluate(&histories, &settings);
+        let evaluations = evaluate(&histories, &settings, None);
         let (mixture, best) = (find(&evaluations, Predictor::Mixture), find(&evaluations, part));
         let error = best.ndcg.error.unwrap();
         assert!(
@@ -238,7 +239,7 @@ fn shares_and_misses() {
     // By hand: trained on 0 1 0; asked for 1 (had, known), 2 (new, unknown), 2 (had, unknown).
     let mut random = Random::new(1);
     let histories = Histories::new(3, vec![history(&[0, 1, 0, 1, 2, 2], 3, &mut random)]).unwrap();
-    let evaluations = evaluate(&histories, &settings(Targets::All, false, 1));
+    let evaluations = evaluate(&histories, &settings(Targets::All, false, 1), None);
     let popular = find(&evaluations, Predictor::Popular);
     assert_eq!((popular.n, popular.n_users), (3, 1));
     assert!((popular.repeat_share - 2.0 / 3.0).abs() < 1e-15 && (popular.unseen_share - 2.0 / 3.0).abs() < 1e-15);
@@ -321,7 +322,7 @@ fn a_value_is_read_as_it_was_written_and_no_other() {
             }
         }
         if let Ok(read) = Histories::from_bytes(&damaged) {
-            evaluate(&read, &settings(Targets::Basket, n % 2 == 0, 1));
+            evaluate(&read, &settings(Targets::Basket, n % 2 == 0, 1), None);
             assert_eq!(n % 3, 2);
         }
     }
@@ -332,12 +333,12 @@ fn a_long_history_and_a_shop_of_one_item() {
     let mut random = Random::new(8);
     let long: Vec<u32> = (0..20_000).map(|place| place % 5000).collect();
     let histories = Histories::new(5000, vec![history(&long, 15_000, &mut random)]).unwrap();
-    let evaluations = evaluate(&histories, &settings(Targets::All, false, 2));
+    let evaluations = evaluate(&histories, &settings(Targets::All, false, 2), None);
     // Each item comes again after 5,000 events, of which 1,000 count; what follows it always did.
     assert_eq!(find(&evaluations, Predictor::Repeat).hit_rate.mean, 0.0);
     assert_eq!(find(&evaluations, Predictor::Markov1).hit_rate.mean, 1.0);
     let one = Histories::new(1, vec![history(&[0, 0, 0], 1, &mut random)]).unwrap();
-    let evaluations = evaluate(&one, &settings(Targets::All, false, 2));
+    let evaluations = evaluate(&one, &settings(Targets::All, false, 2), None);
     assert!(
         evaluations
             .iter()
@@ -346,8 +347,218 @@ fn a_long_history_and_a_shop_of_one_item() {
     assert!(
         evaluate(
             &Histories::new(0, Vec::new()).unwrap(),
-            &settings(Targets::All, false, 2)
+            &settings(Targets::All, false, 2),
+            None
         )
         .is_empty()
     );
+}
+
+/// Trains on histories whose items are called by odd numbers, in descending order.
+fn trained(histories: &Histories, top: usize, settings: &Settings) -> Trained {
+    let n_items = histories.n_items as i64;
+    let names = Ids::Numbers((0..n_items).map(|item| 2 * (n_items - item) + 1).collect());
+    train(histories, &names, top, Some(5), settings).unwrap().unwrap()
+}
+
+/// The score of every item, as the mixture is written down: shares of own items, of what follows the last one, and of all events.
+fn mixed(mixture: &Mixture, train: &[Vec<usize>], recent: &[f64], before: &[usize], n_items: usize) -> Vec<f64> {
+    let count = |item| train.iter().flatten().filter(|&&one| one == item).count() as f64;
+    let counts: Vec<f64> = (0..n_items).map(count).collect();
+    let popular = if mixture.is_recent || before.is_empty() {
+        recent
+            .iter()
+            .zip(&counts)
+            .map(|(recent, all)| recent + 1e-6 * all)
+            .collect()
+    } else {
+        counts
+    };
+    let sum: f64 = popular.iter().sum();
+    let mut scores: Vec<f64> = popular.iter().map(|one| one / sum).collect();
+    let known = before
+        .iter()
+        .rev()
+        .find(|&&item| train.iter().flatten().any(|&one| one == item));
+    if before.is_empty() {
+        return scores;
+    }
+    let mut follows = vec![0.0; n_items];
+    for history in train {
+        for (place, _) in history.iter().enumerate().filter(|(_, item)| Some(*item) == last) {
+            for (distance, &next) in history[place + 1..].iter().take(4).enumerate() {
+                follows[next] += 1.0 / (distance + 1) as f64;
+            }
+        }
+    }
+    let total: f64 = follows.iter().sum();
+    let power = mixture.fading.power();
+    let ages = || (1..=before.len()).map(|age| (age as f64).powf(-power));
+    for (item, score) in scores.iter_mut().enumerate() {
+        let own: f64 = before
+            .iter()
+            .rev()
+            .zip(ages())
+            .filter(|(one, _)| **one == item)
+            .map(|(_, one)| one)
+            .sum();
+        *score = mixture.repeat * own / ages().sum::<f64>()
+            + mixture.rules * (follows[item] + *score) / (total + 1.0)
+            + mixture.popular * *score;
+    }
+    scores
+}
+
+#[test]
+fn a_model_says_what_the_mixture_is_written_down_as() {
+    let all = shop(30, 60, 1);
+    let histories = Histories::new(60, all.clone()).unwrap();
+    let train: Vec<Vec<usize>> = all.iter().map(|one| items(&one.events[..one.n_train])).collect();
+    let mut recent = vec![0.0; 60];
+    for event in all
+        .iter()
+        .flat_map(|one| &one.events[..one.n_train])
+        .filter(|event| event.is_recent())
+    {
+        recent[event.item()] += 1.0;
+    }
+    let model = trained(&histories, 1000, &settings(Targets::All, false, 1)).model;
+    let known: Vec<usize> = (0..60)
+        .filter(|item| train.iter().flatten().any(|one| one == item))
+        .collect();
+    assert_eq!(model.ids.len(), known.len());
+    let read = ItemModel::from_bytes(&model.to_bytes().unwrap()).unwrap();
+    let mut room = Room::new(known.len());
+    let find = |item: usize| model.ids.find(Id::Number(2 * (60 - item as i64) + 1));
+    let place = |item: usize| find(item).unwrap();
+    // The last item is in no training; it has the number behind those of the model where a history has it.
+    let number = |item: usize| find(item).unwrap_or(known.len() as u32);
+    let histories = [
+        vec![],
+        vec![known[3]],
+        vec![known[3], known[0], 59, known[17], 59],
+        vec![59; 3],
+        vec![known[5]; 1000],
+    ];
+    for before in histories {
+        let expected = mixed(&model.mixture, &train, &recent, &before, 60);
+        let events: Vec<Event> = before.iter().map(|&item| Event::from_word(number(item))).collect();
+        let mut every = known.clone();
+        every.extend(before.contains(&59).then_some(59));
+        for model in [&model, &read] {
+            let numbers: Vec<u32> = every.iter().map(|&item| number(item)).collect();
+            let scores = model.scores(&events, &numbers, &mut room);
+            let equal = |(score, &item): (&f64, &usize)| (score - expected[item]).abs() <= 1e-6 * expected[item];
+            assert!(
+                scores.iter().zip(&every).all(equal),
+                "{before:?} {scores:?} {expected:?}"
+            );
+        }
+        let own: BTreeSet<usize> = before.iter().copied().collect();
+        let hidden = [
+            place(known[1]).min(place(known[2])),
+            place(known[1]).max(place(known[2])),
+        ];
+        let some: Vec<u32> = known[..20].iter().map(|&item| place(item)).collect();
+        for (hides_own, hidden, among) in [
+            (false, &[][..], None),
+            (true, &[][..], None),
+            (true, &hidden[..], Some(&some[..])),
+        ] {
+            let wanted = Wanted {
+                k: 7,
+                hides_own,
+                hidden,
+                among,
+            };
+            let shown = read.recommend(&events, &wanted, &mut room);
+            let is_allowed = |item: &usize| {
+                !(hides_own && own.contains(item))
+                    && !hidden.contains(&number(*item))
+                    && among.is_none_or(|some| some.contains(&number(*item)))
+            };
+            let of = |item: &usize| Some(expected[*item]).filter(|score| *score > 0.0);
+            let mut best: Vec<f64> = every.iter().filter(|item| is_allowed(item)).filter_map(of).collect();
+            best.sort_by(|a, b| b.total_cmp(a));
+            assert_eq!(shown.len(), 7);
+            for ((score, item), best) in shown.iter().zip(best) {
+                assert!(
+                    (score - best).abs() < 1e-6 * best,
+                    "{before:?} {hides_own} {among:?} {shown:?}"
+                );
+                assert!(
+                    every
+                        .iter()
+                        .filter(|one| is_allowed(one))
+                        .any(|&one| number(one) == *item)
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_is_judged_as_the_mixture_is() {
+    // With all rules, and every target in the training, both are the same.
+    let mut all = shop(60, 60, 9);
+    for history in &mut all {
+        history.events.retain(|event| event.item() != 59);
+        history.n_train = history.n_train.min(history.events.len());
+        history.n_fit = history.n_fit.min(history.n_train);
+    }
+    let histories = Histories::new(60, all).unwrap();
+    for targets in [Targets::All, Targets::Basket] {
+        for exclude_seen in [false, true] {
+            let settings = settings(targets, exclude_seen, 1);
+            let whole = trained(&histories, 1000, &settings);
+            let (model, mixture) = (
+                find(&whole.evaluations, Predictor::Model),
+                find(&whole.evaluations, Predictor::Mixture),
+            );
+            assert!(
+                (model.ndcg.mean - mixture.ndcg.mean).abs() < 1e-6,
+                "{model:?} {mixture:?}"
+            );
+            assert!((model.hit_rate.mean - mixture.hit_rate.mean).abs() < 1e-6 && model.coverage == mixture.coverage);
+            // As it is, and for any threads, in evaluate.
+            let given = Given {
+                model: whole.model.clone(),
+                names: Ids::Numbers((0..60).map(|item| 2 * (60 - item) + 1).collect()),
+            };
+            let many = Settings { threads: 5, ..settings };
+            assert_eq!(evaluate(&histories, &many, Some(given)), whole.evaluations);
+            assert_eq!(
+                trained(&histories, 1000, &many).model.to_bytes(),
+                whole.model.to_bytes()
+            );
+            let cut = trained(&histories, 2, &settings);
+            assert!(cut.model.followers.next.len() <= 2 * 59 && find(&cut.evaluations, Predictor::Mixture) == mixture);
+        }
+    }
+}
+
+#[test]
+fn names_find_their_items_and_two_equal_ones_are_refused() {
+    let mut texts = Texts::default();
+    ["b", "", "10", "ä"].into_iter().for_each(|text| texts.push(text));
+    let mut random = Random::new(1);
+    let histories = Histories::new(4, vec![history(&[0, 1, 2, 3, 0, 1], 5, &mut random); 2]).unwrap();
+    let settings = settings(Targets::All, false, 1);
+    let model = train(&histories, &Ids::Texts(texts), 9, None, &settings)
+        .unwrap()
+        .unwrap()
+        .model;
+    let found = |text: &str| {
+        model
+            .ids
+            .find(Id::Text(text.as_bytes()))
+            .map(|item| model.ids.get(item as usize))
+    };
+    for text in ["", "10", "b", "ä"] {
+        assert_eq!(found(text), Some(Id::Text(text.as_bytes())));
+    }
+    assert_eq!((found("a"), model.ids.find(Id::Number(10))), (None, Some(1)));
+    let mut equal = Texts::default();
+    ["b", "a", "b", "c"].into_iter().for_each(|text| equal.push(text));
+    assert!(train(&histories, &Ids::Texts(equal), 9, None, &settings).is_err());
 }

@@ -38,7 +38,8 @@ const FILES: &[(&str, &str)] = &[
     ("73_propensity.sql", include_str!("../../sql/73_propensity.sql")),
     ("74_drift.sql", include_str!("../../sql/74_drift.sql")),
     ("75_items.sql", include_str!("../../sql/75_items.sql")),
-    ("76_monitor.sql", include_str!("../../sql/76_monitor.sql")),
+    ("76_item_models.sql", include_str!("../../sql/76_item_models.sql")),
+    ("77_monitor.sql", include_str!("../../sql/77_monitor.sql")),
     ("80_report.sql", include_str!("../../sql/80_report.sql")),
     ("81_event_charts.sql", include_str!("../../sql/81_event_charts.sql")),
     (

@@ -170,63 +170,100 @@ fn foreign_state(found: String) -> Error {
     Error::argument("state", found, allowed)
 }
 
-type Kept = (Arc<[u8]>, Arc<Decoded>);
-static CACHE: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
-/// Held while a model is decoded, so that the threads of a query do not all decode the same one.
-static DECODING: Mutex<()> = Mutex::new(());
+type Kept<T> = Vec<(Arc<[u8]>, Arc<T>)>;
+
+/// The last few decoded values of one kind.
+pub struct Cache<T> {
+    kept: Mutex<Kept<T>>,
+    /// Held while a value is decoded, so that the threads of a query do not all decode the same one.
+    decoding: Mutex<()>,
+}
+
+impl<T> Cache<T> {
+    /// An empty one.
+    pub const fn new() -> Self {
+        Self {
+            kept: Mutex::new(Vec::new()),
+            decoding: Mutex::new(()),
+        }
+    }
+
+    /// What the bytes are.
+    ///
+    /// # Errors
+    /// Those of `new`.
+    pub fn decode(&self, bytes: &[u8], new: impl FnOnce(&[u8]) -> Result<T, Error>) -> Result<Arc<T>, Error> {
+        if let Some(decoded) = self.find(bytes) {
+            return Ok(decoded);
+        }
+        let _alone = self.decoding.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(decoded) = self.find(bytes) {
+            return Ok(decoded);
+        }
+        let decoded = Arc::new(new(bytes)?);
+        let mut kept = self.kept();
+        kept.insert(0, (bytes.into(), decoded.clone()));
+        kept.truncate(KEPT);
+        Ok(decoded)
+    }
+
+    /// The kept value of these bytes. They are compared to the end, because nothing less is proof: the memory of an argument may
+    /// hold another model in the next call. That reads a hundred megabytes in some hundredths of a second, which is little beside
+    /// what a network of that size computes for a chunk; other threads do not wait for it.
+    fn find(&self, bytes: &[u8]) -> Option<Arc<T>> {
+        let candidates: Kept<T> = self
+            .kept()
+            .iter()
+            .filter(|(kept, _)| kept.len() == bytes.len())
+            .cloned()
+            .collect();
+        let (_, decoded) = candidates.into_iter().find(|(kept, _)| **kept == *bytes)?;
+        Some(decoded)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept<T>> {
+        // A panic elsewhere cannot leave the list half changed.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+static CACHE: Cache<Decoded> = Cache::new();
 
 /// The decoded model behind the bytes.
 ///
 /// # Errors
 /// As [`Model::from_bytes`].
 pub fn decode(bytes: &[u8]) -> Result<Arc<Decoded>, Error> {
-    if let Some(decoded) = find(bytes) {
-        return Ok(decoded);
-    }
-    let _alone = DECODING.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(decoded) = find(bytes) {
-        return Ok(decoded);
-    }
-    let decoded = Arc::new(Decoded::new(bytes)?);
-    let mut kept = kept();
-    kept.insert(0, (bytes.into(), decoded.clone()));
-    kept.truncate(KEPT);
-    Ok(decoded)
-}
-
-/// The kept model of these bytes. They are compared to the end, because nothing less is proof: the memory of an argument may
-/// hold another model in the next call. That reads a hundred megabytes in some hundredths of a second, which is little beside
-/// what a network of that size computes for a chunk; other threads do not wait for it.
-fn find(bytes: &[u8]) -> Option<Arc<Decoded>> {
-    let candidates: Vec<Kept> = kept()
-        .iter()
-        .filter(|(kept, _)| kept.len() == bytes.len())
-        .cloned()
-        .collect();
-    let (_, decoded) = candidates.into_iter().find(|(kept, _)| **kept == *bytes)?;
-    Some(decoded)
-}
-
-fn kept() -> MutexGuard<'static, Vec<Kept>> {
-    // A panic elsewhere cannot leave the list half changed.
-    CACHE.lock().unwrap_or_else(PoisonError::into_inner)
+    CACHE.decode(bytes, Decoded::new)
 }
 
 /// The rows of a chunk that share a model.
-pub struct ModelRows {
-    pub decoded: Arc<Decoded>,
+pub struct ModelRows<T = Decoded> {
+    pub decoded: Arc<T>,
     pub rows: Vec<usize>,
 }
 
 /// The rows of each model in the argument at `index`, rows with a NULL argument
-/// left out. Rows whose BLOB is the same piece of memory share a model without
-/// a look at their bytes.
+/// left out.
 ///
 /// # Errors
 /// As [`decode`].
 pub fn of_rows(input: &Chunk, index: usize) -> Result<Vec<ModelRows>, Error> {
+    rows_of(input, index, decode)
+}
+
+/// The same of models that `decode` reads. Rows whose BLOB is the same piece of memory share a model without
+/// a look at their bytes.
+///
+/// # Errors
+/// Those of `decode`.
+pub fn rows_of<T>(
+    input: &Chunk,
+    index: usize,
+    decode: impl Fn(&[u8]) -> Result<Arc<T>, Error>,
+) -> Result<Vec<ModelRows<T>>, Error> {
     let column = input.column(index);
-    let mut groups: Vec<(&[u8], ModelRows)> = Vec::new();
+    let mut groups: Vec<(&[u8], ModelRows<T>)> = Vec::new();
     for row in (0..input.len()).filter(|&row| !input.any_null(row)) {
         let bytes = column.bytes(row);
         match groups.iter_mut().rev().find(|(known, _)| std::ptr::eq(*known, bytes)) {

@@ -140,6 +140,12 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// The same column again.
+    pub fn again(&self) -> Self {
+        // SAFETY: it is this vector, which stays as it is during 'a.
+        unsafe { Self::new(self.vector, self.len) }
+    }
+
     /// Whether row `row` is NULL.
     pub fn is_null(&self, row: usize) -> bool {
         self.nulls().contains(row)
@@ -163,6 +169,41 @@ impl<'a> Column<'a> {
     /// Whether the rows are VARCHARs.
     pub fn is_text(&self) -> bool {
         self.id == DUCKDB_TYPE_DUCKDB_TYPE_VARCHAR
+    }
+
+    /// Whether the rows are whole numbers, all of which a BIGINT holds.
+    pub fn is_whole(&self) -> bool {
+        matches!(
+            self.id,
+            DUCKDB_TYPE_DUCKDB_TYPE_TINYINT
+                | DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT
+                | DUCKDB_TYPE_DUCKDB_TYPE_INTEGER
+                | DUCKDB_TYPE_DUCKDB_TYPE_BIGINT
+                | DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT
+                | DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT
+                | DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER
+        )
+    }
+
+    /// The value of such a row, and of a NULL one 0.
+    ///
+    /// # Panics
+    /// For other types.
+    pub fn whole(&self, row: usize) -> i64 {
+        match self.id {
+            DUCKDB_TYPE_DUCKDB_TYPE_TINYINT => self.values::<i8>().or(row, 0).into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_SMALLINT => self.values::<i16>().or(row, 0).into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_INTEGER => self.values::<i32>().or(row, 0).into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_UTINYINT => self.values::<u8>().or(row, 0).into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_USMALLINT => self.values::<u16>().or(row, 0).into(),
+            DUCKDB_TYPE_DUCKDB_TYPE_UINTEGER => self.values::<u32>().or(row, 0).into(),
+            _ => self.values::<i64>().or(row, 0),
+        }
+    }
+
+    /// Whether the rows are of the type of NULL alone.
+    pub fn is_nothing(&self) -> bool {
+        self.id == DUCKDB_TYPE_DUCKDB_TYPE_SQLNULL
     }
 
     /// Of floating-point rows the smallest number above which not every whole number can be told

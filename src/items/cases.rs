@@ -3,6 +3,7 @@
 use super::histories::{Event, HISTORY_LIMIT, Histories, History};
 use super::ranking::HIDDEN;
 use crate::random::hash;
+use serde::{Deserialize, Serialize};
 
 /// Which of the events that do not train are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +109,8 @@ fn between(place: usize, history: &History, first: usize, end: usize, targets: T
 }
 
 /// How fast what a user did loses its weight with the events behind it: as a power, since it is never quite forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fading {
     /// By the root of its age.
     Root,

@@ -1,7 +1,7 @@
 //! What is counted of the training once, for all methods.
 
 use super::histories::Histories;
-use super::popularity::Popularity;
+use super::popularity::{Popularity, of_late};
 use super::training::{Part, Training};
 
 /// What all methods but the neighbours count.
@@ -24,7 +24,7 @@ impl Counts {
             .collect();
         let recent = training.n_recent.iter().any(|&n| n > 0).then(|| {
             let both = training.n_recent.iter().zip(&counts);
-            Popularity::new(both.map(|(&recent, all)| f64::from(recent) + 1e-6 * all).collect())
+            Popularity::new(both.map(|(&recent, &all)| of_late(recent, all)).collect())
         });
         Self {
             training,

@@ -2,14 +2,24 @@
 
 use super::cases::{Asked, Case, Fading, Own, Targets, cases};
 use super::histories::Histories;
+use super::ids::Ids;
 use super::mixture::Mixture;
-use super::predictors::{Predictor, Predictors, Room};
+use super::model::{self, About, ItemModel, Places};
+use super::predictor::Predictor;
+use super::predictors::{Predictors, Room};
 use crate::compute::job;
 use crate::compute::parallel;
+use crate::error::Error;
 use crate::metrics::{Ranked, mean_over_users};
+use std::sync::Arc;
 
 /// Work is cut into so many parts, whatever the number of threads.
 const N_SHARDS: usize = 64;
+/// Bytes for each event: the histories, their items and where each occurs, sessions, questions and their measures.
+const PER_EVENT: usize = 160;
+/// Bytes for each item, and for each item in each thread: counts and orders; rows, scores and what is on a list.
+const PER_ITEM: usize = 160;
+const PER_ITEM_AND_THREAD: usize = 100;
 
 /// How it is judged.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,17 +72,91 @@ pub struct Evaluation {
     pub unseen_share: f64,
 }
 
-/// Judges all methods; nothing where there is nothing to judge them by.
-pub fn evaluate(histories: &Histories, settings: &Settings) -> Vec<Evaluation> {
+/// A model that is judged beside the methods, and what the items of the histories are called.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The model.
+    pub model: Arc<ItemModel>,
+    /// By the numbers of the items.
+    pub names: Ids,
+}
+
+/// Judges all methods, and a model where one is given; nothing where there is nothing to judge them by.
+pub fn evaluate(histories: &Histories, settings: &Settings, given: Option<Given>) -> Vec<Evaluation> {
+    let judge = |histories: &Histories, mut predictors: Predictors, cases| {
+        predictors.given = given.map(|Given { model, names }| {
+            let places = Places::new(&model, &names);
+            (model, places)
+        });
+        Scored::new(histories, &predictors, cases, settings).evaluations(&predictors, settings)
+    };
+    with_predictors(histories, settings, judge).unwrap_or_default()
+}
+
+/// What training gives.
+#[derive(Debug)]
+pub struct Trained {
+    /// The model.
+    pub model: Arc<ItemModel>,
+    /// How good it is, and the methods that it must beat.
+    pub evaluations: Vec<Evaluation>,
+}
+
+/// Makes a model of items with these names, with up to `top` rules of each, of all events before a moment, and judges it; nothing where there is
+/// nothing to count, or to judge it by.
+///
+/// # Errors
+/// Those of the model.
+pub fn train(
+    histories: &Histories,
+    names: &Ids,
+    top: usize,
+    before: Option<i64>,
+    settings: &Settings,
+) -> Result<Option<Trained>, Error> {
+    let judged = with_predictors(histories, settings, |histories, mut predictors, cases| {
+        let n_trained = histories.all.iter().map(|history| history.n_train);
+        let about = About {
+            n_users: n_trained.clone().filter(|&n| n > 0).count(),
+            n_events: n_trained.sum(),
+            window: settings.asked.window,
+            top,
+            before,
+        };
+        if about.n_events == 0 {
+            return Ok(None);
+        }
+        let (model, places) = ItemModel::new(&predictors.counts, predictors.mixture, about, names, settings.threads)?;
+        let model = Arc::new(model);
+        predictors.given = Some((model.clone(), places));
+        let evaluations = Scored::new(histories, &predictors, cases, settings).evaluations(&predictors, settings);
+        Ok(Some(Trained { model, evaluations }))
+    });
+    judged.unwrap_or(Ok(None))
+}
+
+/// Bytes that judging holds at its peak, the histories and a model counted, with so many rules of an item, none for a model that exists.
+pub fn memory(histories: &Histories, settings: &Settings, top: usize) -> usize {
+    let n_events: usize = histories.all.iter().map(|history| history.events.len()).sum();
+    let of_model = model::memory(histories.n_items, n_events, settings.asked.window, top);
+    PER_EVENT * n_events + (PER_ITEM + settings.threads * PER_ITEM_AND_THREAD) * histories.n_items + of_model
+}
+
+/// Counts for the methods, fits the mixture, and tells what is asked; nothing where that is nothing.
+fn with_predictors<T>(
+    histories: &Histories,
+    settings: &Settings,
+    told: impl FnOnce(&Histories, Predictors, Vec<Case>) -> T,
+) -> Option<T> {
     let at_moments = (settings.targets == Targets::Basket).then(|| histories.fitted_to_moments());
     let histories = at_moments.as_ref().unwrap_or(histories);
     let cases = cases(histories, settings.targets);
     if cases.is_empty() {
-        return Vec::new();
+        return None;
     }
     let mixture = Mixture::fit(histories, &settings.asked, settings.targets, settings.threads);
     let predictors = Predictors::new(histories, mixture, settings.asked);
-    Scored::new(histories, &predictors, cases, settings).evaluations(&predictors, settings)
+    Some(told(histories, predictors, cases))
 }
 
 /// Hit, gain and reciprocal rank, summed.
@@ -115,7 +199,7 @@ impl Scored {
             score(histories, predictors, shard, settings.asked.k)
         });
         let mut of_history: Vec<(usize, Vec<Sums>)> = vec![(0, Vec::new()); histories.all.len()];
-        let mut shown = vec![Bits::new(histories.n_items); n_predictors];
+        let mut shown = vec![Bits::new(histories.n_items.max(predictors.n_in_model())); n_predictors];
         let mut cases = sorted.iter();
         for shard in scored {
             shown.iter_mut().zip(&shard.shown).for_each(|(all, one)| all.add(one));
@@ -170,7 +254,7 @@ impl Scored {
             hit_rate: self.measure(place, 0, against),
             ndcg: self.measure(place, 1, against),
             mrr: self.measure(place, 2, against),
-            coverage: self.shown[place].count() as f64 / predictors.counts.popularity.n_known().max(1) as f64,
+            coverage: self.shown[place].count() as f64 / predictors.n_known(predictor).max(1) as f64,
             n: self.users.iter().map(|(n, _)| n).sum(),
             n_users: self.users.len(),
             repeat_share: self.n_repeats as f64 / self.n_targets as f64,
@@ -197,7 +281,8 @@ impl Scored {
 fn score(histories: &Histories, predictors: &Predictors, shard: &[(u32, Case)], k: usize) -> Shard {
     let n_predictors = predictors.all().len();
     let mut room = Room::new(predictors);
-    let mut shown = vec![Bits::new(histories.n_items); n_predictors];
+    let all = predictors.all();
+    let mut shown = vec![Bits::new(histories.n_items.max(predictors.n_in_model())); n_predictors];
     let mut measures = Vec::with_capacity(shard.len() * n_predictors);
     for group in shard.chunk_by(|a, b| a.0 == b.0) {
         let cases: Vec<Case> = group.iter().map(|(_, case)| *case).collect();
@@ -205,9 +290,7 @@ fn score(histories: &Histories, predictors: &Predictors, shard: &[(u32, Case)], 
         predictors.score(histories, &cases, last, &mut room, |_, place, ranks, list| {
             let ranked = Ranked::new(ranks, k);
             measures.push([ranked.ndcg as f32, ranked.reciprocal as f32]);
-            let known = list
-                .iter()
-                .filter(|&&item| predictors.counts.training.knows(item as usize));
+            let known = list.iter().filter(|&&item| predictors.knows(all[place], item as usize));
             known.for_each(|&item| shown[place].set(item as usize));
         });
         job::check();

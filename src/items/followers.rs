@@ -5,8 +5,10 @@
 //! session-based recommendation" (2017). The row of an item is made when it is asked for, from where the item occurs, so that no
 //! table of pairs is kept.
 
+use super::popularity::Popularity;
 use super::training::{END, Training};
 use crate::compute::job::Steps;
+use std::cmp::Reverse;
 
 /// What an item that follows at once counts: a multiple of 1 to 20, so that weights of equal fractions are equal, and sums do not
 /// depend on their order.
@@ -51,6 +53,13 @@ impl Row {
         self.total += weight;
     }
 
+    /// Makes it that of kept `weights`, each of its own item, in units, and `total` with those that were not kept.
+    pub fn fill_with(&mut self, weights: impl Iterator<Item = (u32, u64)>, total: u64) {
+        self.clear();
+        weights.for_each(|(item, weight)| self.add(item, weight));
+        self.total = total;
+    }
+
     /// Makes it empty.
     pub fn clear(&mut self) {
         for item in self.items.drain(..) {
@@ -62,6 +71,18 @@ impl Row {
     /// The items that follow, in no order.
     pub fn items(&self) -> &[u32] {
         &self.items
+    }
+
+    /// The `top` items with the largest weights among those that are `kept`, the largest first, of equal ones the more popular.
+    pub fn strongest(&self, top: usize, popularity: &Popularity, kept: impl Fn(u32) -> bool) -> Vec<u32> {
+        let order = |&item: &u32| (Reverse(self.weight(item as usize)), popularity.place(item as usize));
+        let mut items: Vec<u32> = self.items.iter().copied().filter(|&item| kept(item)).collect();
+        if items.len() > top {
+            items.select_nth_unstable_by_key(top, order);
+            items.truncate(top);
+        }
+        items.sort_unstable_by_key(order);
+        items
     }
 
     /// The weight of an item, in units.

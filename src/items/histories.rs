@@ -7,7 +7,7 @@ use crate::error::Error;
 pub const HISTORY_LIMIT: usize = 1000;
 
 /// Most items: the number of one shares a word with two flags.
-const MAX_ITEMS: u32 = 1 << 30;
+pub const MAX_ITEMS: u32 = 1 << 30;
 const IS_RECENT: u32 = 1 << 31;
 const BEGINS_MOMENT: u32 = 1 << 30;
 const MAGIC: &[u8; 8] = b"ffitems1";

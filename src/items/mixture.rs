@@ -5,11 +5,13 @@ use super::counts::Counts;
 use super::followers::{Row, UNIT};
 use super::histories::Histories;
 use super::popularity::Popularity;
+use super::predictor::Predictor;
 use super::ranking::Ranking;
 use super::training::Part;
 use crate::compute::job::Steps;
 use crate::compute::parallel;
 use crate::metrics::Ranked;
+use serde::{Deserialize, Serialize};
 
 /// Questions that choose the weights: enough for a second digit.
 const MOST_CASES: usize = 4000;
@@ -18,7 +20,8 @@ const N_SHARDS: usize = 16;
 const LEAST_POPULAR: f64 = 1e-9;
 
 /// Shares of the parts, which are 1 together.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Mixture {
     /// Of the user's own items.
     pub repeat: f64,
@@ -62,13 +65,38 @@ impl Mixture {
         }
     }
 
+    /// The part with the largest share.
+    pub fn carried_by(&self) -> Predictor {
+        let popular = if self.is_recent {
+            Predictor::PopularRecent
+        } else {
+            Predictor::Popular
+        };
+        let parts = [
+            (self.repeat, Predictor::Repeat),
+            (self.rules, Predictor::Rules),
+            (self.popular, popular),
+        ];
+        let first = parts[0];
+        let larger = |best: (f64, Predictor), part: (f64, Predictor)| if part.0 > best.0 { part } else { best };
+        parts.into_iter().fold(first, larger).1
+    }
+
+    /// Whether the shares are such.
+    pub fn is_sound(&self) -> bool {
+        let shares = [self.repeat, self.rules, self.popular];
+        let are_shares = shares.iter().all(|share| (0.0..=1.0).contains(share));
+        are_shares && self.popular >= LEAST_POPULAR && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6
+    }
+
     /// The popularity that it is made of.
     pub fn popularity<'a>(&self, counts: &'a Counts) -> &'a Popularity {
-        counts
-            .recent
-            .as_ref()
-            .filter(|_| self.is_recent)
-            .unwrap_or(&counts.popularity)
+        self.chosen(&counts.popularity, counts.recent.as_ref())
+    }
+
+    /// The one of two popularities that it is made of.
+    pub fn chosen<'a>(&self, all: &'a Popularity, recent: Option<&'a Popularity>) -> &'a Popularity {
+        recent.filter(|_| self.is_recent).unwrap_or(all)
     }
 
     /// What an item has for its popularity, in shares, where `row` follows the last item.
@@ -77,8 +105,8 @@ impl Mixture {
     }
 
     /// Writes the scores of the items that follow, so far as they are not the user's own.
-    pub fn write(&self, counts: &Counts, row: &Row, scores: &mut [f64]) {
-        let (scale, popularity) = (self.scale(row), self.popularity(counts));
+    pub fn write(&self, popularity: &Popularity, row: &Row, scores: &mut [f64]) {
+        let scale = self.scale(row);
         let weight = self.rules / (row.total() as f64 / UNIT as f64 + 1.0);
         for &item in row.items() {
             let follows = weight * (row.weight(item as usize) as f64 / UNIT as f64);
@@ -143,7 +171,7 @@ fn gains(
             }
             for (mixture, sum) in candidates.iter().zip(&mut sums) {
                 own.fill(before, mixture.fading);
-                mixture.write(counts, &row, &mut scores);
+                mixture.write(mixture.popularity(counts), &row, &mut scores);
                 let ranking = Ranking::new(
                     mixture.popularity(counts),
                     mixture.scale(&row),

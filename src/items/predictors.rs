@@ -5,49 +5,13 @@ use super::counts::Counts;
 use super::followers::{Row, UNIT};
 use super::histories::Histories;
 use super::mixture::Mixture;
+use super::model::{self, ItemModel, Places};
+use super::predictor::Predictor;
 use super::ranking::Ranking;
 use super::sessions::{Neighbours, Sessions};
 use super::training::Part;
 use crate::compute::job::Steps;
-
-/// A method to say which item comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say which, and `name` is what they are called")]
-pub enum Predictor {
-    Mixture,
-    Popular,
-    PopularRecent,
-    Repeat,
-    Markov1,
-    Rules,
-    Knn,
-}
-
-impl Predictor {
-    /// All, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
-        Self::Mixture,
-        Self::Popular,
-        Self::PopularRecent,
-        Self::Repeat,
-        Self::Markov1,
-        Self::Rules,
-        Self::Knn,
-    ];
-
-    /// What it is called.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mixture => "mixture",
-            Self::Popular => "popular",
-            Self::PopularRecent => "popular_recent",
-            Self::Repeat => "repeat",
-            Self::Markov1 => "markov_1",
-            Self::Rules => "rules",
-            Self::Knn => "knn",
-        }
-    }
-}
+use std::sync::Arc;
 
 /// Everything that answers.
 #[derive(Debug)]
@@ -56,6 +20,8 @@ pub struct Predictors {
     pub counts: Counts,
     /// The weights of the mixture.
     pub mixture: Mixture,
+    /// A model that is judged beside them, and the place in it of each item.
+    pub given: Option<(Arc<ItemModel>, Places)>,
     sessions: Sessions,
     /// Of no listed item.
     nothing: Vec<f64>,
@@ -71,6 +37,7 @@ impl Predictors {
         Self {
             counts,
             mixture,
+            given: None,
             sessions,
             nothing,
             asked,
@@ -79,8 +46,33 @@ impl Predictors {
 
     /// Those that can answer.
     pub fn all(&self) -> Vec<Predictor> {
-        let is_there = |one: &Predictor| *one != Predictor::PopularRecent || self.counts.recent.is_some();
+        let is_there = |one: &Predictor| match one {
+            Predictor::Model => self.given.is_some(),
+            Predictor::PopularRecent => self.counts.recent.is_some(),
+            _ => true,
+        };
         Predictor::ALL.into_iter().filter(is_there).collect()
+    }
+
+    /// How many items the model has.
+    pub fn n_in_model(&self) -> usize {
+        self.given.as_ref().map_or(0, |(model, _)| model.ids.len())
+    }
+
+    /// How many items the catalogue of a method has.
+    pub fn n_known(&self, predictor: Predictor) -> usize {
+        match &self.given {
+            Some((model, _)) if predictor == Predictor::Model => model.ids.len(),
+            _ => self.counts.popularity.n_known(),
+        }
+    }
+
+    /// Whether an item on the list of a method is one of its catalogue.
+    pub fn knows(&self, predictor: Predictor, item: usize) -> bool {
+        match &self.given {
+            Some((model, _)) if predictor == Predictor::Model => item < model.ids.len(),
+            _ => self.counts.training.knows(item),
+        }
     }
 
     /// Rankings behind a last item, of which the best are wanted, for so many cases.
@@ -102,7 +94,7 @@ impl Predictors {
     }
 
     /// Scores the cases of one last item: `told(case, predictor, ranks, shown)`, with a rank for each different item that is
-    /// asked for, and the items on the list.
+    /// asked for, and the items on the list, by their numbers in the model where it is asked.
     pub fn score(
         &self,
         histories: &Histories,
@@ -115,6 +107,7 @@ impl Predictors {
             tables,
             own,
             neighbours,
+            of_model,
             steps,
         } = room;
         tables.fill(self, last, steps);
@@ -127,15 +120,21 @@ impl Predictors {
         for (number, case) in cases.iter().enumerate() {
             let (before, targets) = (case.before(histories), case.targets(histories));
             own.fill(before, self.mixture.fading);
-            for (place, predictor) in self.all().into_iter().enumerate() {
+            for (order, predictor) in self.all().into_iter().enumerate() {
                 let mut answer = |ranking: &Ranking| {
                     let changed = self.changed(predictor, ranking, own);
                     let is_changed = |item: usize| own.has(item);
                     let rank = |&target: &usize| ranking.rank(&changed, is_changed, target).unwrap_or(f64::INFINITY);
                     let ranks: Vec<f64> = targets.iter().map(rank).collect();
-                    told(number, place, &ranks, &ranking.best(&changed, is_changed, self.asked.k));
+                    told(number, order, &ranks, &ranking.best(&changed, is_changed, self.asked.k));
                 };
                 match predictor {
+                    Predictor::Model => {
+                        let Some((model, places)) = &self.given else { continue };
+                        let (history, targets) = places.of_case(model, before, &targets);
+                        let (ranks, shown) = model.judge(&history, &targets, &self.asked, of_model);
+                        told(number, order, &ranks, &shown);
+                    }
                     Predictor::Mixture => answer(&by_last[0]),
                     Predictor::Markov1 => answer(&by_last[1]),
                     Predictor::Rules => answer(&by_last[2]),
@@ -182,6 +181,7 @@ pub struct Room {
     tables: Tables,
     own: Own,
     neighbours: Neighbours,
+    of_model: model::Room,
     steps: Steps,
 }
 
@@ -193,6 +193,7 @@ impl Room {
             tables: Tables::new(n_items),
             own: Own::new(n_items),
             neighbours: Neighbours::new(&predictors.sessions),
+            of_model: model::Room::new(predictors.n_in_model()),
             steps: Steps::default(),
         }
     }
@@ -242,6 +243,7 @@ impl Tables {
                 scores[item as usize] = follows + counts.popularity.share(item as usize);
             }
         }
-        predictors.mixture.write(counts, &self.rules, &mut self.of_mixture);
+        let popularity = predictors.mixture.popularity(counts);
+        predictors.mixture.write(popularity, &self.rules, &mut self.of_mixture);
     }
 }

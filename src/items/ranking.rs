@@ -51,30 +51,36 @@ impl<'a> Ranking<'a> {
             is_sorted,
             best: Vec::new(),
         };
-        ranking.best = ranking.find_best(items, n_best);
+        ranking.best = ranking.find_best(items, n_best, |_| true);
         ranking
     }
 
-    fn find_best(&self, items: &[u32], n: usize) -> Vec<(f64, u32)> {
+    /// The first `n` of those items that are `shown`, with their scores; `items` are the listed ones.
+    pub fn find_best(&self, items: &[u32], n: usize, shown: impl Fn(u32) -> bool) -> Vec<(f64, u32)> {
         if n == 0 {
             return Vec::new();
         }
         let scored = |item: u32| (self.score(item as usize), item);
-        let order = |a: &(f64, u32), b: &(f64, u32)| self.order(a, b);
-        let mut best: Vec<(f64, u32)> = items.iter().map(|&item| scored(item)).collect();
-        if best.len() > n {
-            best.select_nth_unstable_by(n - 1, order);
-            best.truncate(n);
-        }
+        let listed = items.iter().filter(|&&item| shown(item));
+        let mut best: Vec<(f64, u32)> = listed.map(|&item| scored(item)).collect();
+        self.keep_first(&mut best, n);
         let others = self
             .popularity
             .order()
             .iter()
-            .filter(|&&item| self.scores[item as usize] == 0.0);
+            .filter(|&&item| self.scores[item as usize] == 0.0 && shown(item));
         best.extend(others.take(n).map(|&item| scored(item)));
-        best.sort_unstable_by(order);
-        best.truncate(n);
+        self.keep_first(&mut best, n);
         best
+    }
+
+    /// Leaves the first `n` of some items, in their order.
+    pub fn keep_first(&self, items: &mut Vec<(f64, u32)>, n: usize) {
+        if items.len() > n {
+            items.select_nth_unstable_by(n, |a, b| self.order(a, b));
+            items.truncate(n);
+        }
+        items.sort_unstable_by(|a, b| self.order(a, b));
     }
 
     /// The higher score first, of equal ones the more popular.
@@ -142,11 +148,7 @@ impl<'a> Ranking<'a> {
                 .filter(|(_, item)| changed.is_empty() || !is_changed(*item as usize))
                 .take(k),
         );
-        if shown.len() > k {
-            shown.select_nth_unstable_by(k - 1, |a, b| self.order(a, b));
-            shown.truncate(k);
-        }
-        shown.sort_unstable_by(|a, b| self.order(a, b));
+        self.keep_first(&mut shown, k);
         shown.into_iter().map(|(_, item)| item).collect()
     }
 }

@@ -80,20 +80,8 @@ pub fn item_rules(histories: &Histories, settings: &RuleSettings) -> Vec<u8> {
         for &item in popularity.order().iter().skip(part).step_by(N_PARTS) {
             row.fill(&training, item as usize, settings.window, &mut steps);
             support.fill(&training, item as usize, settings.window, &mut steps);
-            let has_support = |next: &&u32| support.of(**next) as usize >= settings.min_support;
-            let order = |&next: &u32| {
-                (
-                    std::cmp::Reverse(row.weight(next as usize)),
-                    popularity.place(next as usize),
-                )
-            };
-            let mut nexts: Vec<u32> = row.items().iter().filter(has_support).copied().collect();
-            if nexts.len() > settings.top {
-                nexts.select_nth_unstable_by_key(settings.top, order);
-                nexts.truncate(settings.top);
-            }
-            nexts.sort_unstable_by_key(order);
-            for next in nexts {
+            let has_support = |next: u32| support.of(next) as usize >= settings.min_support;
+            for next in row.strongest(settings.top, &popularity, has_support) {
                 let weight = row.weight(next as usize) as f64;
                 let lift = weight / row.total() as f64 / expected(next);
                 let (weight, support) = (weight / UNIT as f64, support.of(next));

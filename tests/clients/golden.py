@@ -48,6 +48,14 @@ OF_A_SPLIT = {
     "evaluate": SCORED.format("user_id := user_id, times := times"),
     "model_info": "SELECT model_info(model)::JSON FROM models WHERE name = $1",
 }
+OF_ITEMS = {
+    "recommend": "SELECT footfall.recommend(model, {0}[:20], k := 5, exclude := 'seen')::JSON FROM models, histories WHERE name = $1 ORDER BY user_id",
+    "score_items": "SELECT score_items(model, {0}[:20], {0}[18:24])::JSON FROM models, histories WHERE name = $1 ORDER BY user_id",
+    "similar_items": "SELECT similar_items(model, {0}[1], 5)::JSON FROM models, histories WHERE name = $1 ORDER BY user_id",
+    "item_model_info": "SELECT item_model_info(model)::JSON FROM models WHERE name = $1",
+}
+# The items of the histories, by the model that knows them.
+ITEMS = {"items_of_numbers": "items", "items_of_texts": "items::VARCHAR[]"}
 OF_SEGMENTS = {
     "kmeans_assign": "SELECT kmeans_assign($1, [n_events, n_buys])::JSON FROM customers ORDER BY user_id",
     "kmeans_distance": "SELECT kmeans_distance($1, [n_events, n_buys])::JSON FROM customers ORDER BY user_id",
@@ -57,6 +65,14 @@ OF_SEGMENTS = {
 
 def read_events(connection, folder):
     connection.execute(EVENTS.format(folder=folder))
+
+
+def of_items(connection, folder):
+    """What the models of items say about users, by model and by function."""
+    read_events(connection, folder)
+    connection.execute("CREATE OR REPLACE TABLE histories AS FROM footfall.sequences(events, user_id, action, ts, item := category_id, tie_break := item_id)")
+    questions = {name: {function: sql.format(items) for function, sql in OF_ITEMS.items()} for name, items in ITEMS.items()}
+    return {name: of_a_model(connection, folder, name, asked) for name, asked in questions.items()}
 
 
 def rows(connection, sql):

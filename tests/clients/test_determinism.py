@@ -62,6 +62,7 @@ CALLS = {
     "fit_clv": "SELECT * EXCLUDE (model), md5(model::VARCHAR) FROM footfall.fit_clv(events, user_id, ts, amount := price)",
     "funnel": "FROM footfall.funnel(events, user_id, action, ts, within := INTERVAL 1 DAY, per := category_id, by := device)",
     "growth": "FROM footfall.growth(events, category_id, ts, period := 'day', user_id := user_id, top := NULL)",
+    "train_items": "SELECT * EXCLUDE (model), md5(model) FROM footfall.train_items(histories, actions, times := times)",
     "item_rules": "FROM footfall.item_rules(events, user_id, category_id, ts) ORDER BY ALL",
     "lifecycle": "FROM footfall.lifecycle(events, user_id, ts, period := 'day')",
     "model_study": f"SELECT chart::VARCHAR FROM footfall.model_study(histories, actions, {LAST}, {HELD})",

@@ -76,6 +76,12 @@ class Golden(unittest.TestCase):
             found = golden.splits(connection, GOLDEN)
         self.assertEqual(differences(found, recorded), [])
 
+    def test_golden_models_of_items_say_what_was_recorded(self):
+        recorded = json.loads((GOLDEN / "items.json").read_text())
+        with connect() as connection:
+            found = golden.of_items(connection, GOLDEN)
+        self.assertEqual(differences(found, recorded), [])
+
     def test_a_golden_model_is_judged_by_a_baseline_that_it_does_not_carry(self):
         judged = (
             "SELECT model_info(model).own_history, map_from_entries(list((predictor, log_loss))) FROM models,"

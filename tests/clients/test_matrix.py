@@ -78,6 +78,7 @@ SETUP = """
     SET VARIABLE clv = (SELECT model FROM footfall.fit_clv(shop, user_id, ts, amount := price));
     SET VARIABLE propensity = (
         SELECT model FROM footfall.train_propensity(shop, user_id, action, ts, target := 'pv', horizon := INTERVAL 1 DAY, item := item_id, amount := price));
+    SET VARIABLE item_model = (SELECT model FROM footfall.train_items(histories, actions, split := 'leave_last_out'));
     SET VARIABLE plan = (SELECT propensity_model_info(getvariable('propensity'), 'x').plan);
     SET VARIABLE rows = (SELECT propensity_rows({{'at': [5], 'action': [0::UTINYINT], 'item': [1::UBIGINT], 'category': [1::UBIGINT], 'amount': [9.5::DOUBLE]}}, [], 'Ada', getvariable('plan'), [6], [7], 'x'));
 """
@@ -141,7 +142,10 @@ OPTIONS = {"options": "{'seed': 1, 'n_init': 2}", "weights": "[]"}
 ITEM_HISTORIES = "pack_items([{events: [0, 4294967297, 8589934592], n_train: 2, n_fit: 1}], 2, 'item_rules')"
 RULES = "{'window_size': 10, 'top': 100, 'min_support': 1, 'threads': 1}"
 LISTS = {"k": "3", "targets": "'all'", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'", "split": "'time'", "exclude_seen": "false", "window_size": "3"}
-ASKED = "{'k': 10, 'targets': 'all', 'exclude_seen': false, 'window_size': 10, 'threads': 1, 'against': 'popular'}"
+ASKED = "{'k': 10, 'targets': 'all', 'exclude_seen': false, 'window_size': 10, 'threads': 1, 'memory_limit': '4GB', 'moment': NULL}"
+ASK_ITEMS = {"split": "'time'", "k": "3", "targets": "'all'", "exclude_seen": "false", "window_size": "3", "top": "5"}
+NAMES = "{'numbers': [7, 9], 'texts': []}"
+ITEM_MODEL = "getvariable('item_model')"
 CHART = "{'kind': 'bars', 'marks': [{'label': 'a', 'y': 1}]}"
 STUDY = {
     "purchase": "'buy'", "view": "'pv'", "steps": "['pv', 'buy']", "promotion_from": "DATE '2017-11-27'", "promotion_until": "DATE '2017-11-29'",
@@ -206,7 +210,7 @@ CALLS = {
     "from_safetensors": ([WEIGHTS, "['pv']"], {}),
     "compare_losses": ([DATASET, f"[{LOSSES}]", DATASET, f"[{LOSSES}]"], {"called_as": "'compare_models'"}),
     "compare_models": (["histories", "actions", MODEL, MODEL], SPLIT),
-    "compare_recommenders": (["histories", "actions", "'rules'", "'popular'"], LISTS),
+    "compare_recommenders": (["histories", "actions", "'rules'", "'popular'"], {**LISTS, "model": "NULL"}),
     "confusion": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "conversion": (
         ["shop", "user_id", "category_id", "action"],
@@ -214,8 +218,8 @@ CALLS = {
     ),
     "encode_actions": (["['buy', 'pv']", "['pv', 'buy']"], {"unknown": "'skip'", "called_as": "'train'"}),
     "evaluate": (["histories", "actions", MODEL], QUALITY),
-    "evaluate_items": (["histories", "actions"], LISTS),
-    "evaluate_items_piece": (["0", ITEM_HISTORIES, ASKED, "'evaluate_items'"], {}),
+    "evaluate_items": (["histories", "actions"], {**LISTS, "model": "NULL"}),
+    "evaluate_items_piece": (["0", ITEM_HISTORIES, ASKED, NAMES, "''::BLOB"], {"called_as": "'evaluate_items'"}),
     "evaluate_model": (
         [MODEL, DATASET, f"[evaluate_piece({MODEL}, {DATASET}, 0, 1).piece]", "1"],
         {"called_as": "'evaluate'"},
@@ -252,6 +256,7 @@ CALLS = {
     "history_losses": ([MODEL, DATASET, "0", "1"], {"called_as": "'compare_models'", "state": "''::BLOB"}),
     "held_out": (["'user'", "0.1", "42"], {}),
     "history_loss": ([MODEL, "['pv', 'buy']"], {"unknown": "'skip'", "n_train": "1"}),
+    "item_model_info": ([ITEM_MODEL], {}),
     "item_rules": (
         ["shop", "user_id", "item_id", "ts"],
         {"window_size": "5", "top": "3", "min_support": "1", "tie_break": "item_id"},
@@ -325,11 +330,13 @@ CALLS = {
     "read_prediction": ([MODEL, f"[predict_piece({MODEL}, {HISTORIES}, 0, 1, 'predictions', ''::BLOB).distributions]", "0", "0"], {}),
     "read_taobao": (["'{folder}/events.csv'"], {"utc_offset": "INTERVAL 8 HOUR", "skip_malformed": "false"}),
     "reliability": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY, "action": "'buy'"}),
+    "recommend": ([ITEM_MODEL, "['pv', 'buy']"], {"k": "3", "exclude": "['pv']", "candidates": "['cart', 'fav']"}),
     "repeat_purchase": (["shop", "user_id", "ts"], {"amount": "price", "order_id": "item_id", "time_zone": "NULL"}),
     "rfm": (["shop", "user_id", "ts"], RFM),
     "rfm_segment": (["3", "4"], {"bins": "5"}),
     "rfm_summary": (["shop", "user_id", "ts"], RFM),
     "rfm_thresholds": (["shop", "user_id", "ts"], RFM),
+    "score_items": ([ITEM_MODEL, "['pv', 'buy']", "['cart', 'fav']"], {}),
     "segment": (
         ["shop", "user_id", "[item_id, price]"],
         {"k": "2", "seed": "1", "standardise": "true", "log": "false", "progress": "false"},
@@ -341,6 +348,7 @@ CALLS = {
         ["shop", "user_id", "ts"],
         {"gap": "INTERVAL 8 HOUR", "keep": "action", "action": "action", "purchase": "'buy'", "absent": "'error'"},
     ),
+    "similar_items": ([ITEM_MODEL, "'pv'"], {"k": "3"}),
     "time_features": (["TIMESTAMP '2017-11-25 21:00:00'"], {}),
     "train": (
         ["histories", "actions"],
@@ -352,6 +360,8 @@ CALLS = {
         },
     ),
     "train_epoch": (["getvariable('state')", DATASET, "1"], {"progress": "false", "called_as": "'train'"}),
+    "train_items": (["histories", "actions"], {"architecture": "'none'", "user_id": "user_id", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'", **ASK_ITEMS}),
+    "train_items_piece": (["0", ITEM_HISTORIES, ASKED.replace("}", ", 'top': 5}"), NAMES], {"called_as": "'train_items'"}),
     "train_piece": (["0", "getvariable('state')", DATASET, "1"], {"progress": "false", "called_as": "'train'"}),
     "train_start": ([DATASET, "{hidden: 2, embedding: 2, epochs: 1}"], {"init": MODEL}),
     "train_propensity": (
@@ -405,7 +415,7 @@ SAMPLED = {
     "reliability": 5, "repeat_purchase": 2, "rfm": 10, "rfm_summary": 10, "rfm_thresholds": 10, "segment": 2, "sequences": 2, "sessions": 5, "train": 6,
     "transitions": 6, "bought_together": 4, "lifecycle": 4, "clv_forecast_piece": 3, "clv_piece": 3, "propensity": 11, "propensity_report": 12,
     "train_propensity": 17, "monitor": 12, "propensity_inputs": 10,
-    "compare_recommenders": 8, "evaluate_items": 4, "item_rules": 4,
+    "compare_recommenders": 8, "evaluate_items": 4, "item_rules": 4, "train_items": 6,
     "study": 60, "report": 60, "model_study": 7, "chart": 5,
 }  # fmt: skip
 # What the charts take: the results of reports, of which there are an empty one and one of a single row beside.

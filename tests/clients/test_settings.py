@@ -56,6 +56,7 @@ SETUP = """
         gmm([[1, 2], [3, 4], [9, 9], [8, 8]]::DOUBLE[][], 2) AS mixture,
         (SELECT model FROM footfall.fit_clv(shop, user_id, ts, amount := price)) AS clv,
         bought.model AS propensity,
+        (SELECT model FROM footfall.train_items(histories, actions, split := 'leave_last_out')) AS item_model,
         propensity_model_info(bought.model, 'x').plan AS plan,
         propensity_rows(
             {'at': [5], 'action': [0::UTINYINT], 'item': [1::UBIGINT], 'category': [1::UBIGINT], 'amount': [9.5::DOUBLE]}, [], 'Ada',
@@ -65,7 +66,7 @@ SETUP = """
     CROSS JOIN footfall.train_propensity(shop, user_id, action, ts, target := 'pv', horizon := INTERVAL 1 DAY, item := item_id, amount := price) AS bought;
     SET VARIABLE model = (SELECT model FROM made);
 """
-VALUES = ("dataset", "state", "model", "clustering", "mixture", "clv", "propensity", "plan", "rows")
+VALUES = ("dataset", "state", "model", "clustering", "mixture", "clv", "propensity", "item_model", "plan", "rows")
 
 # What CALLS does not ask: text where a setting could change how it is compared.
 MORE_CALLS = {
@@ -92,13 +93,13 @@ MORE_CALLS = {
 # on these histories.
 NOT_CALLED = (
     "footfall_devices", "footfall_version", "kmeans_choose_piece", "kmeans_piece", "outliers_piece", "train_piece", "clv_piece", "clv_forecast_piece",
-    "read_forecast", "propensity_piece", "item_rules_piece", "evaluate_items_piece", "propensity_report", "train_propensity", "study", "report", "model_study"
+    "read_forecast", "propensity_piece", "item_rules_piece", "evaluate_items_piece", "train_items_piece", "propensity_report", "train_propensity", "study", "report", "model_study"
 )  # fmt: skip
 NO_DEFAULT = {
     f"{name} by default"
     for name in (
         "bought_together", "class_report", "clv_report", "compare_models", "compare_recommenders", "confusion", "evaluate", "evaluate_items", "growth",
-        "propensity", "propensity_inputs", "reliability",
+        "propensity", "propensity_inputs", "reliability", "train_items",
     )
 }
 # Whose rows come in no particular order.

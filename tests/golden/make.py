@@ -13,6 +13,8 @@ a recipe of its own: the name of the recipe, after the folder, makes these alone
 - predictions.json: what these give for the users
 - user.safetensors, history.safetensors, time.safetensors: format 2, split by each of these (recipe `splits`)
 - splits.json: how good they are on what was held back from them
+- items_of_numbers.safetensors, items_of_texts.safetensors: models of items, format 1 (recipe `items`)
+- items.json: what these give for the users
 """
 
 import json
@@ -54,6 +56,17 @@ def make_splits(folder):
         (folder / "splits.json").write_text(json.dumps(golden.splits(connection, folder), indent=1) + "\n")
 
 
+def make_items(folder):
+    with connect() as connection:
+        golden.read_events(connection, folder)
+        connection.execute("CREATE TABLE lists AS FROM footfall.sequences(events, user_id, action, ts, item := category_id, tie_break := item_id)")
+        for name, items in golden.ITEMS.items():
+            train = f"SELECT model FROM footfall.train_items(lists, {items}, times := times, top := 20)"
+            (model,) = connection.execute(train).fetchone()
+            (folder / f"{name}.safetensors").write_bytes(model)
+        (folder / "items.json").write_text(json.dumps(golden.of_items(connection, folder), indent=1) + "\n")
+
+
 def main():
     folder = Path(sys.argv[1])
     with connect() as connection:
@@ -74,7 +87,8 @@ def main():
 
 if __name__ == "__main__":
     print(f"DuckDB {duckdb.__version__}")
-    if sys.argv[2:] == ["splits"]:
-        make_splits(Path(sys.argv[1]))
+    recipes = {"splits": make_splits, "items": make_items}
+    if sys.argv[2:]:
+        recipes[sys.argv[2]](Path(sys.argv[1]))
     else:
         main()

@@ -1,7 +1,7 @@
 //! `item_rules_piece(job, histories, options, called_as)`: which items follow which, for `read_item_rules`, or after about half a
 //! second the number of the job to go on with; 0 begins.
 
-use crate::items::{count, piece, piece_signature, piece_type};
+use crate::items::{Work, count, piece_signature, piece_type};
 use crate::scalar::{Scalar, Signature};
 use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
@@ -30,23 +30,21 @@ impl Scalar for ItemRulesPiece {
     const NAME: &'static str = "item_rules_piece";
 
     fn signatures() -> Vec<Signature> {
-        vec![piece_signature(Type::list(Type::Blob))]
+        vec![piece_signature(&[], Type::list(Type::Blob))]
     }
 
     fn invoke(input: &Chunk, output: Output) -> Result<(), Box<dyn Error>> {
-        let example = "{window_size: 10, top: 100, min_support: 1, threads: 2}";
-        piece(
-            input,
-            output,
-            &piece_type(Type::list(Type::Blob)),
-            example,
+        let work = Work {
+            example: "{window_size: 10, top: 100, min_support: 1, threads: 2}",
             settings,
-            |histories, settings| {
+            given: |_, _| Ok(()),
+            answer: |histories, settings, ()| {
                 let rules = item_rules(histories, settings);
                 let parts = rules.chunks(RULES_OF_PART * RULE_BYTES).map(<[u8]>::to_vec);
                 Ok(Value::list(parts))
             },
-        )
+        };
+        work.write(input, output, &piece_type(Type::list(Type::Blob)))
     }
 }
 

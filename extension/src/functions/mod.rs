@@ -28,6 +28,7 @@ mod gmm_assign;
 mod held_out;
 mod history_loss;
 mod history_losses;
+mod item_model_info;
 mod item_rules_piece;
 mod key_kind;
 mod kmeans;
@@ -62,9 +63,13 @@ mod read_forecast;
 mod read_item_rules;
 mod read_outlier;
 mod read_prediction;
+mod recommend;
+mod score_items;
+mod similar_items;
 mod time_features;
 mod to_onnx;
 mod train_epoch;
+mod train_items_piece;
 mod train_piece;
 mod train_start;
 mod zone_time;
@@ -111,6 +116,7 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<held_out::HeldOut>(connection)?;
     scalar::register::<history_loss::HistoryLoss>(connection)?;
     scalar::register::<history_losses::HistoryLosses>(connection)?;
+    scalar::register::<item_model_info::ItemModelInfo>(connection)?;
     scalar::register::<item_rules_piece::ItemRulesPiece>(connection)?;
     scalar::register::<key_kind::KeyKind>(connection)?;
     scalar::register::<kmeans::Kmeans>(connection)?;
@@ -145,9 +151,13 @@ pub fn register(connection: &Connection) -> Result<(), Box<dyn Error>> {
     scalar::register::<read_item_rules::ReadItemRules>(connection)?;
     scalar::register::<read_outlier::ReadOutlier>(connection)?;
     scalar::register::<read_prediction::ReadPrediction>(connection)?;
+    scalar::register::<recommend::Recommend>(connection)?;
+    scalar::register::<score_items::ScoreItems>(connection)?;
+    scalar::register::<similar_items::SimilarItems>(connection)?;
     scalar::register::<time_features::TimeFeatures>(connection)?;
     scalar::register::<to_onnx::ToOnnx>(connection)?;
     scalar::register::<train_epoch::TrainEpoch>(connection)?;
+    scalar::register::<train_items_piece::TrainItemsPiece>(connection)?;
     scalar::register::<train_piece::TrainPiece>(connection)?;
     scalar::register::<train_start::TrainStart>(connection)?;
     scalar::register::<zone_time::ZoneTime>(connection)?;
@@ -165,7 +175,7 @@ fn vocabulary(names: &Column, entry: Range<usize>) -> Result<Vocabulary, Box<dyn
 
 /// The error of a row under the name of the macro that works through the function, where argument `index`
 /// holds one.
-fn as_called(input: &Chunk, index: usize, row: usize, error: impl Into<Box<dyn Error>>) -> Box<dyn Error> {
+pub fn as_called(input: &Chunk, index: usize, row: usize, error: impl Into<Box<dyn Error>>) -> Box<dyn Error> {
     let error = error.into();
     if input.width() <= index {
         return error;
