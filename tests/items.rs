@@ -376,10 +376,8 @@ fn mixed(mixture: &Mixture, train: &[Vec<usize>], recent: &[f64], before: &[usiz
     };
     let sum: f64 = popular.iter().sum();
     let mut scores: Vec<f64> = popular.iter().map(|one| one / sum).collect();
-    let known = before
-        .iter()
-        .rev()
-        .find(|&&item| train.iter().flatten().any(|&one| one == item));
+    let is_known = |item: &&usize| train.iter().flatten().any(|one| one == *item);
+    let last = before.iter().rev().find(is_known);
     if before.is_empty() {
         return scores;
     }

@@ -133,12 +133,4 @@ impl Ids {
             Self::Texts(texts) => (1..texts.ends.len()).all(|place| texts.get(place - 1) < texts.get(place)),
         }
     }
-
-    /// Bytes that they take.
-    pub fn n_bytes(&self) -> usize {
-        match self {
-            Self::Numbers(numbers) => 8 * numbers.len(),
-            Self::Texts(texts) => 8 * texts.ends.len() + texts.bytes.len(),
-        }
-    }
 }

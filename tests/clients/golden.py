@@ -55,7 +55,7 @@ OF_ITEMS = {
     "item_model_info": "SELECT item_model_info(model)::JSON FROM models WHERE name = $1",
 }
 # The items of the histories, by the model that knows them.
-ITEMS = {"items_of_numbers": "items", "items_of_texts": "items::VARCHAR[]"}
+ITEMS = {"items_of_numbers": "items", "items_of_texts": "(items::VARCHAR[])"}
 OF_SEGMENTS = {
     "kmeans_assign": "SELECT kmeans_assign($1, [n_events, n_buys])::JSON FROM customers ORDER BY user_id",
     "kmeans_distance": "SELECT kmeans_distance($1, [n_events, n_buys])::JSON FROM customers ORDER BY user_id",
