@@ -145,7 +145,7 @@ impl Corpus {
 
 fn item_models() -> [Vec<u8>; 2] {
     let history = |first: u32| {
-        let word = |place: u32| (first * place) % 7 | (u32::from(place > 5) << 31) | (1 << 30);
+        let word = |place: u32| ((first * place) % 7) | (u32::from(place > 5) << 31) | (1 << 30);
         History {
             events: (0..9).map(word).map(Event::from_word).collect(),
             n_train: 8,
