@@ -10,12 +10,14 @@ WITH ff_events AS NOT MATERIALIZED (
     SELECT
         footfall.internal.usable_key(function_name, 'user_id', user_id) AS event_user,
         footfall.internal.action_name(action) AS event_action,
-        footfall.internal.local_time(function_name, 'ts', ts, time_zone := time_zone) AS event_time
+        footfall.internal.local_time(function_name, 'ts', ts, time_zone := time_zone) AS event_time,
+        -- A column, because a subquery as an option is planned wherever the option stands.
+        footfall.internal.option_name("by") AS kind
     FROM query_table(tbl)
 ),
 ff_placed AS NOT MATERIALIZED (
     SELECT
-        footfall.internal.calendar_slot(event_time, "by", week_start) AS slot,
+        footfall.internal.calendar_slot(event_time, kind, week_start) AS slot,
         CAST(event_time AS DATE) AS date_seen,
         event_user,
         event_action = footfall.internal.action_name(purchase) AS is_purchase
@@ -102,6 +104,7 @@ ff_slots AS MATERIALIZED (
 ),
 ff_period AS MATERIALIZED (
     SELECT
+        footfall.internal.option_name("by") AS kind,
         list(day_number ORDER BY day_number ASC NULLS LAST) AS seen,
         footfall.internal.whole_day(function_name, 'period_from', period_from) - DATE '1970-01-01' AS first_day,
         footfall.internal.whole_day(function_name, 'period_until', period_until) - DATE '1970-01-01' AS end_day
@@ -128,6 +131,7 @@ ff_all_slots AS (
 ff_rates AS MATERIALIZED (
     SELECT
         ff_all_slots.slot,
+        footfall.internal.option_name("by") AS kind,
         DATE '1970-01-01' + CAST(ff_all_slots.slot AS INTEGER) AS first_date,
         coalesce(ff_slot_days.n_days, 0) AS n_days,
         CAST(coalesce(ff_slots.n_events, 0) AS BIGINT) AS n_events,
@@ -143,12 +147,12 @@ ff_rates AS MATERIALIZED (
 )
 SELECT
     TRY_CAST(CASE
-        WHEN footfall.internal.option_name("by") IN ('hour', 'weekday', 'hour_of_week') THEN CAST(slot AS VARCHAR)
-        WHEN footfall.internal.option_name("by") = 'month' THEN strftime(first_date, '%Y%m')
-        WHEN footfall.internal.option_name("by") = 'quarter' THEN strftime(first_date, '%Y') || quarter(first_date)
+        WHEN kind IN ('hour', 'weekday', 'hour_of_week') THEN CAST(slot AS VARCHAR)
+        WHEN kind = 'month' THEN strftime(first_date, '%Y%m')
+        WHEN kind = 'quarter' THEN strftime(first_date, '%Y') || quarter(first_date)
         ELSE strftime(first_date, '%Y%m%d')
     END AS INTEGER) AS bucket,
-    CASE footfall.internal.option_name("by")
+    CASE kind
         WHEN 'hour' THEN printf('%02d:00', slot)
         WHEN 'weekday' THEN weekday_names[slot]
         WHEN 'hour_of_week' THEN weekday_names[slot // 24 + 1] || printf(' %02d:00', slot % 24)
@@ -172,7 +176,7 @@ FROM ff_rates
 CROSS JOIN (SELECT list_avg(list(event_rate ORDER BY slot ASC NULLS LAST)) AS mean_rate FROM ff_rates)
 CROSS JOIN (SELECT ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] AS weekday_names)
 WHERE (SELECT
-    footfall.internal.check_activity(function_name, "by", purchase, "days", week_start, absent)
+    footfall.internal.check_activity(function_name, kind, purchase, "days", week_start, absent)
     AND footfall.internal.check_option(
         coalesce(first_day < end_day, true), function_name, 'period_until', period_until,
         'later than period_from (' || CAST(period_from AS VARCHAR) || ')'
@@ -189,7 +193,7 @@ WHERE (SELECT
     CROSS JOIN ff_actions_seen
 )
 ORDER BY
-    CASE footfall.internal.option_name("by")
+    CASE kind
         WHEN 'weekday' THEN (slot + 7 - footfall.internal.weekday_number(week_start)) % 7
         WHEN 'hour_of_week' THEN (slot + 192 - 24 * footfall.internal.weekday_number(week_start)) % 168
         ELSE slot

@@ -323,18 +323,26 @@ ff_buyers AS (
         GROUP BY event_user
     )
     WHERE has_bought_inside
+),
+-- One relation of one row, because DuckDB tries all orders of those that are joined.
+ff_totals AS MATERIALIZED (
+    SELECT ff_day_counts.*, ff_all_users.*, users_t, of_users, n_buyers, n_first_time
+    FROM ff_day_counts
+    CROSS JOIN ff_all_users
+    CROSS JOIN ff_users_error
+    CROSS JOIN ff_buyers
 )
 SELECT
     footfall.internal.unmarked(ff_actions.event_action) AS action,
-    ff_day_counts.n_inside AS days_inside,
-    ff_day_counts.n_outside AS days_outside,
+    ff_totals.n_inside AS days_inside,
+    ff_totals.n_outside AS days_outside,
     CAST(events_inside AS BIGINT) AS events_inside,
     CAST(events_outside AS BIGINT) AS events_outside,
-    events_inside / nullif(ff_day_counts.n_inside, 0) AS per_day_inside,
-    events_expected / nullif(ff_day_counts.n_inside, 0) AS per_day_outside,
+    events_inside / nullif(ff_totals.n_inside, 0) AS per_day_inside,
+    events_expected / nullif(ff_totals.n_inside, 0) AS per_day_outside,
     events_inside / nullif(events_expected, 0) AS lift,
-    users_inside / nullif(ff_day_counts.n_inside, 0) AS users_per_day_inside,
-    users_expected / nullif(ff_day_counts.n_inside, 0) AS users_per_day_outside,
+    users_inside / nullif(ff_totals.n_inside, 0) AS users_per_day_inside,
+    users_expected / nullif(ff_totals.n_inside, 0) AS users_per_day_outside,
     active_inside / nullif(active_expected, 0) AS users_lift,
     (events_inside / nullif(active_inside, 0)) / nullif(events_expected / nullif(active_expected, 0), 0) AS actions_per_user_lift,
     lift * of_lift AS lift_standard_error,
@@ -351,8 +359,8 @@ SELECT
     p_per_user AS actions_per_user_lift_p,
     p_per_user_holm AS actions_per_user_lift_p_adjusted,
     (all_inside / nullif(n_all_inside, 0)) / nullif(all_outside / nullif(n_all_outside, 0), 0) AS lift_all_days,
-    active_inside / nullif(ff_day_counts.n_inside, 0) AS active_users_per_day_inside,
-    active_expected / nullif(ff_day_counts.n_inside, 0) AS active_users_per_day_outside,
+    active_inside / nullif(ff_totals.n_inside, 0) AS active_users_per_day_inside,
+    active_expected / nullif(ff_totals.n_inside, 0) AS active_users_per_day_outside,
     events_inside / nullif(active_inside, 0) AS per_active_user_inside,
     events_expected / nullif(active_expected, 0) AS per_active_user_outside,
     n_buyers AS buyers_inside,
@@ -361,7 +369,7 @@ SELECT
     share_outside AS share_active_outside,
     footfall.internal.option_name("days") AS days_counted,
     nullif(concat_ws('; ',
-        CASE WHEN ff_day_counts.n_inside = 0
+        CASE WHEN ff_totals.n_inside = 0
             THEN 'no weekday of the promotion is outside it as well, so there is nothing to compare with'
         END,
         (
@@ -369,9 +377,9 @@ SELECT
             FROM ff_promotion
             WHERE inside_until - inside_from < end_day - start_day
         ),
-        CASE WHEN 2 * n_open < ff_day_counts.n_outside
+        CASE WHEN 2 * n_open < ff_totals.n_outside
             THEN printf('%d of the %d days outside have no event: clean the times, or give period_from and period_until',
-                ff_day_counts.n_outside - n_open, ff_day_counts.n_outside)
+                ff_totals.n_outside - n_open, ff_totals.n_outside)
         END,
         CASE WHEN share_inside >= 0.95 AND coalesce(2 * (1 - share_inside) < 1 - share_outside, true)
             THEN printf('%.0f %% of all users in the table are active in the promotion', 100 * share_inside)
@@ -382,10 +390,7 @@ SELECT
     ), '') AS warning
 FROM ff_actions
 JOIN ff_adjusted ON ff_adjusted.event_action = ff_actions.event_action
-CROSS JOIN ff_day_counts
-CROSS JOIN ff_all_users
-CROSS JOIN ff_users_error
-CROSS JOIN ff_buyers
+CROSS JOIN ff_totals
 WHERE (SELECT
     footfall.internal.check_option(wrong_day IS NULL, function_name, wrong_day['argument'], wrong_day['given'], wrong_day['allowed'])
     AND footfall.internal.check_promotion(function_name, purchase, "days", absent)

@@ -37,7 +37,9 @@ ff_dated AS NOT MATERIALIZED (
     SELECT
         *,
         -- Days since the day of 1970 on which a week began; 5 January was a Monday.
-        CAST(local_time AS DATE) - DATE '1970-01-04' - footfall.internal.weekday_number(week_start) AS week_day
+        CAST(local_time AS DATE) - DATE '1970-01-04' - footfall.internal.weekday_number(week_start) AS week_day,
+        -- A column, because a subquery as an option is planned wherever the option stands.
+        footfall.internal.option_name(period) AS unit
     FROM ff_rows
 ),
 -- Periods are numbered, so that their distance is a subtraction.
@@ -45,7 +47,7 @@ ff_numbered AS NOT MATERIALIZED (
     SELECT
         buyer,
         instant_time,
-        CASE footfall.internal.option_name(period)
+        CASE unit
             WHEN 'day' THEN CAST(local_time AS DATE) - DATE '1970-01-01'
             WHEN 'week' THEN (week_day - (week_day % 7 + 7) % 7) // 7
             WHEN 'month' THEN 12 * year(local_time) + month(local_time) - 1
@@ -128,6 +130,7 @@ ff_sizes AS (
     SELECT
         first_slot,
         n_members,
+        footfall.internal.option_name(period) AS unit,
         unnest(range(CASE
             WHEN last_slot - first_slot >= 100000
             THEN CAST(error('footfall.' || function_name || ': argument ''ts'' spans ' || last_slot - first_slot + 1
@@ -142,7 +145,7 @@ ff_sizes AS (
     CROSS JOIN (SELECT sum(last_slot - first_slot + 1) AS n_rows FROM ff_members CROSS JOIN ff_extent)
 )
 SELECT
-    CASE footfall.internal.option_name(period)
+    CASE unit
         WHEN 'day' THEN DATE '1970-01-01' + CAST(ff_sizes.first_slot AS INTEGER)
         WHEN 'week' THEN DATE '1970-01-04' + CAST(7 * ff_sizes.first_slot AS INTEGER) + footfall.internal.weekday_number(week_start)
         WHEN 'month' THEN make_date(

@@ -215,30 +215,41 @@ WITH ff_events AS NOT MATERIALIZED (
     FROM query_table(tbl)
 ),
 ff_dated AS NOT MATERIALIZED (
-    SELECT event_user, CAST(event_time AS DATE) AS event_day
+    -- The options are columns, because a subquery as an option is planned wherever the option stands.
+    SELECT
+        event_user,
+        CAST(event_time AS DATE) AS event_day,
+        footfall.internal.option_name(period) AS unit,
+        footfall.internal.option_name(week_start) AS unit_start
     FROM ff_events
     WHERE event_user IS NOT NULL AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
 ),
 ff_active AS MATERIALIZED (
-    SELECT event_user, footfall.internal.period_start(event_day, period, week_start) AS slot, min(event_day) AS first_day, max(event_day) AS last_day
+    SELECT event_user, footfall.internal.period_start(event_day, unit, unit_start) AS slot, min(event_day) AS first_day, max(event_day) AS last_day
     FROM ff_dated
     GROUP BY event_user, slot
+),
+ff_extent AS MATERIALIZED (
+    SELECT
+        min(first_day) - DATE '1970-01-01' AS first_day,
+        max(last_day) - DATE '1970-01-01' AS last_day,
+        footfall.internal.option_name(period) AS unit,
+        footfall.internal.option_name(week_start) AS unit_start
+    FROM ff_active
 ),
 ff_counted AS MATERIALIZED (
     SELECT
         slot,
         count(*) AS n_active,
         count(*) FILTER (slot_before IS NULL) AS n_new,
-        count(*) FILTER (slot_before = footfall.internal.period_start(DATE '1970-01-01' + CAST(slot - 1 AS INTEGER), period, week_start)) AS n_returning
+        count(*) FILTER (slot_before = footfall.internal.period_start(DATE '1970-01-01' + CAST(slot - 1 AS INTEGER), unit, unit_start)) AS n_returning
     FROM (SELECT slot, lag(slot) OVER (PARTITION BY event_user ORDER BY slot ASC NULLS LAST) AS slot_before FROM ff_active)
+    CROSS JOIN ff_extent
     GROUP BY slot
 ),
-ff_extent AS MATERIALIZED (
-    SELECT min(first_day) - DATE '1970-01-01' AS first_day, max(last_day) - DATE '1970-01-01' AS last_day FROM ff_active
-),
 ff_periods AS MATERIALIZED (
-    SELECT DISTINCT footfall.internal.period_start(DATE '1970-01-01' + CAST(day_number AS INTEGER), period, week_start) AS slot
-    FROM (SELECT unnest(CASE
+    SELECT DISTINCT footfall.internal.period_start(DATE '1970-01-01' + CAST(day_number AS INTEGER), unit, unit_start) AS slot
+    FROM (SELECT unit, unit_start, unnest(CASE
         WHEN last_day - first_day >= 100000
         THEN error(concat(
             'footfall.lifecycle: argument ''ts'' spans ', last_day - first_day + 1, ' days, from ', DATE '1970-01-01' + CAST(first_day AS INTEGER), ' to ',
@@ -270,10 +281,10 @@ SELECT
     n_returning / nullif(n_before, 0) AS return_share,
     footfall.main.wilson_interval(n_returning, nullif(n_before, 0))['low'] AS return_share_low,
     footfall.main.wilson_interval(n_returning, nullif(n_before, 0))['high'] AS return_share_high,
-    slot >= first_day AND footfall.internal.period_end(slot, period) <= last_day AS is_whole
+    slot >= first_day AND footfall.internal.period_end(slot, unit) <= last_day AS is_whole
 FROM ff_filled
 CROSS JOIN ff_extent
-WHERE (SELECT footfall.internal.check_period('lifecycle', period, week_start))
+WHERE (SELECT footfall.internal.check_period('lifecycle', unit, unit_start) FROM ff_extent)
 ORDER BY slot ASC NULLS LAST;
 
 COMMENT ON MACRO TABLE footfall.main.lifecycle IS $$Who comes, who stays, who comes back and who goes, period by period.

@@ -307,6 +307,8 @@ SELECT footfall.internal.headline_cohorts(100, 0.28, 0.11, 4, 'week') AS headlin
 
 CREATE MACRO footfall.main.cohorts_chart(tbl, unit := 'period', sql := 'FROM footfall.cohorts(events, user_id, ts);') AS TABLE
 WITH
+-- Once, because a subquery as an argument is planned wherever it stands.
+ff_asked AS MATERIALIZED (SELECT CAST((unit) AS VARCHAR) AS ff_unit, CAST((sql) AS VARCHAR) AS ff_sql),
 ff_rows AS MATERIALIZED (
     SELECT
         CAST(ff_result.cohort AS DATE) AS ff_cohort,
@@ -342,15 +344,15 @@ ff_drawn AS (
 )
 SELECT footfall.internal.picture(
     44, 'Who the customers are', 'cohorts', 'grid',
-    footfall.internal.headline_cohorts(ff_n, ff_next, ff_late, ff_later, CAST((unit) AS VARCHAR)),
+    footfall.internal.headline_cohorts(ff_n, ff_next, ff_late, ff_later, ff_unit),
     concat_ws(' ',
-        'Each row is the users (their number in brackets) by the ' || CAST((unit) AS VARCHAR) || ' in which they first came; column +n is the share that comes n ' || CAST((unit) AS VARCHAR) || 's later.',
+        'Each row is the users (their number in brackets) by the ' || ff_unit || ' in which they first came; column +n is the share that comes n ' || ff_unit || 's later.',
         'Read with care: the data begin with ' || strftime(ff_first, '%-d %b %Y') || ', so the first row has old customers, too, and the first and last period may be cut off.',
         CASE WHEN ff_n_cohorts > 14 OR ff_last > 12 THEN 'At most the latest 14 rows and 12 columns are drawn; the headline counts all.' END
     ),
-    ff_marks, x_label := CAST((unit) AS VARCHAR) || 's later', y_label := 'share of the cohort', format := 'percent', sql := sql
+    ff_marks, x_label := ff_unit || 's later', y_label := 'share of the cohort', format := 'percent', sql := ff_sql
 ) AS chart
-FROM ff_ends, ff_means, ff_drawn;
+FROM ff_asked, ff_ends, ff_means, ff_drawn;
 COMMENT ON MACRO TABLE footfall.main.cohorts_chart IS $$Draws retention: a triangle of cohorts and the periods after their first.
 
 One row with one column `chart`. Of more than 14 cohorts the latest are drawn.
@@ -448,6 +450,8 @@ SELECT footfall.internal.headline_lifecycle(0.62, 0.58, 0.66, 0.5, 0.56, 'week')
 
 CREATE MACRO footfall.main.lifecycle_chart(tbl, unit := 'period', sql := 'FROM footfall.lifecycle(events, user_id, ts);') AS TABLE
 WITH
+-- Once, because a subquery as an argument is planned wherever it stands.
+ff_asked AS MATERIALIZED (SELECT CAST((unit) AS VARCHAR) AS ff_unit, CAST((sql) AS VARCHAR) AS ff_sql),
 ff_rows AS (
     SELECT
         CAST(ff_result.period_start AS DATE) AS ff_start,
@@ -477,28 +481,28 @@ ff_drawn AS (
     FROM (
         SELECT *, unnest([
             {'ff_place': 1, 'ff_name': 'New', 'ff_value': ff_new},
-            {'ff_place': 2, 'ff_name': 'Returned: here in the ' || CAST((unit) AS VARCHAR) || ' before, too', 'ff_value': ff_returned},
+            {'ff_place': 2, 'ff_name': 'Returned: here in the ' || ff_unit || ' before, too', 'ff_value': ff_returned},
             {'ff_place': 3, 'ff_name': 'Resurrected: back after a longer break', 'ff_value': ff_resurrected},
-            {'ff_place': 4, 'ff_name': 'Dormant: here only in the ' || CAST((unit) AS VARCHAR) || ' before', 'ff_value': ff_dormant}
+            {'ff_place': 4, 'ff_name': 'Dormant: here only in the ' || ff_unit || ' before', 'ff_value': ff_dormant}
         ]) AS ff_panel
-        FROM ff_periods
+        FROM ff_periods, ff_asked
         WHERE ff_age <= 60
     )
 )
 SELECT footfall.internal.picture(
     46, 'Who the customers are', 'lifecycle', 'columns',
     footfall.internal.headline_lifecycle(
-        ff_latest[1]['share'], ff_latest[1]['low'], ff_latest[1]['high'], ff_latest[2]['low'], ff_latest[2]['high'], CAST((unit) AS VARCHAR)
+        ff_latest[1]['share'], ff_latest[1]['low'], ff_latest[1]['high'], ff_latest[2]['low'], ff_latest[2]['high'], ff_unit
     ),
     concat_ws(' ',
-        'Users by ' || CAST((unit) AS VARCHAR) || '. Who was here before the data begin counts as new, so the first columns have too many of those.',
-        CASE WHEN ff_has_parts THEN 'A ' || CAST((unit) AS VARCHAR) || ' with a star is not whole in the data: fewer come, and dormant is too high.' END,
-        CASE WHEN CAST((unit) AS VARCHAR) = 'day' THEN 'Read with care: one day differs from the next by its weekday, too.' END,
+        'Users by ' || ff_unit || '. Who was here before the data begin counts as new, so the first columns have too many of those.',
+        CASE WHEN ff_has_parts THEN 'A ' || ff_unit || ' with a star is not whole in the data: fewer come, and dormant is too high.' END,
+        CASE WHEN ff_unit = 'day' THEN 'Read with care: one day differs from the next by its weekday, too.' END,
         CASE WHEN ff_n > 60 THEN printf('Only the latest 60 of %d periods are drawn.', ff_n) END
     ),
-    ff_marks, y_label := 'users', sql := sql
+    ff_marks, y_label := 'users', sql := ff_sql
 ) AS chart
-FROM ff_drawn, ff_whole;
+FROM ff_asked, ff_drawn, ff_whole;
 COMMENT ON MACRO TABLE footfall.main.lifecycle_chart IS $$Draws who is new, returned, resurrected and dormant, period by period.
 
 One row with one column `chart`. Of more than 60 periods the latest are drawn.
