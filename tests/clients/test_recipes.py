@@ -136,6 +136,35 @@ class Recipes(unittest.TestCase):
         self.assertEqual([row[2] for row in cohorts], [1, 0, 0, 1, 1, 0, 0])
         self.assertEqual(repeat, [(1, 1, 1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0)])
 
+    def test_recipe_charts(self):
+        """Own charts stand among ours, and say what the rows say."""
+        self.file("events.csv", """user_id,category_id,action,ts,price
+1,lamps,pv,2026-03-02 10:00:00,10
+1,lamps,buy,2026-03-02 10:05:00,10
+2,lamps,pv,2026-03-02 11:00:00,10
+2,cups,pv,2026-03-02 11:01:00,4
+2,cups,buy,2026-03-02 11:02:00,4
+2,cups,buy,2026-03-02 11:03:00,5
+3,cups,pv,2026-03-03 09:00:00,4
+3,cups,cart,2026-03-03 09:01:00,4
+3,cups,buy,2026-03-03 09:02:00,4
+4,lamps,pv,2026-03-04 12:00:00,30
+4,lamps,buy,2026-03-04 12:01:00,30
+4,cups,pv,2026-03-04 12:02:00,4
+""")
+        charts, lines = self.run_recipe("charts")
+        named = {name: (section, headline) for section, name, headline in charts}
+        self.assertNotIn("cohorts", named)
+        self.assertEqual([name for _, name, _ in charts][3:6], ["funnel", "spent", "weekdays"])
+        # Lamps: 10 and 30 of two buyers. Cups: 4, 5 and 4 of two.
+        self.assertEqual(named["spent"], ("What converts", "A buyer of lamps spends 20.00 in it; most of the money, 40.00, comes from lamps"))
+        # Two of two on Monday and one of one on the other days.
+        self.assertEqual(named["weekdays"][1], "No weekday is clearly better for selling than another")
+        self.assertRegex(lines[1][0], "^lamps   20 █{26} 2 buyers$")
+        [(page, svg)] = self.rows("SELECT CAST(page AS VARCHAR), svg FROM page, weekdays_picture")
+        self.assertIn("Our shop", page)
+        self.assertRegex(svg, "^<svg [^>]*width=.480.[^$]*</svg>$")
+
     def test_recipe_retailrocket(self):
         self.file("events.csv", """timestamp,visitorid,event,itemid,transactionid
 1433221332117,1,view,10,
