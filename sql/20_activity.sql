@@ -170,8 +170,12 @@ SELECT
     -- Wider bars are cut in the shell of DuckDB 1.4.
     bar(event_rate, 0, max(event_rate) OVER (), 26) AS chart,
     bar(purchase_rate, 0, max(purchase_rate) OVER (), 26) AS purchase_chart,
-    footfall.internal.option_name("days") AS days_counted
+    footfall.internal.option_name("days") AS days_counted,
+    CASE WHEN kind = 'hour_of_week' THEN string_agg(
+        substr('·░▒▓█', CAST(1 + coalesce(ceil(4 * event_rate / nullif(most, 0)), 0) AS BIGINT), 1), '' ORDER BY slot ASC NULLS LAST
+    ) OVER (PARTITION BY slot // 24) END AS day_chart
 FROM ff_rates
+CROSS JOIN (SELECT max(event_rate) AS most FROM ff_rates)
 -- In one order, so that the last digit does not depend on the threads.
 CROSS JOIN (SELECT list_avg(list(event_rate ORDER BY slot ASC NULLS LAST)) AS mean_rate FROM ff_rates)
 CROSS JOIN (SELECT ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] AS weekday_names)
@@ -240,7 +244,8 @@ hours the days of that weekday, for a week, month or quarter those of its days t
 `events`, `users` (different ones) and `purchases` are sums; `events_per_day` and `purchases_per_day` are divided by
 `n_days`, so that nine days with two Saturdays do not make Saturday busy; a weekday that the period does not hold has no rate,
 NULL. `activity_index` is `events_per_day` over its mean in the report, so 1 is average. `chart` and `purchase_chart` are bars of the
-two rates, whose full length is the busiest bucket. `days_counted` repeats `days`.
+two rates, whose full length is the busiest bucket. `days_counted` repeats `days`. With `by := 'hour_of_week'` the `day_chart` is the day of the
+bucket in 24 shades, one an hour, so that the rows WHERE bucket % 24 = 0 are a picture of the week; else it is NULL.
 
 With `days := 'open'` only days with events count, and `n_days` is their number: the rate of a day on which the shop was
 open. More than 366 days in a row without events are an error while an end of the period comes from the data, because one

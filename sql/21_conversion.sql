@@ -114,6 +114,21 @@ Parameters:
 Example:
 SELECT footfall.internal.check_conversion('conversion', 'pv', 'buy', 20, 'error') AS is_right;$$;
 
+CREATE MACRO footfall.internal.interval_bar(low, middle, high, most) AS
+[
+    repeat(' ', letters[1]) || repeat('─', letters[2] - letters[1]) || '●' || repeat('─', letters[3] - letters[2])
+    FOR letters IN [list_transform([low, middle, high], lambda one: CASE WHEN one < most THEN CAST(floor(26 * one / most) AS BIGINT) WHEN one >= most AND most > 0 THEN 25 END)]
+][1];
+
+COMMENT ON MACRO footfall.internal.interval_bar IS $$An interval from 0 on as text, at most 26 letters: a line with a point in it.
+
+Parameters:
+- low, middle, high: DOUBLE, from 0; NULL gives NULL.
+- most: DOUBLE, the end of the scale.
+
+Example:
+SELECT footfall.internal.interval_bar(0.1, 0.25, 0.5, 1.0) AS chart;$$;
+
 CREATE MACRO footfall.internal.conversion_report(
     function_name, counts, groups_shown, actions_seen, view, purchase, top, cart, favourite, absent
 ) AS TABLE
@@ -139,7 +154,8 @@ SELECT
     n_both AS viewers_who_bought,
     n_both / nullif(n_viewers, 0) AS conversion_rate,
     footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['low'] AS conversion_rate_low,
-    footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['high'] AS conversion_rate_high
+    footfall.main.wilson_interval(n_both, nullif(n_viewers, 0))['high'] AS conversion_rate_high,
+    footfall.internal.interval_bar(conversion_rate_low, conversion_rate, conversion_rate_high, max(conversion_rate_high) OVER ()) AS chart
 FROM query_table(groups_shown)
 CROSS JOIN ff_occurring
 WHERE (SELECT
@@ -254,7 +270,7 @@ and `buyers`, and rates that answer different questions. `purchases_per_view` co
 but `buyers` need not have viewed in the group, so it can exceed 1. `conversion_rate` is the share of the viewers who bought
 in the group as well, in whatever order (`viewers_who_bought` of `viewers`), and `conversion_rate_low` and `conversion_rate_high` are its
 95 % interval as Wilson has it: two groups whose intervals are far apart differ, and a group of three viewers says little.
-Without views or viewers a rate is NULL. Rows whose group is missing (NULL, NaN, an empty text) are left out. A row whose user
+Without views or viewers a rate is NULL. `chart` draws the rate within its interval, on one scale from 0 for all rows. Rows whose group is missing (NULL, NaN, an empty text) are left out. A row whose user
 is nobody (NULL, NaN, an empty text) counts as an event and not as a user.
 
 Parameters:

@@ -258,7 +258,8 @@ SELECT
     n_users / nullif(lag(n_users) OVER from_start, 0) AS rate_from_previous,
     to_microseconds(CAST(median_us AS BIGINT)) AS median_time_from_previous,
     n_action_users AS users_in_any_order,
-    footfall.internal.unmarked(event_group) AS group_value
+    footfall.internal.unmarked(event_group) AS group_value,
+    bar(rate_from_start, 0, 1, 26) AS chart
 FROM ff_counted
 WHERE (SELECT
     footfall.internal.check_funnel(function_name, steps, within, strict_increase, strict, absent)
@@ -322,7 +323,7 @@ COMMENT ON MACRO TABLE footfall.main.funnel IS $$How many users get how far alon
 One row per step: `step` (from 1), `action`, `users` who reached it, `rate_from_start`,
 `rate_from_previous`, `median_time_from_previous` (over the users who reached the step; INTERVAL),
 `users_in_any_order`, everyone with that action at all, so that those who skip a step show, and
-`group_value`, NULL without `by`. A rate is NULL when nobody reached the step it is measured from.
+`group_value`, NULL without `by`, and `chart`, a bar of `rate_from_start`. A rate is NULL when nobody reached the step it is measured from.
 
 **A chain** is events of one user with t1 <= t2 <= ... <= tn and tn <= t1 + within, as in ClickHouse's
 windowFunnel. Other events in between do not matter. Steps out of order do not count: a purchase before

@@ -159,7 +159,8 @@ SELECT
     CAST(ff_sizes.distance AS INTEGER) AS period,
     coalesce(n_users, 0) AS users,
     coalesce(n_users, 0) / n_members AS share,
-    n_members AS members
+    n_members AS members,
+    bar(share, 0, 1, 26) AS chart
 FROM ff_sizes
 LEFT JOIN ff_came_back ON ff_came_back.first_slot = ff_sizes.first_slot AND ff_came_back.distance = ff_sizes.distance
 WHERE (SELECT
@@ -214,7 +215,7 @@ COMMENT ON MACRO TABLE footfall.main.cohorts IS $$Retention: of the users who fi
 
 One row per cohort and period, up to the last period in the data: `cohort` (the first day of the period in
 which its users have their first row), `period` (0 is the cohort's own, 1 the next, and so on), `users` of the cohort
-who come in that period, `share` of the cohort, and `members`, how many the cohort has. Periods are those of the calendar.
+who come in that period, `share` of the cohort, `members`, how many the cohort has, and `chart`, a bar of `share`. Periods are those of the calendar.
 The first and last one may be cut off by the data, which lowers their numbers. Times more than 100000 periods apart are
 an error, and so is a result of more than 10 million rows.
 

@@ -461,7 +461,8 @@ SELECT
     money / n_amounts AS mean_monetary,
     money AS monetary,
     money / nullif(all_money, 0) AS monetary_share,
-    as_of
+    as_of,
+    bar(n_customers, 0, max(n_customers) OVER (), 26) AS chart
 FROM ff_segments
 CROSS JOIN ff_everyone
 ORDER BY list_position(
@@ -501,7 +502,7 @@ COMMENT ON MACRO TABLE footfall.main.rfm_summary IS $$The RFM segments: how many
 
 One row per segment that has customers, from Champions to Hibernating: `segment`, `customers`, `share`
 of all customers, `mean_recency_days`, `mean_frequency`, `mean_monetary`, `monetary` (the sum), `monetary_share` (of the sum of
-all, which refunds can take below 0 or above 1) and `as_of`; without an amount the columns of money are NULL. The rules are those of `rfm`.
+all, which refunds can take below 0 or above 1), `as_of`, and `chart`, a bar of `customers`; without an amount the columns of money are NULL. The rules are those of `rfm`.
 
 Two calls: `rfm_summary(customers)` of what `rfm` gave, and `rfm_summary(orders, customer_id, ts, …)` of the rows that `rfm` takes.
 

@@ -333,7 +333,8 @@ SELECT
             ) || CASE WHEN choice['log'] THEN 'look at them by themselves' ELSE 'try log := true' END
         WHEN choice['inertia'] = 0
         THEN 'each different customer is a segment'
-    END AS note
+    END AS note,
+    bar(greatest(choice['silhouette'], 0), 0, 1, 26) AS chart
 FROM ff_choices
 ORDER BY choice['k'] ASC;
 
@@ -343,7 +344,7 @@ One row per k, in order: `inertia`, the sum of squared distances from the segmen
 grows; `silhouette`, -1 to 1, high when customers are nearer to their own segment than to the next one (NULL
 for k = 1); `davies_bouldin`, low when segments are tight and far apart (NULL for k = 1); `chosen`, true in
 one row: **the highest silhouette, the smallest k among those within 1e-9 of each other**; `smallest_share`, the share of
-all customers that are in the smallest segment; and `note`, NULL where there is nothing to say. Any other k can be
+all customers that are in the smallest segment; `note`, NULL where there is nothing to say; and `chart`, a bar of the silhouette from 0 to 1. Any other k can be
 given to `segment`: the silhouette favours few segments that are far apart, and when finer ones are wanted, the
 next best silhouette and a low Davies-Bouldin index say where to look.
 

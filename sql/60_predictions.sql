@@ -252,7 +252,8 @@ A STRUCT: `architecture`, the sizes, `vocabulary`, `n_parameters`, `epochs` (ove
 `validation` (the share of users held back), the numbers of targets, the losses of the last epoch, `settings` (JSON),
 `format_version`, `split`, how the histories were split: `by` ('user', 'history', 'time', 'none'), `share`, `seed`,
 `validation_from` (as text, with +00 where the times had a time zone), `n_held_out` (histories with held-back targets) and a
-`fingerprint` of these, and `own_history`, the `decay` and the `pseudo_counts` of that baseline. A model of format 1 and
+`fingerprint` of these, `own_history`, the `decay` and the `pseudo_counts` of that baseline, and `history`, a list of its latest 500 epochs (over
+continued runs) with `train_loss`, `validation_loss` and the losses of three baselines as in the rows of `footfall.train`; it is empty for a model of a version that kept none. A model of format 1 and
 one trained on sequences that were packed by hand do not know by what they
 were split ('unknown').
 

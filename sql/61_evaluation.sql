@@ -263,7 +263,7 @@ AND (SELECT footfall.internal.check_option(
     '''model'', ''majority'', ''repeat_last'', ''markov_1'', ''markov_3'', ''own_history'', NULL for all'
 ));
 
-COMMENT ON MACRO TABLE footfall.internal.report_rows IS $$The rows of one list of `evaluation`: `class_report`, `confusion` and `reliability`.
+COMMENT ON MACRO TABLE footfall.internal.report_rows IS $$The rows of one list of `evaluation`: `class_report`, `confusion`, `reliability` and `roc`.
 
 Parameters:
 - tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`.
@@ -326,6 +326,25 @@ WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'p
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
 SELECT actual, predicted, n FROM footfall.confusion(histories, actions, (SELECT model FROM run), predictor := 'majority', part := 'all');$$;
 
+CREATE MACRO footfall.internal.said_and_came(said, came, most) AS
+[
+    CASE
+        WHEN letters[1] = letters[2] THEN repeat(' ', letters[1]) || '●'
+        WHEN letters[1] < letters[2] THEN repeat(' ', letters[1]) || '│' || repeat('─', letters[2] - letters[1] - 1) || '●'
+        ELSE repeat(' ', letters[2]) || '●' || repeat('─', letters[1] - letters[2] - 1) || '│'
+    END
+    FOR letters IN [list_transform([said, came], lambda one: CASE WHEN one < most THEN CAST(floor(26 * one / most) AS BIGINT) WHEN one >= most AND most > 0 THEN 25 END)]
+][1];
+
+COMMENT ON MACRO footfall.internal.said_and_came IS $$What was said (│) and what came (●) as text, at most 26 letters.
+
+Parameters:
+- said, came: DOUBLE, from 0; NULL gives NULL.
+- most: DOUBLE, the end of the scale.
+
+Example:
+SELECT footfall.internal.said_and_came(0.1, 0.25, 0.5) AS chart;$$;
+
 CREATE MACRO footfall.main.reliability(
     tbl, actions, model, predictor := 'model', part := 'held_out', user_id := NULL, times := NULL,
     validation_from := NULL, threads := NULL, action := NULL
@@ -335,7 +354,9 @@ WITH ff_bins AS MATERIALIZED (
         tbl, actions, model, 'reliability', predictor, part, user_id, times, validation_from, threads, 'reliability'
     )
 )
-SELECT ff_bins.* EXCLUDE (action), ff_bins.action AS action
+SELECT ff_bins.* EXCLUDE (action), ff_bins.action AS action, footfall.internal.said_and_came(
+    ff_bins.confidence, ff_bins.accuracy, max(greatest(ff_bins.confidence, ff_bins.accuracy)) OVER (PARTITION BY ff_bins.predictor)
+) AS chart
 FROM ff_bins
 WHERE footfall.internal.action_name(ff_bins.action) IS NOT DISTINCT FROM CAST((action) AS VARCHAR)
 AND (
@@ -351,7 +372,7 @@ COMMENT ON MACRO TABLE footfall.main.reliability IS $$Compares probabilities wit
 Columns: `predictor`, `bin_from`, `bin_to`, `confidence` (mean probability), `accuracy` (share that came true), `n`, `part`,
 `action`. Without an action the probability is that of the likeliest one, whichever it is. With one it is the probability of this
 action before every target, and `accuracy` the share of targets that were this action: whether 3 % for buy means that 3 in
-100 buy. A bin without targets has NULLs.
+100 buy. A bin without targets has NULLs. `chart` has what was said (│) and what came (●) on one scale from 0.
 
 Parameters:
 - predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all.
@@ -363,3 +384,28 @@ WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'p
      run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
 SELECT bin_from, bin_to, round(confidence, 3) AS confidence, accuracy, n
 FROM footfall.reliability(histories, actions, (SELECT model FROM run), predictor := 'majority', part := 'all', action := 'buy') WHERE n > 0;$$;
+
+CREATE MACRO footfall.main.roc(
+    tbl, actions, model, predictor := 'model', part := 'held_out', user_id := NULL, times := NULL,
+    validation_from := NULL, threads := NULL
+) AS TABLE
+FROM footfall.internal.report_rows(
+    tbl, actions, model, 'roc', predictor, part, user_id, times, validation_from, threads, 'roc'
+);
+
+COMMENT ON MACRO TABLE footfall.main.roc IS $$The ROC curve of each action, one against the rest, on what a model has not learned from.
+
+Columns: `predictor`, `action`, `threshold`, `false_positive_rate`, `true_positive_rate`, `part`. A row is a point: of all targets before which the
+action had a probability of at least `threshold`, the share among the targets that were another action, and the share among those that were this
+one. The curve goes from the lowest probability, (1, 1), to a threshold that nothing reaches, NULL, (0, 0); between them are the points that differ by at
+least a fortieth in one of the rates from the one before, at most 82. An action has no curve unless it and another occur. The area under the
+curve of all points is `auc` of `footfall.class_report`.
+
+Parameters:
+- predictor: 'model', a baseline of `footfall.evaluate`, or NULL for all.
+- tbl, actions, model, part, user_id, times, validation_from, threads: as in `footfall.evaluate`.
+
+Example:
+WITH histories(actions) AS (VALUES (['pv', 'pv', 'buy', 'pv']), (['pv', 'pv', 'pv'])),
+     run AS (FROM footfall.train(histories, actions, epochs := 1, hidden := 4, validation := 0))
+SELECT action, false_positive_rate, true_positive_rate FROM footfall.roc(histories, actions, (SELECT model FROM run), predictor := 'majority', part := 'all');$$;

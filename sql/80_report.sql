@@ -55,7 +55,7 @@ Parameters:
 Example:
 SELECT footfall.sparkline([0.52, 0.47, 0.44, 0.43, 0.43]) AS losses;$$;
 
-CREATE MACRO footfall.internal.is_placed(kind) AS coalesce((kind) IN ('lines', 'bubbles', 'calibration'), false);
+CREATE MACRO footfall.internal.is_placed(kind) AS coalesce((kind) IN ('lines', 'bubbles', 'calibration', 'curves'), false);
 COMMENT ON MACRO footfall.internal.is_placed IS $$Says whether the marks of a kind of chart stand at numbers across, and not under names.
 
 Parameters:
@@ -108,9 +108,9 @@ SELECT {
 FROM ff_asked, ff_listed
 WHERE footfall.internal.check_option(
     coalesce(footfall.internal.option_name(ff_kind) IN (
-        'bars', 'dots', 'columns', 'lines', 'heat_map', 'grid', 'funnel', 'bubbles', 'parts', 'calibration'
+        'bars', 'dots', 'columns', 'lines', 'heat_map', 'grid', 'funnel', 'bubbles', 'parts', 'calibration', 'curves'
     ), false),
-    'chart', 'kind', ff_kind, '''bars'', ''dots'', ''columns'', ''lines'', ''heat_map'', ''grid'', ''funnel'', ''bubbles'', ''parts'', ''calibration'''
+    'chart', 'kind', ff_kind, '''bars'', ''dots'', ''columns'', ''lines'', ''heat_map'', ''grid'', ''funnel'', ''bubbles'', ''parts'', ''calibration'', ''curves'''
 ) AND footfall.internal.check_option(
     coalesce(footfall.internal.option_name(ff_format) IN ('number', 'percent', 'ratio'), false),
     'chart', 'format', ff_format, '''number'', ''percent'', ''ratio'''
@@ -125,7 +125,8 @@ what stands where:
   NULL; `bubbles`: shapes at x and y (on a logarithmic scale), as large as `size` says;
 - `heat_map` and `grid`: a shaded cell for each x (down) and series (across), in a grid with its value or `note` written into it;
 - `funnel`: bars of the users that get so far, `high` of those in any order, `note` between them; `parts`: one bar of the whole;
-- `calibration`: what was predicted (x) against what happened (y, with its interval), in a panel for each series.
+- `calibration`: what was predicted (x) against what happened (y, with its interval), in a panel for each series; `curves`: a line through x and y
+  for each note, both from 0 to 1, in a panel for each series.
 
 Rows whose numbers are NaN or infinite are not drawn.
 
@@ -133,7 +134,7 @@ Parameters:
 - tbl: the relation
 - x: what stands across, or the names of bars and rows
 - y: numeric, the values
-- kind: 'bars', 'dots', 'columns', 'lines', 'heat_map', 'grid', 'funnel', 'bubbles', 'parts' or 'calibration'
+- kind: 'bars', 'dots', 'columns', 'lines', 'heat_map', 'grid', 'funnel', 'bubbles', 'parts', 'calibration' or 'curves'
 - series: what tells lines, panels, columns or groups apart
 - low: numeric, where an interval begins
 - high: numeric, where it ends

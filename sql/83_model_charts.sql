@@ -19,11 +19,30 @@ CREATE MACRO footfall.main.training_chart(
     tbl, series := 'the network', sql := 'FROM footfall.train(histories, actions, validation := 0.2, user_id := user_id);'
 ) AS TABLE
 WITH
+ff_named AS (SELECT *, footfall.internal.action_name((series)) AS ff_run FROM query_table(tbl)),
+-- The columns that a table of models, or one of epochs, does not have.
+ff_filled AS (
+    SELECT
+        NULL AS ff_run, CAST(NULL AS INTEGER) AS epoch, CAST(NULL AS DOUBLE) AS validation_loss, CAST(NULL AS DOUBLE) AS majority_loss,
+        CAST(NULL AS DOUBLE) AS markov_loss, CAST(NULL AS DOUBLE) AS own_history_loss, CAST(NULL AS BLOB) AS model
+    WHERE false
+    UNION ALL BY NAME
+    FROM ff_named
+),
 ff_series AS (
-    SELECT * RENAME (ff_given AS ff_name)
-    FROM (SELECT footfall.internal.action_name((series)) AS ff_given, ff_result.epoch AS ff_epoch, ff_result.validation_loss AS ff_loss, ff_result.majority_loss AS ff_majority,
-        ff_result.markov_loss AS ff_markov, ff_result.own_history_loss AS ff_own
-        FROM query_table(tbl) AS ff_result)
+    SELECT ff_all.ff_run AS ff_name, ff_all.epoch AS ff_epoch, ff_all.validation_loss AS ff_loss, ff_all.majority_loss AS ff_majority,
+        ff_all.markov_loss AS ff_markov, ff_all.own_history_loss AS ff_own
+    FROM ff_filled AS ff_all
+    WHERE ff_all.epoch IS NOT NULL
+    UNION ALL
+    SELECT ff_name, ff_one['epoch'], ff_one['validation_loss'], ff_one['majority_loss'], ff_one['markov_loss'], ff_one['own_history_loss']
+    FROM (
+        SELECT ff_all.ff_run AS ff_name, unnest(CASE WHEN footfall.internal.check_option(
+            ff_all.model IS NOT NULL, 'training_chart', 'tbl', 'a table without epochs and models', 'what footfall.train gave, or a table with a column model'
+        ) THEN system.main.model_info(ff_all.model, 'training_chart', 'tbl')['history'] END) AS ff_one
+        FROM ff_filled AS ff_all
+        WHERE ff_all.epoch IS NULL
+    )
 ),
 ff_epochs AS MATERIALIZED (
     SELECT *, least(ff_majority, ff_markov, ff_own) AS ff_baseline FROM ff_series
@@ -82,7 +101,8 @@ COMMENT ON MACRO TABLE footfall.main.training_chart IS $$Draws how trainings wen
 One row with one column `chart`.
 
 Parameters:
-- tbl: what `footfall.train` gave, of one run or of several.
+- tbl: what `footfall.train` gave, of one run or of several; or a table with a column `model`, as `footfall.best_model` gives it, since a model
+  remembers its epochs (those of earlier versions do not).
 - series: VARCHAR, a column or expression that tells runs apart.
 - sql: VARCHAR, the query that the page shows.
 
@@ -248,6 +268,101 @@ Example:
 WITH report(predictor, action, auc, auc_standard_error, support) AS (VALUES ('model', 'buy', 0.83, 0.02, 120), ('own_history', 'buy', 0.80, 0.02, 120))
 SELECT chart.headline FROM footfall.auc_chart(report);$$;
 
+CREATE MACRO footfall.internal.headline_roc(n_actions, action, area, other_area, other) AS
+CASE
+    WHEN coalesce(n_actions, 0) = 0 THEN 'No action can be ranked'
+    WHEN other_area IS NULL THEN concat('Best told from the rest is ', action, ': the curve has ', footfall.internal.said_share(area), ' of the panel below it')
+    ELSE concat(
+        'Best told from the rest is ', action, ': the curve has ', footfall.internal.said_share(area), ' of the panel below it, that of ', other, ' ',
+        footfall.internal.said_share(other_area)
+    )
+END;
+COMMENT ON MACRO footfall.internal.headline_roc IS $$The headline of `roc_chart`.
+
+Parameters:
+- n_actions: BIGINT, actions that are drawn.
+- action: VARCHAR, the one with the largest area under its curve.
+- area: DOUBLE, that area.
+- other_area: DOUBLE, the area of the same action by another predictor.
+- other: VARCHAR, what that one is called.
+
+Example:
+SELECT footfall.internal.headline_roc(4, 'buy', 0.83, 0.8, 'own history') AS headline;$$;
+
+CREATE MACRO footfall.main.roc_chart(
+    tbl, sql := 'FROM footfall.roc(histories, actions, (SELECT model FROM model), predictor := NULL, user_id := user_id);'
+) AS TABLE
+WITH
+ff_rows AS (
+    SELECT
+        footfall.internal.action_name(ff_result.predictor) AS ff_predictor,
+        footfall.internal.action_name(ff_result.action) AS ff_action,
+        ff_result.false_positive_rate AS ff_x,
+        ff_result.true_positive_rate AS ff_y,
+        ff_result.threshold AS ff_threshold
+    FROM query_table(tbl) AS ff_result
+),
+ff_points AS MATERIALIZED (
+    SELECT *, row_number() OVER along AS ff_step, count(*) OVER of_curve AS ff_n, lag(ff_x) OVER along AS ff_x_before, lag(ff_y) OVER along AS ff_y_before
+    FROM ff_rows
+    WHERE ff_predictor IN ('model', 'own_history')
+    WINDOW of_curve AS (PARTITION BY ff_predictor, ff_action),
+        along AS (PARTITION BY ff_predictor, ff_action ORDER BY ff_x ASC NULLS LAST, ff_y ASC NULLS LAST)
+),
+-- The area of what is drawn: trapezes between the points, within a thousandth of `auc`.
+ff_areas AS MATERIALIZED (
+    SELECT ff_predictor, ff_action, sum((ff_x - ff_x_before) * (ff_y + ff_y_before) / 2 ORDER BY ff_x ASC NULLS LAST, ff_y ASC NULLS LAST) AS ff_area
+    FROM ff_points
+    GROUP BY ff_predictor, ff_action
+),
+ff_said AS (
+    SELECT ff_action, ff_area, (
+        SELECT any_value(ff_other.ff_area) FROM ff_areas AS ff_other WHERE ff_other.ff_predictor = 'own_history' AND ff_other.ff_action = ff_best.ff_action
+    ) AS ff_other_area
+    FROM ff_areas AS ff_best
+    WHERE ff_predictor = 'model'
+    ORDER BY ff_area DESC NULLS LAST, ff_action ASC NULLS LAST
+    LIMIT 1
+),
+-- As many panels as have room; a curve has 30 points, and its ends.
+ff_shown AS (
+    SELECT ff_action AS ff_panel, row_number() OVER (ORDER BY max(ff_area) DESC NULLS LAST, ff_action ASC NULLS LAST) AS ff_place
+    FROM ff_areas
+    GROUP BY ff_action
+),
+ff_drawn AS (
+    SELECT
+        max(ff_place) AS ff_n_panels,
+        count(DISTINCT ff_action) AS ff_n_actions,
+        list(footfall.internal.mark(
+            series := ff_action, x := ff_x, y := ff_y, note := CASE ff_predictor WHEN 'model' THEN 'the model' ELSE 'the user''s own history' END
+        ) ORDER BY ff_place ASC, ff_predictor ASC, ff_step ASC) AS ff_marks
+    FROM ff_points
+    JOIN ff_shown ON ff_panel = ff_action
+    WHERE ff_place <= 8 AND (ff_n <= 30 OR ff_step = ff_n OR ff_step % (ff_n // 30 + 1) = 1)
+)
+SELECT footfall.internal.picture(
+    53, 'What comes next', 'roc', 'curves',
+    footfall.internal.headline_roc(ff_n_actions, ff_action, ff_area, ff_other_area, 'the user''s own history'),
+    'For each threshold of the probability of an action: up, the share of its cases that lie above the threshold; across, the share of all other cases that do. On the dashed line is who guesses; a curve nearer the corner above tells the action better, and its area is the AUC. Read with care: a curve says nothing of how rare the action is: at a few percent of all cases most of what lies above a threshold can be wrong.',
+    CASE WHEN ff_n_actions > 0 THEN ff_marks END,
+    x_label := 'other cases above the threshold', y_label := 'cases of the action above it', format := 'percent', sql := sql
+) AS chart
+FROM ff_drawn
+LEFT JOIN ff_said ON true;
+COMMENT ON MACRO TABLE footfall.main.roc_chart IS $$Draws the ROC curve of each action, of the model and of the user's own history.
+
+One row with one column `chart`: a panel for each action, of more than eight those that are told best.
+
+Parameters:
+- tbl: what `footfall.roc` gave with `predictor := NULL`.
+- sql: VARCHAR, the query that the page shows.
+
+Example:
+WITH curve(predictor, action, threshold, false_positive_rate, true_positive_rate) AS (VALUES
+    ('model', 'buy', 0.01, 1.0, 1.0), ('model', 'buy', 0.2, 0.1, 0.6), ('model', 'buy', NULL, 0.0, 0.0))
+SELECT chart.headline FROM footfall.roc_chart(curve);$$;
+
 CREATE MACRO footfall.internal.headline_reliability(n_right, n_bins) AS
 CASE
     WHEN coalesce(n_bins, 0) = 0 THEN 'No probabilities were judged'
@@ -281,7 +396,7 @@ ff_bins AS MATERIALIZED (
     FROM (SELECT *, footfall.main.wilson_interval(round(ff_came * ff_n), ff_n) AS ff_interval FROM ff_rows WHERE ff_n > 0)
 )
 SELECT footfall.internal.picture(
-    53, 'What comes next', 'reliability', 'calibration',
+    54, 'What comes next', 'reliability', 'calibration',
     footfall.internal.headline_reliability(count(*) FILTER (ff_agrees), count(*)),
     'Predictions in groups of like probability: across, what the model said; up, what came true, with its 95 % interval. On the dashed line the two are equal. Each panel has its own scale. Another colour: groups that are off. A group is right where the line is within its interval, or where what was said is off by less than a tenth. Actions of one user are alike, so the true intervals are wider than these.',
     list(footfall.internal.mark(
@@ -350,7 +465,7 @@ ff_sums AS (
     SELECT sum(ff_n) AS ff_all, sum(ff_n) FILTER (ff_actual = ff_predicted) AS ff_right FROM ff_pairs
 )
 SELECT footfall.internal.picture(
-    54, 'What comes next', 'confusion', 'grid',
+    55, 'What comes next', 'confusion', 'grid',
     footfall.internal.headline_confusion(
         (SELECT arg_max(ff_answer, (ff_answered, ff_answer)) FROM ff_answers WHERE ff_answered > 0),
         (SELECT max(ff_answered) FROM ff_answers) / ff_all, coalesce(ff_right, 0) / ff_all, (SELECT max(ff_row) FROM ff_actuals) / ff_all
@@ -370,3 +485,210 @@ Parameters:
 Example:
 WITH pairs(actual, predicted, n) AS (VALUES ('pv', 'pv', 90), ('pv', 'buy', 1), ('buy', 'pv', 8), ('buy', 'buy', 1))
 SELECT chart.headline FROM footfall.confusion_chart(pairs);$$;
+
+CREATE MACRO footfall.internal.headline_propensity(verdict, lift, happened, base) AS
+CASE
+    WHEN verdict IS NULL THEN 'Nobody was judged'
+    WHEN verdict LIKE 'better than %' THEN concat(
+        'The tenth that the model puts first did it ', footfall.internal.said_share(happened), ' of the time, all together ', footfall.internal.said_share(base),
+        coalesce(' (' || footfall.internal.said_factor(lift) || ')', ''), '; the model is ', replace(verdict, '_', ' ')
+    )
+    ELSE concat('The model is ', replace(verdict, '_', ' '), ': do not use it')
+END;
+COMMENT ON MACRO footfall.internal.headline_propensity IS $$The headline of `propensity_chart`.
+
+Parameters:
+- verdict: VARCHAR, that of `footfall.propensity_report` on the model.
+- lift: DOUBLE, what happened in the tenth that is first over what happened to all.
+- happened: DOUBLE, the share of that tenth who did it.
+- base: DOUBLE, the share of all.
+
+Example:
+SELECT footfall.internal.headline_propensity('better than own_history', 2.9, 0.34, 0.117) AS headline;$$;
+
+CREATE MACRO footfall.main.propensity_chart(
+    tbl, sql := 'FROM footfall.propensity_report(events, user_id, action, ts, (SELECT model FROM propensity_run));'
+) AS TABLE
+WITH
+ff_rows AS (
+    SELECT
+        footfall.internal.action_name(ff_result.part) AS ff_part,
+        footfall.internal.action_name(ff_result."group") AS ff_group,
+        ff_result.users AS ff_n,
+        ff_result.expected AS ff_expected,
+        ff_result.happened AS ff_happened,
+        ff_result.happened_low AS ff_low,
+        ff_result.happened_high AS ff_high,
+        ff_result.lift AS ff_lift,
+        CAST(ff_result.verdict AS VARCHAR) AS ff_verdict,
+        ff_result.left_out AS ff_left_out,
+        ff_result.cutoff AS ff_cutoff,
+        ff_result.until AS ff_until
+    FROM query_table(tbl) AS ff_result
+),
+ff_sums AS (
+    SELECT
+        any_value(ff_verdict) FILTER (ff_part = 'predictor' AND ff_group = 'model') AS ff_judged,
+        any_value(ff_happened) FILTER (ff_part = 'predictor' AND ff_group = 'model') AS ff_base,
+        any_value(ff_n) FILTER (ff_part = 'predictor' AND ff_group = 'model') AS ff_users,
+        arg_min(ff_happened, TRY_CAST(ff_group AS INTEGER)) FILTER (ff_part = 'decile') AS ff_first,
+        arg_min(ff_lift, TRY_CAST(ff_group AS INTEGER)) FILTER (ff_part = 'decile') AS ff_first_lift,
+        any_value(ff_left_out) AS ff_outside,
+        replace(CAST(any_value(ff_cutoff) AS VARCHAR), ' 00:00:00', '') AS ff_from,
+        replace(CAST(any_value(ff_until) AS VARCHAR), ' 00:00:00', '') AS ff_to,
+        list(footfall.internal.mark(
+            label := 'Tenth ' || ff_group, y := ff_happened, low := ff_low, high := ff_high,
+            note := footfall.internal.said_count(ff_n) || ' users, ' || footfall.internal.said_share(ff_expected) || ' expected', strong := ff_low > ff_expected OR ff_high < ff_expected
+        ) ORDER BY TRY_CAST(ff_group AS INTEGER) ASC NULLS LAST) FILTER (ff_part = 'decile') AS ff_marks
+    FROM ff_rows
+)
+SELECT footfall.internal.picture(
+    56, 'Who does it next', 'propensity', 'dots',
+    footfall.internal.headline_propensity(ff_judged, ff_first_lift, ff_first, ff_base),
+    concat_ws(' ',
+        'Who did it by ' || ff_to || ', of ' || footfall.internal.said_count(ff_users) || ' users whom the model judged by what was known at ' || ff_from
+            || ', with 95 % intervals. Tenth 1 are those with the highest probabilities; equal ones are together, so a tenth may be missing.',
+        'Another colour: tenths whose interval does not hold what was expected.',
+        CASE WHEN ff_outside > 0 THEN footfall.internal.said_count(ff_outside) || ' users without a recent event could not be judged.' END,
+        'Read with care: it is one horizon, and a sale in it is in no interval; and who would have done it anyway is in the first tenth, too.'
+    ),
+    CASE WHEN ff_users > 0 THEN ff_marks END, y_label := 'share who did it', format := 'percent', reference := ff_base,
+    reference_label := 'all: ' || footfall.internal.said_share(ff_base), sql := sql
+) AS chart
+FROM ff_sums;
+COMMENT ON MACRO TABLE footfall.main.propensity_chart IS $$Draws what users did, by tenths of the probability that a model gave them.
+
+One row with one column `chart`.
+
+Parameters:
+- tbl: what `footfall.propensity_report` gave.
+- sql: VARCHAR, the query that the page shows.
+
+Example:
+WITH report(part, "group", users, expected, happened, happened_low, happened_high, lift, verdict, left_out, cutoff, until) AS (VALUES
+    ('predictor', 'model', 100, 0.2, 0.21, 0.14, 0.3, 2.4, 'better than count', 0, DATE '2017-12-01', DATE '2017-12-02'),
+    ('decile', '1', 10, 0.5, 0.5, 0.24, 0.76, 2.4, NULL, 0, DATE '2017-12-01', DATE '2017-12-02'))
+SELECT chart.headline FROM footfall.propensity_chart(report);$$;
+
+CREATE MACRO footfall.main.propensity_calibration_chart(
+    tbl, sql := 'FROM footfall.propensity_report(events, user_id, action, ts, (SELECT model FROM propensity_run));'
+) AS TABLE
+WITH
+ff_tenths AS MATERIALIZED (
+    SELECT
+        TRY_CAST(ff_result."group" AS INTEGER) AS ff_tenth,
+        ff_result.users AS ff_n,
+        ff_result.expected AS ff_said,
+        ff_result.happened AS ff_came,
+        ff_result.happened_low AS ff_low,
+        ff_result.happened_high AS ff_high,
+        ff_said BETWEEN ff_low AND ff_high OR abs(ff_said - ff_came) <= 0.1 * ff_said AS ff_agrees
+    FROM query_table(tbl) AS ff_result
+    WHERE footfall.internal.action_name(ff_result.part) = 'decile' AND ff_result.users > 0
+)
+SELECT footfall.internal.picture(
+    57, 'Who does it next', 'propensity_calibration', 'calibration',
+    footfall.internal.headline_reliability(count(*) FILTER (ff_agrees), count(*)),
+    'Users in tenths of their probability: across, the mean that the model said; up, the share who did it, with its 95 % interval. On the dashed line the two are equal. Another colour: tenths that are off. A tenth is right where the line is within its interval, or where what was said is off by less than a tenth.',
+    list(footfall.internal.mark(
+        series := 'users in tenths', x := ff_said, y := ff_came, low := ff_low, high := ff_high,
+        note := concat('tenth ', ff_tenth, ', ', footfall.internal.said_count(ff_n), ' users'), strong := NOT ff_agrees
+    ) ORDER BY ff_tenth ASC NULLS LAST),
+    x_label := 'what the model said', y_label := 'who did it', format := 'percent', sql := sql
+) AS chart
+FROM ff_tenths;
+COMMENT ON MACRO TABLE footfall.main.propensity_calibration_chart IS $$Draws whether the probabilities of a propensity model can be taken at their word.
+
+One row with one column `chart`.
+
+Parameters:
+- tbl: what `footfall.propensity_report` gave.
+- sql: VARCHAR, the query that the page shows.
+
+Example:
+WITH report(part, "group", users, expected, happened, happened_low, happened_high) AS (VALUES ('decile', '1', 10, 0.5, 0.5, 0.24, 0.76))
+SELECT chart.headline FROM footfall.propensity_calibration_chart(report);$$;
+
+CREATE MACRO footfall.internal.headline_recommendations(best, rate, popular_rate, error, repeat_share) AS
+CASE
+    WHEN rate IS NULL THEN 'No recommendations were judged'
+    WHEN popular_rate IS NULL THEN concat('The next one is on the list ', footfall.internal.said_share(rate), ' of the time by ', best)
+    WHEN rate - popular_rate <= 2 * error THEN concat(
+        'No way to recommend is clearly better than the popular ones, which hold the next ', footfall.internal.said_share(popular_rate), ' of the time'
+    )
+    ELSE concat(
+        'The next one is on the list ', footfall.internal.said_share(rate), ' of the time by ', best, ', ', footfall.internal.said_share(popular_rate), ' by showing the popular ones; ',
+        footfall.internal.said_share(repeat_share), ' had been there before'
+    )
+END;
+COMMENT ON MACRO footfall.internal.headline_recommendations IS $$The headline of `recommendations_chart`.
+
+Parameters:
+- best: VARCHAR, the method that hits most often.
+- rate: DOUBLE, how often.
+- popular_rate: DOUBLE, how often a list of what is popular does.
+- error: DOUBLE, the standard error of the difference.
+- repeat_share: DOUBLE, the share of what came next that the user had before.
+
+Example:
+SELECT footfall.internal.headline_recommendations('mixture', 0.31, 0.12, 0.01, 0.45) AS headline;$$;
+
+CREATE MACRO footfall.main.recommendations_chart(tbl, sql := 'FROM footfall.evaluate_items(histories, items, times := times);') AS TABLE
+WITH
+ff_rows AS (
+    SELECT
+        footfall.internal.action_name(ff_result.predictor) AS ff_predictor,
+        ff_result.hit_rate AS ff_rate,
+        ff_result.hit_rate_standard_error AS ff_error,
+        ff_result.coverage AS ff_coverage,
+        ff_result.n AS ff_n,
+        ff_result.n_users AS ff_users,
+        ff_result.repeat_share AS ff_repeats,
+        ff_result.unseen_share AS ff_unseen
+    FROM query_table(tbl) AS ff_result
+),
+ff_sums AS (
+    SELECT
+        arg_max(ff_predictor, (ff_rate, ff_predictor)) AS ff_best,
+        max(ff_rate) AS ff_best_rate,
+        arg_max(ff_error, (ff_rate, ff_predictor)) AS ff_best_error,
+        any_value(ff_rate) FILTER (ff_predictor = 'popular') AS ff_popular,
+        any_value(ff_error) FILTER (ff_predictor = 'popular') AS ff_popular_error,
+        any_value(ff_n) AS ff_asked,
+        any_value(ff_users) AS ff_of_users,
+        any_value(ff_repeats) AS ff_repeat_share,
+        any_value(ff_unseen) AS ff_unseen_share,
+        list(footfall.internal.mark(
+            label := replace(ff_predictor, '_', ' '), y := ff_rate, low := greatest(ff_rate - 1.959963984540054 * ff_error, 0),
+            high := least(ff_rate + 1.959963984540054 * ff_error, 1), note := footfall.internal.said_share(ff_coverage) || ' listed',
+            strong := ff_predictor = 'mixture'
+        ) ORDER BY ff_rate DESC NULLS LAST, ff_predictor ASC NULLS LAST) FILTER (ff_rate IS NOT NULL) AS ff_marks
+    FROM ff_rows
+)
+SELECT footfall.internal.picture(
+    58, 'What to show next', 'recommendations', 'dots',
+    footfall.internal.headline_recommendations(
+        replace(ff_best, '_', ' '), ff_best_rate, ff_popular, sqrt(pow(ff_best_error, 2) + pow(ff_popular_error, 2)), ff_repeat_share
+    ),
+    concat_ws(' ',
+        'How often the list of each way to recommend holds what comes next, with 95 % intervals over ' || footfall.internal.said_count(ff_of_users) || ' users ('
+            || footfall.internal.said_count(ff_asked) || ' cases); at the right, the share of all that was on anybody''s list.',
+        CASE WHEN ff_unseen_share > 0 THEN footfall.internal.said_share(ff_unseen_share) || ' of what came next is nowhere in the training: only repeating can hit it.' END,
+        'Read with care: who comes next to what she had before may come without being shown it; a hit is no sale that the list made.'
+    ),
+    ff_marks, y_label := 'share of the lists that hold what came next', format := 'percent', reference := ff_popular,
+    reference_label := 'popular: ' || footfall.internal.said_share(ff_popular), sql := sql
+) AS chart
+FROM ff_sums;
+COMMENT ON MACRO TABLE footfall.main.recommendations_chart IS $$Draws how often each way to recommend hits, beside showing what is popular.
+
+One row with one column `chart`.
+
+Parameters:
+- tbl: what `footfall.evaluate_items` gave.
+- sql: VARCHAR, the query that the page shows.
+
+Example:
+WITH report(predictor, hit_rate, hit_rate_standard_error, coverage, n, n_users, repeat_share, unseen_share) AS (VALUES
+    ('mixture', 0.31, 0.01, 0.4, 900, 80, 0.45, 0.02), ('popular', 0.12, 0.01, 0.1, 900, 80, 0.45, 0.02))
+SELECT chart.headline FROM footfall.recommendations_chart(report);$$;

@@ -18,6 +18,16 @@ Parameters:
 Example:
 SELECT footfall.internal.study_columns(9) AS short, footfall.internal.study_columns(390) AS long;$$;
 
+CREATE MACRO footfall.internal.study_steps(steps, view, purchase) AS
+coalesce(footfall.internal.name_list('study', 'steps', steps), [CAST((view) AS VARCHAR), 'cart', CAST((purchase) AS VARCHAR)]);
+COMMENT ON MACRO footfall.internal.study_steps IS $$The steps of the funnel of a study.
+
+Parameters:
+- steps, view, purchase: as in `footfall.study`.
+
+Example:
+SELECT footfall.internal.study_steps(NULL, 'pv', 'buy') AS steps;$$;
+
 CREATE MACRO footfall.internal.called(function_name, arguments, options) AS
 concat('FROM footfall.', function_name, '(events, ', array_to_string(arguments, ', '), CASE WHEN options <> '' THEN ', ' || options ELSE '' END, ');');
 COMMENT ON MACRO footfall.internal.called IS $$A call of a report as text, for the page.
@@ -37,7 +47,6 @@ CREATE MACRO footfall.main.study(
 WITH
 footfall__extent AS MATERIALIZED (
     SELECT
-        min(ff_day) AS ff_first_day,
         coalesce(max(ff_day) - min(ff_day) + 1, 1) AS ff_n_days
     FROM (
         SELECT CASE WHEN isfinite(ff_time) THEN CAST(ff_time AS DATE) END AS ff_day
@@ -46,7 +55,7 @@ footfall__extent AS MATERIALIZED (
 ),
 footfall__options AS MATERIALIZED (
     SELECT
-        coalesce(footfall.internal.name_list('study', 'steps', steps), [CAST((view) AS VARCHAR), 'cart', CAST((purchase) AS VARCHAR)]) AS ff_steps,
+        footfall.internal.study_steps(steps, view, purchase) AS ff_steps,
         footfall.internal.moment_option('study', 'promotion_from', promotion_from) AS ff_from,
         footfall.internal.moment_option('study', 'promotion_until', promotion_until) AS ff_until
 ),
@@ -62,11 +71,15 @@ footfall__days AS MATERIALIZED (
         tbl, user_id, action, ts, by := (SELECT footfall.internal.study_columns(ff_n_days) FROM footfall__extent), purchase := purchase, time_zone := time_zone
     )
 ),
+-- Without a promotion there is no row, and nothing to plan for.
+footfall__promoted AS NOT MATERIALIZED (
+    SELECT * FROM query_table(tbl) WHERE promotion_from IS NOT NULL AND promotion_until IS NOT NULL
+),
 footfall__promotion AS MATERIALIZED (
     FROM footfall.main.promotion_effect(
-        tbl, user_id, action, ts,
-        coalesce(CAST(promotion_from AS DATE), (SELECT ff_first_day FROM footfall__extent), DATE '2000-01-01'),
-        coalesce(CAST(promotion_until AS DATE), (SELECT ff_first_day + 1 FROM footfall__extent), DATE '2000-01-02'),
+        footfall__promoted, user_id, action, ts,
+        coalesce(CAST(promotion_from AS DATE), DATE '2000-01-01'),
+        coalesce(CAST(promotion_until AS DATE), DATE '2000-01-02'),
         purchase := purchase, time_zone := time_zone
     )
 ),
@@ -74,7 +87,7 @@ footfall__groups AS MATERIALIZED (
     FROM footfall.main.conversion(tbl, user_id, category_id, action, view := view, purchase := purchase, top := NULL)
 ),
 footfall__funnel AS MATERIALIZED (
-    FROM footfall.main.funnel(tbl, user_id, action, ts, steps := (SELECT ff_steps FROM footfall__options))
+    FROM footfall.main.funnel(tbl, user_id, action, ts, steps := footfall.internal.study_steps(steps, view, purchase))
 ),
 footfall__customers AS MATERIALIZED (
     FROM footfall.main.rfm(footfall__purchases, user_id, ts, amount := amount, order_id := order_id, time_zone := time_zone)
@@ -200,20 +213,35 @@ footfall__bins AS MATERIALIZED (
 footfall__pairs AS MATERIALIZED (
     SELECT unnest(ff_one.report['confusion'], max_depth := 2) FROM footfall__scored AS ff_one WHERE ff_one.report['predictor'] = 'model'
 ),
+footfall__points AS MATERIALIZED (
+    SELECT ff_one.report['predictor'] AS predictor, unnest(ff_one.report['roc'], max_depth := 2) FROM footfall__scored AS ff_one
+),
+footfall__epochs AS MATERIALIZED (
+    SELECT unnest(
+        system.main.model_info(footfall.internal.given_model('model_study', 'model', ff_given), 'model_study', 'model')['history'], max_depth := 2
+    )
+    FROM (SELECT (model) AS ff_given)
+),
 footfall__charts AS (
+    SELECT ff_drawn.chart FROM footfall.main.training_chart(
+        footfall__epochs, sql := 'SELECT unnest(footfall.model_info(model).history, max_depth := 2) FROM model;'
+    ) AS ff_drawn WHERE len(ff_drawn.chart.marks) > 0
+    UNION ALL
     FROM footfall.main.predictors_chart(footfall__quality)
     UNION ALL
     FROM footfall.main.auc_chart(footfall__classes, purchase := purchase)
+    UNION ALL
+    FROM footfall.main.roc_chart(footfall__points)
     UNION ALL
     FROM footfall.main.reliability_chart(footfall__bins)
     UNION ALL
     FROM footfall.main.confusion_chart(footfall__pairs)
 )
 SELECT chart FROM footfall__charts ORDER BY chart.place ASC;
-COMMENT ON MACRO TABLE footfall.main.model_study IS $$The charts of a model: how good it is beside what needs no network, action by action, and whether its probabilities hold.
+COMMENT ON MACRO TABLE footfall.main.model_study IS $$The charts of a model: how it was trained, how good it is beside what needs no network, action by action, and whether its probabilities hold.
 
-One row per chart, with one column `chart`: `predictors_chart`, `auc_chart`, `reliability_chart` and `confusion_chart`, from one evaluation. How it was trained is
-in the rows of `footfall.train`, for `training_chart`.
+One row per chart, with one column `chart`: `training_chart` of the epochs that the model remembers (a model of earlier versions remembers none, and
+has no such chart), `predictors_chart`, `auc_chart`, `roc_chart`, `reliability_chart` and `confusion_chart`, from one evaluation.
 
 Parameters:
 - tbl, actions, model, part, user_id, times, threads: as in `footfall.evaluate`.

@@ -319,11 +319,14 @@ FROM customer_values
 GROUP BY frequency
 ORDER BY frequency ASC;
 
+CREATE OR REPLACE TABLE value_report AS
+FROM footfall.clv_report(purchases, user_id, ts, holdout := INTERVAL 3 DAYS);
+
 SELECT unnest(regexp_extract_all(format(
     'Three days that were held out: {:.2f} days with a purchase were expected of each of {} customers, and {:.2f} happened; the error of the model is {:.2f}, that of going on as before {:.2f}.',
     expected, customers, happened, expected_error, naive_rate_error
 ), '.{1,120}(?: |$)')) AS found
-FROM footfall.clv_report(purchases, user_id, ts, holdout := INTERVAL 3 DAYS)
+FROM value_report
 WHERE part = 'all';
 
 -- 12. What to show her next? The category that a user turns to, by counting, judged on the last tenth of the events: a list of ten.
@@ -365,7 +368,17 @@ FROM footfall.choose_k_chart(choices)
 UNION ALL
 FROM footfall.training_chart(runs, series := architecture)
 UNION ALL
-FROM footfall.model_study(histories, actions, (SELECT model FROM model), user_id := user_id);
+FROM footfall.model_study(histories, actions, (SELECT model FROM model), user_id := user_id)
+-- The curves of both networks are there already.
+WHERE chart.name <> 'training'
+UNION ALL
+FROM footfall.propensity_chart(propensity_quality)
+UNION ALL
+FROM footfall.propensity_calibration_chart(propensity_quality)
+UNION ALL
+FROM footfall.value_chart(value_report)
+UNION ALL
+FROM footfall.recommendations_chart(recommenders);
 
 -- COPY (FROM page) TO 'study.html' (FORMAT blob) writes it.
 CREATE OR REPLACE TABLE page AS

@@ -91,6 +91,40 @@ pub struct Training {
     /// How the histories were split; a model of format 1 knows only the share and the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
+    /// The latest epochs, [`MOST_EPOCHS`] at most; models of versions that kept none have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Epoch>,
+}
+
+/// The epochs that a model remembers: as many as can be drawn.
+const MOST_EPOCHS: usize = 500;
+
+impl Training {
+    /// Adds an epoch to the history.
+    pub fn remember(&mut self, epoch: Epoch) {
+        if self.history.len() >= MOST_EPOCHS {
+            self.history.drain(..=self.history.len() - MOST_EPOCHS);
+        }
+        self.history.push(epoch);
+    }
+}
+
+/// What was known after an epoch: mean negative log likelihoods in nats, those of the validation and of the baselines on what was
+/// held back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Counted over continued runs.
+    pub epoch: u32,
+    /// In training mode.
+    pub train_loss: Option<f64>,
+    /// Of the network.
+    pub validation_loss: Option<f64>,
+    /// Always the training frequencies.
+    pub majority_loss: Option<f64>,
+    /// First-order Markov.
+    pub markov_loss: Option<f64>,
+    /// The user's own actions so far.
+    pub own_history_loss: Option<f64>,
 }
 
 /// What was held back from the training, so that a report on the model can find it again.
@@ -479,6 +513,14 @@ mod tests {
                 n_held_out: 0,
                 fingerprint: "0".into(),
             }),
+            history: vec![Epoch {
+                epoch: 2,
+                train_loss: Some(0.1 + 0.2),
+                validation_loss: None,
+                majority_loss: None,
+                markov_loss: None,
+                own_history_loss: Some(0.7),
+            }],
         };
         Model {
             architecture,

@@ -4,7 +4,7 @@
 use footfall::report::{Chart, Kind, Mark, page, plain};
 use proptest::prelude::*;
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::Bars,
     Kind::Dots,
     Kind::Columns,
@@ -15,6 +15,7 @@ const KINDS: [Kind; 10] = [
     Kind::Bubbles,
     Kind::Parts,
     Kind::Calibration,
+    Kind::Curves,
 ];
 
 const WIDTHS: [f64; 3] = [200.0, 344.0, 720.0];

@@ -78,6 +78,7 @@ fn trained_elsewhere() -> Training {
             n_held_out: 0,
             fingerprint: String::new(),
         }),
+        history: Vec::new(),
     }
 }
 

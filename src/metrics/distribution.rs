@@ -1,6 +1,6 @@
 //! Log loss, hits and calibration of predicted distributions, added up target by target.
 
-use super::roc::{Area, mean};
+use super::roc::{Area, Point, mean};
 use crate::sequence::Token;
 
 /// Bins of the reliability table, of equal width over the confidence.
@@ -72,6 +72,8 @@ pub struct Report {
     pub reliability: Vec<Bin>,
     /// By token, equal bins over the probability of this action: its mean, and how often the action came.
     pub action_reliability: Vec<Vec<Bin>>,
+    /// By token, its ROC curve; empty where it has none.
+    pub roc: Vec<Vec<Point>>,
 }
 
 /// What a [`Report`] says, added up target by target; the areas under the ROC
@@ -224,7 +226,7 @@ impl Tally {
             return None;
         }
         let actions: Vec<ActionReport> = (0..n_actions)
-            .map(|action| action_report(&confusion, n_actions, action, areas[action]))
+            .map(|action| action_report(&confusion, n_actions, action, areas[action].as_ref()))
             .collect();
         let correct: u64 = (0..n_actions)
             .map(|action| confusion[action * n_actions + action])
@@ -245,6 +247,10 @@ impl Tally {
             confusion,
             reliability: reliability(&bins),
             action_reliability: action_bins.iter().map(reliability).collect(),
+            roc: areas
+                .iter()
+                .map(|area| area.as_ref().map_or_else(Vec::new, |area| area.points.clone()))
+                .collect(),
         })
     }
 }
@@ -265,7 +271,7 @@ pub fn highest(row: &[f32]) -> usize {
     best
 }
 
-fn action_report(confusion: &[u64], n_actions: usize, action: usize, area: Option<Area>) -> ActionReport {
+fn action_report(confusion: &[u64], n_actions: usize, action: usize, area: Option<&Area>) -> ActionReport {
     let hits = confusion[action * n_actions + action];
     let support: u64 = confusion[action * n_actions..][..n_actions].iter().sum();
     let predicted: u64 = (0..n_actions)

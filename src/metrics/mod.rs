@@ -11,4 +11,4 @@ mod tests;
 
 pub use distribution::{ActionReport, Bin, N_BINS, Report, Tally, highest, log_probability};
 pub use ranking::{Ranked, mean_over_users};
-pub use roc::{Area, AreaOfCounts, Counted, auc, clustered_area, mean_auc};
+pub use roc::{Area, AreaOfCounts, Counted, Point, auc, clustered_area, mean_auc};

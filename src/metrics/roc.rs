@@ -33,13 +33,29 @@ pub fn auc(probabilities: &[f32], targets: &[Token], n_actions: usize, action: u
 }
 
 /// An area under the ROC curve of one action against the rest.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Area {
     /// Area under the curve, 0 to 1.
     pub auc: f64,
     /// Over histories; `None` unless both kinds of targets occur in two of them.
     pub standard_error: Option<f64>,
+    /// The curve, as far as it can be seen, from the lowest threshold on.
+    pub points: Vec<Point>,
 }
+
+/// A point of a ROC curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// What is at least this probable is taken for the action; none is infinite, and takes nothing.
+    pub threshold: Option<f32>,
+    /// The share of the other targets that are.
+    pub false_positive_rate: f64,
+    /// The share of the targets of the action that are.
+    pub true_positive_rate: f64,
+}
+
+/// The rates of two points next to each other differ by at least this, where they can.
+const STEP: f64 = 1.0 / 40.0;
 
 /// [`auc`] with its standard error, of targets that belong to histories of `lengths` targets, one after the other.
 pub fn clustered_area(
@@ -66,7 +82,9 @@ pub fn clustered_area(
     let n_positives = scored.iter().filter(|&&item| is_positive(item)).count() as u64;
     let mut curve = Curve::new(n_positives, scored.len() as u64 - n_positives)?;
     let mut clusters = vec![Cluster::default(); lengths.len()];
+    let mut points = Vec::new();
     for tied in scored.chunk_by(|a, b| a >> 33 == b >> 33) {
+        curve.trace(f32::from_bits((tied[0] >> 33) as u32), &mut points);
         let n_positives = tied.iter().filter(|&&item| is_positive(item)).count() as u64;
         let wins = curve.pass(n_positives, tied.len() as u64 - n_positives);
         for &item in tied {
@@ -78,6 +96,7 @@ pub fn clustered_area(
     Some(Area {
         auc: curve.auc(),
         standard_error: variance.standard_error(1.0),
+        points: ended(points),
     })
 }
 
@@ -123,7 +142,9 @@ impl<'a> Counted<'a> {
         let (positives, negatives) = sum(&ranked);
         let mut curve = Curve::new(positives, negatives)?;
         let mut wins = vec![Wins::default(); ranked.len()];
+        let mut points = Vec::new();
         for tied in ranked.chunk_by(|a, b| a >> 32 == b >> 32) {
+            curve.trace(f32::from_bits((tied[0] >> 32) as u32), &mut points);
             let (positives, negatives) = sum(tied);
             let of_tied = curve.pass(positives, negatives);
             tied.iter().for_each(|&item| wins[place_of(item)] = of_tied);
@@ -134,6 +155,7 @@ impl<'a> Counted<'a> {
             curve,
             wins,
             variance,
+            points: ended(points),
         })
     }
 }
@@ -145,6 +167,7 @@ pub struct AreaOfCounts {
     /// By number of the distribution.
     wins: Vec<Wins>,
     variance: Variance,
+    points: Vec<Point>,
 }
 
 impl AreaOfCounts {
@@ -162,6 +185,7 @@ impl AreaOfCounts {
         Area {
             auc: self.curve.auc(),
             standard_error: self.variance.standard_error(expansion),
+            points: self.points.clone(),
         }
     }
 }
@@ -207,10 +231,37 @@ impl Curve {
         wins
     }
 
+    /// Adds the point of a threshold before its targets are passed, unless it would hardly differ from the last.
+    fn trace(&self, threshold: f32, points: &mut Vec<Point>) {
+        let share_above = |below: u64, all: u64| (all - below) as f64 / all as f64;
+        let point = Point {
+            threshold: Some(threshold),
+            false_positive_rate: share_above(self.negatives_below, self.negatives),
+            true_positive_rate: share_above(self.positives_below, self.positives),
+        };
+        let is_new = points.last().is_none_or(|last| {
+            last.false_positive_rate - point.false_positive_rate >= STEP
+                || last.true_positive_rate - point.true_positive_rate >= STEP
+        });
+        if is_new {
+            points.push(point);
+        }
+    }
+
     /// The Mann-Whitney statistic, ranks with ties at their mean.
     fn auc(&self) -> f64 {
         self.doubled as f64 / (2.0 * (self.positives as f64 * self.negatives as f64))
     }
+}
+
+/// The curve with its end, where nothing is taken for the action.
+fn ended(mut points: Vec<Point>) -> Vec<Point> {
+    points.push(Point {
+        threshold: None,
+        false_positive_rate: 0.0,
+        true_positive_rate: 0.0,
+    });
+    points
 }
 
 /// The targets of one history on a ROC curve.

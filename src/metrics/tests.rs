@@ -152,3 +152,53 @@ fn the_error_of_an_area_is_that_of_clusters() {
     // One history says nothing about others.
     assert_eq!(area(&[7]).standard_error, None);
 }
+
+#[test]
+fn the_points_of_a_curve_are_those_of_scikit_learn() {
+    // roc_curve([1, 0, 1, 1, 0, 0, 1], [.9, .8, .8, .6, .5, .3, .3], drop_intermediate=False):
+    // fpr [0, 0, 1/3, 1/3, 2/3, 1], tpr [0, .25, .5, .75, .75, 1], thresholds [inf, .9, .8, .6, .5, .3].
+    let scores = [0.9, 0.8, 0.8, 0.6, 0.5, 0.3, 0.3f32];
+    let targets = tokens(&[1, 0, 1, 1, 0, 0, 1]);
+    let rows: Vec<f32> = scores.iter().flat_map(|&p| [1.0 - p, p]).collect();
+    let expected = [
+        (Some(0.3), 1.0, 1.0),
+        (Some(0.5), 2.0 / 3.0, 0.75),
+        (Some(0.6), 1.0 / 3.0, 0.75),
+        (Some(0.8), 1.0 / 3.0, 0.5),
+        (Some(0.9), 0.0, 0.25),
+        (None, 0.0, 0.0),
+    ];
+    let area = clustered_area(&rows, &targets, &[7], 2, 1).unwrap();
+    let found: Vec<_> = area
+        .points
+        .iter()
+        .map(|point| (point.threshold, point.false_positive_rate, point.true_positive_rate))
+        .collect();
+    assert_eq!(found, expected);
+    // The same targets, counted by what was predicted.
+    let distributions: Vec<f32> = [0.3f32, 0.5, 0.6, 0.8, 0.9]
+        .iter()
+        .flat_map(|&p| [1.0 - p, p])
+        .collect();
+    let counts = [1, 1, 1, 0, 0, 1, 1, 1, 0, 1];
+    let counted = Counted::new(&distributions, &counts, 2).area(1).unwrap().area(1.0);
+    assert_eq!(counted.points, area.points);
+    assert!(clustered_area(&rows, &tokens(&[1; 7]), &[7], 2, 1).is_none());
+}
+
+#[test]
+fn a_long_curve_has_few_points_and_its_area() {
+    let n = 5000;
+    let rows: Vec<f32> = (0..n)
+        .flat_map(|i| [1.0 - i as f32 / n as f32, i as f32 / n as f32])
+        .collect();
+    let targets: Vec<u8> = (0..n).map(|i: u64| u8::from(i * i * 7919 % 9001 < 2 * i)).collect();
+    let area = clustered_area(&rows, &tokens(&targets), &[n as usize], 2, 1).unwrap();
+    assert!((60..=82).contains(&area.points.len()), "{}", area.points.len());
+    let trapezes = area.points.windows(2).map(|pair| {
+        (pair[0].false_positive_rate - pair[1].false_positive_rate)
+            * (pair[0].true_positive_rate + pair[1].true_positive_rate)
+            / 2.0
+    });
+    assert!((trapezes.sum::<f64>() - area.auc).abs() < 2e-3);
+}

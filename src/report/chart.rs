@@ -36,6 +36,8 @@ pub enum Kind {
     Parts,
     /// What was predicted (x) and what happened (y), in a panel for each series.
     Calibration,
+    /// A line through (x, y) for each note, both from 0 to 1, in a panel for each series.
+    Curves,
 }
 
 /// One number to be seen.
@@ -62,7 +64,7 @@ pub struct Mark {
 }
 
 /// The kinds by their names in SQL.
-const KINDS: [(&str, Kind); 10] = [
+const KINDS: [(&str, Kind); 11] = [
     ("bars", Kind::Bars),
     ("dots", Kind::Dots),
     ("columns", Kind::Columns),
@@ -73,6 +75,7 @@ const KINDS: [(&str, Kind); 10] = [
     ("bubbles", Kind::Bubbles),
     ("parts", Kind::Parts),
     ("calibration", Kind::Calibration),
+    ("curves", Kind::Curves),
 ];
 
 /// The formats by their names in SQL.
@@ -285,6 +288,8 @@ impl Chart {
                 *text = plain(text);
             }
         }
+        // Its lines are kept.
+        self.sql = self.sql.lines().map(plain).collect::<Vec<_>>().join("\n");
         self.reference = self.reference.map(drawn).filter(|level| level.is_finite());
         Ok(self)
     }
@@ -294,7 +299,7 @@ impl Chart {
         self.marks.iter().any(|mark| match self.kind {
             Kind::Bubbles => mark.x.is_some() && mark.y.is_some_and(|y| y > 0.0),
             Kind::Parts => mark.y.is_some_and(|y| y > 0.0),
-            Kind::Calibration => mark.x.is_some() && mark.y.is_some(),
+            Kind::Calibration | Kind::Curves => mark.x.is_some() && mark.y.is_some(),
             _ => mark.y.is_some(),
         })
     }
@@ -307,6 +312,11 @@ impl Chart {
     /// The different labels, in the order in which they come.
     pub fn labels(&self) -> Vec<&str> {
         distinct(self.marks.iter().map(|mark| mark.label.as_str()))
+    }
+
+    /// The different notes, in the order in which they come.
+    pub fn notes(&self) -> Vec<&str> {
+        distinct(self.marks.iter().map(|mark| mark.note.as_str()))
     }
 }
 

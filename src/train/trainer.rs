@@ -11,7 +11,7 @@ use crate::baseline::own_history;
 use crate::baseline::{Baseline, Counts};
 use crate::error::Error;
 use crate::evaluate::{Place, Tally, Unprepared, Validation, tally};
-use crate::model::{Model, RunState, Split, SplitBy, Training, are_sound};
+use crate::model::{Epoch, Model, RunState, Split, SplitBy, Training, are_sound};
 use crate::network::{Engine, Example, LossSum, Step, Unfinished};
 use crate::random;
 use crate::sequence::Dataset;
@@ -153,10 +153,15 @@ impl Trainer {
         }
         let vocabulary = dataset.vocabulary().clone();
         settings.weights(&vocabulary, &counts.targets_by_action())?;
-        let (architecture, parameters, epochs_before) = match init {
+        let (architecture, parameters, epochs_before, history) = match init {
             None => {
                 let architecture = settings.new_architecture(&vocabulary)?;
-                (architecture, architecture.initial_parameters(settings.seed), 0)
+                (
+                    architecture,
+                    architecture.initial_parameters(settings.seed),
+                    0,
+                    Vec::new(),
+                )
             }
             Some(init) if init.vocabulary != vocabulary => {
                 return Err(Error::argument(
@@ -171,6 +176,7 @@ impl Trainer {
                     settings.continued_architecture(init.architecture)?,
                     init.parameters,
                     init.training.epochs,
+                    init.training.history,
                 )
             }
         };
@@ -196,6 +202,7 @@ impl Trainer {
             validation_accuracy: None,
             validation_auc: None,
             split: Some(split),
+            history,
         };
         let adam = Adam::new(parameters.len());
         let weights = own_history::Weights::choose(dataset);
@@ -356,6 +363,14 @@ impl Trainer {
         training.validation_loss = report.validation_loss;
         training.validation_accuracy = report.validation_accuracy;
         training.validation_auc = report.validation_auc;
+        training.remember(Epoch {
+            epoch: training.epochs,
+            train_loss: Some(train_loss),
+            validation_loss,
+            majority_loss: report.majority_loss,
+            markov_loss: report.markov_loss,
+            own_history_loss: report.own_history_loss,
+        });
         report
     }
 

@@ -54,6 +54,7 @@ CALLS = {
     "compare_models": f"FROM footfall.compare_models(histories, actions, {FIRST}, {LAST}, {HELD})",
     "compare_recommenders": "FROM footfall.compare_recommenders(histories, actions, 'mixture', 'repeat', times := times)",
     "confusion": f"FROM footfall.confusion(histories, actions, {LAST}, {HELD})",
+    "roc": f"FROM footfall.roc(histories, actions, {LAST}, {HELD})",
     "conversion": "FROM footfall.conversion(events, user_id, device, action)",
     "drift": "FROM footfall.drift(customers, members, {'money': monetary, 'orders': frequency})",
     "monitor": "FROM footfall.monitor(events, events, user_id, ts, user_id % 7 / 10, action, ts, horizon := INTERVAL 1 DAY)",

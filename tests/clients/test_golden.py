@@ -23,9 +23,9 @@ NETWORK_AUC_TOLERANCE = 0.06
 # One result of each numerical stage on the golden events: reports, scores, clusters, trained weights.
 STAGES = {
     "rfm": "FROM footfall.rfm(events, user_id, ts) ORDER BY customer_id",
-    "funnel": "FROM footfall.funnel(events, user_id, action, ts)",
+    "funnel": "SELECT * EXCLUDE (chart) FROM footfall.funnel(events, user_id, action, ts)",
     "segment": "FROM footfall.segment(customers, user_id, [n_events, n_buys], k := 3) ORDER BY id",
-    "choose_k": "FROM footfall.choose_k(customers, [n_events, n_buys], k_to := 4) ORDER BY k",
+    "choose_k": "SELECT * EXCLUDE (chart) FROM footfall.choose_k(customers, [n_events, n_buys], k_to := 4) ORDER BY k",
     "gmm": "SELECT gmm(list([n_events, n_buys]::DOUBLE[] ORDER BY user_id), 2) AS mixture FROM customers",
     "train": """
         SELECT * EXCLUDE (seconds, model), md5(model) AS model

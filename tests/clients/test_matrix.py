@@ -102,6 +102,9 @@ RESULTS = """
     CREATE TABLE classes AS FROM footfall.class_report(histories, actions, getvariable('model'), predictor := NULL, part := 'all');
     CREATE TABLE bins AS FROM footfall.reliability(histories, actions, getvariable('model'), part := 'all', action := 'buy');
     CREATE TABLE pairs AS FROM footfall.confusion(histories, actions, getvariable('model'), part := 'all');
+    CREATE TABLE curves AS FROM footfall.roc(histories, actions, getvariable('model'), predictor := NULL, part := 'all');
+    CREATE TABLE judged AS FROM footfall.propensity_report(shop, user_id, action, ts, getvariable('propensity'), part := 'all', item := item_id, amount := price);
+    CREATE TABLE recommenders AS FROM footfall.evaluate_items(histories, actions, k := 2, times := times);
     CREATE TABLE charts AS FROM footfall.chart(shop, action, price);
 """
 
@@ -212,6 +215,7 @@ CALLS = {
     "compare_models": (["histories", "actions", MODEL, MODEL], SPLIT),
     "compare_recommenders": (["histories", "actions", "'rules'", "'popular'"], {**LISTS, "model": "NULL"}),
     "confusion": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
+    "roc": (["histories", "actions", MODEL], {"predictor": "'model'", **QUALITY}),
     "conversion": (
         ["shop", "user_id", "category_id", "action"],
         {"view": "'pv'", "purchase": "'buy'", "top": "3", "cart": "'cart'", "favourite": "'fav'", "absent": "'zero'"},
@@ -392,13 +396,17 @@ CALLS = {
     "model_study": (["histories", "actions", MODEL], {"purchase": "'buy'", "part": "'all'", "user_id": "user_id", "times": "times", "threads": "1"}),
     "page": (["charts"], {"title": "'Page'"}),
     "predictors_chart": (["quality"], {"sql": "'FROM footfall.x(events);'"}),
+    "propensity_calibration_chart": (["judged"], {"sql": "'FROM footfall.x(events);'"}),
+    "propensity_chart": (["judged"], {"sql": "'FROM footfall.x(events);'"}),
     "promotion_chart": (["promotion"], {"purchase": "'buy'", "sql": "'FROM footfall.x(events);'"}),
     "receipt_chart": (["receipt"], {"sql": "'FROM footfall.x(events);'"}),
+    "recommendations_chart": (["recommenders"], {"sql": "'FROM footfall.x(events);'"}),
     "reliability_chart": (["bins"], {"sql": "'FROM footfall.x(events);'"}),
     "repeat_chart": (["repeats"], {"sql": "'FROM footfall.x(events);'"}),
     "report": (["shop", "user_id", "category_id", "action", "ts"], {"title": "'Page'", **STUDY}),
     "rfm_chart": (["customers"], {"bins": "5", "sql": "'FROM footfall.x(events);'"}),
     "rfm_summary_chart": (["summary"], {"sql": "'FROM footfall.x(events);'"}),
+    "roc_chart": (["curves"], {"sql": "'FROM footfall.x(events);'"}),
     "segments_chart": (["shop", "user_id", "item_id", "category_id"], {"sql": "'FROM footfall.x(events);'"}),
     "sparkline": (["[1, 2, 3]"], {}),
     "study": (["shop", "user_id", "category_id", "action", "ts"], STUDY),
@@ -412,7 +420,7 @@ CALLS = {
 SAMPLED = {
     "activity": 6, "choose_k": 2, "class_report": 5, "clean_events": 6, "cleaning_report": 6, "clv": 9, "clv_report": 9, "cohorts": 6, "compare_groups": 6, "compare_models": 6,
     "confusion": 5, "conversion": 3, "evaluate": 7, "fit_clv": 8, "funnel": 6, "growth": 8, "orders": 2, "outliers": 4, "paths": 8, "promotion_effect": 8,
-    "reliability": 5, "repeat_purchase": 2, "rfm": 10, "rfm_summary": 10, "rfm_thresholds": 10, "segment": 2, "sequences": 2, "sessions": 5, "train": 6,
+    "reliability": 5, "roc": 5, "repeat_purchase": 2, "rfm": 10, "rfm_summary": 10, "rfm_thresholds": 10, "segment": 2, "sequences": 2, "sessions": 5, "train": 6,
     "transitions": 6, "bought_together": 4, "lifecycle": 4, "clv_forecast_piece": 3, "clv_piece": 3, "propensity": 11, "propensity_report": 12,
     "train_propensity": 17, "monitor": 12, "propensity_inputs": 10,
     "compare_recommenders": 8, "evaluate_items": 4, "item_rules": 4, "train_items": 6,
@@ -421,7 +429,7 @@ SAMPLED = {
 # What the charts take: the results of reports, of which there are an empty one and one of a single row beside.
 REPORTS = (
     "receipt", "hours", "days", "promotion", "groups", "steps", "customers", "summary", "choices", "cohorts", "repeats", "periods", "value", "trained",
-    "quality", "classes", "bins", "pairs", "charts",
+    "quality", "classes", "bins", "pairs", "curves", "judged", "recommenders", "charts",
 )  # fmt: skip
 RELATIONS = ("shop", "histories", "runs", *REPORTS)
 # A second a call; they hand everything on to reports that get all values.

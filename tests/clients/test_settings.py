@@ -99,12 +99,12 @@ NO_DEFAULT = {
     f"{name} by default"
     for name in (
         "bought_together", "class_report", "clv_report", "compare_models", "compare_recommenders", "confusion", "evaluate", "evaluate_items", "growth",
-        "propensity", "propensity_inputs", "reliability", "train_items",
+        "propensity", "propensity_inputs", "reliability", "roc", "train_items",
     )
 }
 # Whose rows come in no particular order.
 UNORDERED = re.compile(
-    "(class_report|clean_events|clv( |$)|compare_models|confusion|evaluat|generate_events|orders|item_rules|outliers|propensity|read_taobao|reliability|rfm( |$)|segment( |$)|sequences|sessions)"
+    "(class_report|clean_events|clv( |$)|compare_models|confusion|evaluat|generate_events|orders|item_rules|outliers|propensity|read_taobao|reliability|rfm( |$)|roc( |$)|segment( |$)|sequences|sessions)"
 )
 
 # The values of settings that are texts, where they are not paths, addresses, names and credentials.

@@ -18,13 +18,22 @@ CREATE TEMP TABLE runs AS
 SELECT 'rnn' AS architecture, * FROM footfall.train(histories, actions, architecture := 'rnn', epochs := 6, validation := 0.2, user_id := user_id)
 UNION ALL SELECT 'lstm', * FROM footfall.train(histories, actions, architecture := 'lstm', epochs := 6, validation := 0.2, user_id := user_id);
 CREATE TEMP TABLE value AS FROM footfall.clv_report(purchases, user_id, ts, holdout := INTERVAL 3 DAYS);
+CREATE TEMP TABLE propensity AS
+FROM footfall.train_propensity(events, user_id, action, ts, target := 'buy', horizon := INTERVAL 1 DAY, item := item_id, category := category_id);
+CREATE TEMP TABLE judged AS
+FROM footfall.propensity_report(events, user_id, action, ts, (SELECT model FROM propensity), item := item_id, category := category_id);
+CREATE TEMP TABLE category_histories AS FROM footfall.sequences(events, user_id, action, ts, item := category_id);
+CREATE TEMP TABLE recommenders AS FROM footfall.evaluate_items(category_histories, items, times := times);
 CREATE TEMP TABLE charts AS
 FROM footfall.receipt_chart(receipt)
 UNION ALL FROM footfall.study(events, user_id, category_id, action, ts, promotion_from := DATE '2017-12-02', promotion_until := DATE '2017-12-04')
 UNION ALL FROM footfall.segments_chart(segments, cluster, recency_days, frequency)
 UNION ALL FROM footfall.choose_k_chart(choices)
 UNION ALL FROM footfall.training_chart(runs, series := architecture)
-UNION ALL FROM footfall.model_study(histories, actions, (FROM footfall.best_model(runs)), user_id := user_id)
+UNION ALL FROM footfall.model_study(histories, actions, (FROM footfall.best_model(runs)), user_id := user_id) WHERE chart.name <> 'training'
+UNION ALL FROM footfall.propensity_chart(judged)
+UNION ALL FROM footfall.propensity_calibration_chart(judged)
+UNION ALL FROM footfall.recommendations_chart(recommenders)
 UNION ALL FROM footfall.value_chart(value);
 COPY (FROM footfall.page(charts, title := 'What a synthetic shop did in nine days')) TO 'build/page/days.html' (FORMAT blob);
 

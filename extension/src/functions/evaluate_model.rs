@@ -12,7 +12,7 @@ use footfall::baseline::own_history;
 use footfall::compute::parallel;
 use footfall::error::Error as Failure;
 use footfall::evaluate::{self, Difference, Evaluation, identity};
-use footfall::metrics::{ActionReport, Bin};
+use footfall::metrics::{ActionReport, Bin, Point};
 use footfall::sequence::Dataset;
 use std::borrow::Cow;
 use std::error::Error;
@@ -90,6 +90,7 @@ const PREDICTOR: Fields<Scored> = Fields(&[
     ("actions", || Type::list(ACTION.struct_type()), actions),
     ("confusion", || Type::list(CELL.struct_type()), confusion),
     ("reliability", || Type::list(BIN.struct_type()), reliability),
+    ("roc", || Type::list(POINT.struct_type()), roc),
 ]);
 
 /// An action by its name.
@@ -135,6 +136,32 @@ const BIN: Fields<(Option<String>, [f64; 2], Bin)> = Fields(&[
     ),
     ("n", || Type::Bigint, |(.., bin)| (bin.n as i64).into()),
 ]);
+
+/// A point of the ROC curve of an action.
+const POINT: Fields<(String, Point)> = Fields(&[
+    ("action", || Type::Varchar, |(action, _)| action.clone().into()),
+    (
+        "threshold",
+        || Type::Double,
+        |(_, point)| point.threshold.map(f64::from).into(),
+    ),
+    (
+        "false_positive_rate",
+        || Type::Double,
+        |(_, point)| point.false_positive_rate.into(),
+    ),
+    (
+        "true_positive_rate",
+        || Type::Double,
+        |(_, point)| point.true_positive_rate.into(),
+    ),
+]);
+
+fn roc(of: &Scored) -> Value {
+    let curves = of.names.iter().zip(&of.evaluation.report.roc);
+    let points = curves.flat_map(|(name, points)| points.iter().map(|&point| POINT.value(&(name.clone(), point))));
+    Value::List(points.collect())
+}
 
 fn actions(of: &Scored) -> Value {
     let actions = of

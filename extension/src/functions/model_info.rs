@@ -7,7 +7,7 @@ use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
 use footfall::baseline::own_history::Weights;
 use footfall::error::Error as Failure;
-use footfall::model::{Model, Split, SplitBy, Training};
+use footfall::model::{Epoch, Model, Split, SplitBy, Training};
 use std::borrow::Cow;
 use std::error::Error;
 
@@ -144,6 +144,20 @@ const INFO: Fields<Model> = Fields(&[
         || WEIGHTS.struct_type(),
         |model| WEIGHTS.value(&model.own_history),
     ),
+    (
+        "history",
+        || Type::list(EPOCH.struct_type()),
+        |model| Value::List(model.training.history.iter().map(|epoch| EPOCH.value(epoch)).collect()),
+    ),
+]);
+
+const EPOCH: Fields<Epoch> = Fields(&[
+    ("epoch", || Type::Integer, |of| (of.epoch as i32).into()),
+    ("train_loss", || Type::Double, |of| of.train_loss.into()),
+    ("validation_loss", || Type::Double, |of| of.validation_loss.into()),
+    ("majority_loss", || Type::Double, |of| of.majority_loss.into()),
+    ("markov_loss", || Type::Double, |of| of.markov_loss.into()),
+    ("own_history_loss", || Type::Double, |of| of.own_history_loss.into()),
 ]);
 
 /// How the histories were split.

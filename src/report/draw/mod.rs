@@ -28,7 +28,7 @@ pub fn draw(chart: &Chart, width: f64) -> Canvas {
         Kind::Grid => cells::grid(chart, width),
         Kind::Lines => plane::lines(chart, width),
         Kind::Bubbles => plane::bubbles(chart, width),
-        Kind::Calibration => plane::calibration(chart, width),
+        Kind::Calibration | Kind::Curves => plane::panels(chart, width),
     }
 }
 

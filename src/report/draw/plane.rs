@@ -1,12 +1,15 @@
-//! Charts whose marks stand at two numbers: lines, bubbles, and predictions against what happened.
+//! Charts whose marks stand at two numbers: lines, bubbles, predictions against what happened, and curves.
 
 use super::scale::{extent, said, upward, values};
-use crate::report::chart::{Chart, Mark};
+use crate::report::chart::{Chart, Kind, Mark};
 use crate::report::svg::{Anchor, Area, Axis, BOLD, Canvas, LABEL, TICK, column};
 use crate::report::text::{Format, number, ticks, width as text_width};
 
 /// Colours and shapes that can be told apart.
 const N_STYLES: usize = 4;
+
+/// The height of a line of a legend.
+const LEGEND: f64 = 18.0;
 
 /// The marks of a scale across, where they lie within it.
 fn scale_below(canvas: &mut Canvas, across: Axis, (from, to): (f64, f64), y: f64) {
@@ -63,7 +66,7 @@ pub fn lines(chart: &Chart, width: f64) -> Canvas {
             continue;
         }
         let color = group % N_STYLES + 1;
-        line(&mut canvas, chart, &points, group);
+        line(&mut canvas, chart, &points, group, 3.2);
         ends.push((end, name.to_owned(), format!("lab strong s{color}t")));
         group += 1;
     }
@@ -80,7 +83,7 @@ pub fn lines(chart: &Chart, width: f64) -> Canvas {
 }
 
 /// One line with its marks.
-fn line(canvas: &mut Canvas, chart: &Chart, points: &[(&Mark, (f64, f64))], group: usize) {
+fn line(canvas: &mut Canvas, chart: &Chart, points: &[(&Mark, (f64, f64))], group: usize, r: f64) {
     let color = group % N_STYLES + 1;
     let places: Vec<(f64, f64)> = points.iter().map(|(_, place)| *place).collect();
     canvas.path(&places, &format!("line s{color}"));
@@ -90,7 +93,7 @@ fn line(canvas: &mut Canvas, chart: &Chart, points: &[(&Mark, (f64, f64))], grou
             .map_or(String::new(), |x| format!(", {} {}", chart.x_label, number(x)));
         let class = format!("s{color} pt{}", if mark.strong { " hotring" } else { "" });
         let text = format!("{}{x}", said(chart, mark));
-        canvas.mark(*place, if mark.strong { 5.0 } else { 3.2 }, group, &class, Some(&text));
+        canvas.mark(*place, if mark.strong { 5.0 } else { r }, group, &class, Some(&text));
     }
 }
 
@@ -115,7 +118,7 @@ pub fn bubbles(chart: &Chart, width: f64) -> Canvas {
     let groups = chart.series();
     let (left, right) = (48.0, width - 14.0);
     let rows = groups.len();
-    let top = 26.0 + 18.0 * rows as f64;
+    let top = 26.0 + LEGEND * rows as f64;
     let height = top + if width < 500.0 { 280.0 } else { 310.0 };
     let bottom = height - 44.0;
     let mut canvas = Canvas::new(width, height);
@@ -149,20 +152,20 @@ pub fn bubbles(chart: &Chart, width: f64) -> Canvas {
         Anchor::Middle,
         right - left,
     );
-    for (group, name) in groups.iter().enumerate() {
-        let y = 12.0 + 18.0 * group as f64;
-        canvas.mark(
-            (10.0, y - 4.0),
-            4.5,
-            group,
-            &format!("s{} bub", group % N_STYLES + 1),
-            None,
-        );
-        canvas.text((22.0, y), name, "lab", Anchor::Start, width - 24.0);
-    }
+    legend(&mut canvas, &groups, width);
     canvas.text((4.0, top - 4.0), &chart.y_label, "tick", Anchor::Start, width - 8.0);
     shapes(&mut canvas, chart, marks, across, up);
     canvas
+}
+
+/// A line with the shape and the name of each group.
+fn legend(canvas: &mut Canvas, groups: &[&str], width: f64) {
+    for (group, name) in groups.iter().enumerate() {
+        let y = 12.0 + LEGEND * group as f64;
+        let class = format!("s{} bub", group % N_STYLES + 1);
+        canvas.mark((10.0, y - 4.0), 4.5, group, &class, None);
+        canvas.text((22.0, y), name, "lab", Anchor::Start, width - 24.0);
+    }
 }
 
 fn shapes(canvas: &mut Canvas, chart: &Chart, mut marks: Vec<(&Mark, f64, f64)>, across: Axis, up: Axis) {
@@ -195,19 +198,26 @@ fn shapes(canvas: &mut Canvas, chart: &Chart, mut marks: Vec<(&Mark, f64, f64)>,
     }
 }
 
-/// What was predicted (x) against what happened (y, with its interval), in a panel for each series with the line where both are equal.
-pub fn calibration(chart: &Chart, width: f64) -> Canvas {
+/// What was predicted (x) against what happened (y, with its interval), or a curve for each note, in a panel for each series with the
+/// line where both are equal.
+pub fn panels(chart: &Chart, width: f64) -> Canvas {
     const GAP: f64 = 16.0;
     let series = chart.series();
     let n_across = if width < 500.0 { 2 } else { 4 }.min(series.len()).max(1);
     let panel = ((width - GAP * (n_across - 1) as f64) / n_across as f64).min(260.0);
     let rows = series.len().div_ceil(n_across);
     let height = panel + 22.0;
-    let mut canvas = Canvas::new(width, rows as f64 * height + 40.0);
+    let curves = match chart.kind {
+        Kind::Curves => chart.notes(),
+        _ => Vec::new(),
+    };
+    let top = LEGEND * curves.len() as f64;
+    let mut canvas = Canvas::new(width, top + rows as f64 * height + 40.0);
+    legend(&mut canvas, &curves, width);
     for (number, name) in series.iter().enumerate() {
         let corner = (
             (number % n_across) as f64 * (panel + GAP),
-            (number / n_across) as f64 * height,
+            top + (number / n_across) as f64 * height,
         );
         let marks: Vec<&Mark> = chart
             .marks
@@ -215,10 +225,10 @@ pub fn calibration(chart: &Chart, width: f64) -> Canvas {
             .filter(|mark| mark.series == *name && mark.x.is_some() && mark.y.is_some())
             .collect();
         if !marks.is_empty() {
-            square(&mut canvas, chart, name, &marks, corner, panel);
+            square(&mut canvas, chart, (name, &curves), &marks, corner, panel);
         }
     }
-    let bottom = rows as f64 * height;
+    let bottom = top + rows as f64 * height;
     canvas.text(
         (4.0, bottom + 14.0),
         &format!("→ {}", chart.x_label),
@@ -236,11 +246,21 @@ pub fn calibration(chart: &Chart, width: f64) -> Canvas {
     canvas
 }
 
-fn square(canvas: &mut Canvas, chart: &Chart, name: &str, marks: &[&Mark], (x, y): (f64, f64), panel: f64) {
+fn square(
+    canvas: &mut Canvas,
+    chart: &Chart,
+    (name, curves): (&str, &[&str]),
+    marks: &[&Mark],
+    (x, y): (f64, f64),
+    panel: f64,
+) {
     let (left, top, side) = (x + 46.0, y + 22.0, panel - 50.0);
     let (low, high) = extent(values(marks.iter().copied()).chain(marks.iter().filter_map(|mark| mark.x)));
     // From zero, unless all is far from it.
-    let values = ticks(if low > high / 2.0 { low } else { low.min(0.0) }, high, 2);
+    let values = match curves.is_empty() {
+        true => ticks(if low > high / 2.0 { low } else { low.min(0.0) }, high, 2),
+        false => ticks(low.min(0.0), high.max(1.0), 2),
+    };
     let ends = (values[0], values[values.len() - 1]);
     let (across, up) = (Axis::new(ends, (left, left + side)), Axis::new(ends, (top + side, top)));
     canvas.text((left, y + 14.0), name, "lab strong", Anchor::Start, side);
@@ -265,7 +285,15 @@ fn square(canvas: &mut Canvas, chart: &Chart, name: &str, marks: &[&Mark], (x, y
         }
     }
     canvas.line((left, top + side), (left + side, top), "ref");
-    for mark in marks {
+    for (group, curve) in curves.iter().enumerate() {
+        let points = marks.iter().filter(|mark| mark.note == **curve);
+        let points: Vec<(&Mark, (f64, f64))> = points
+            .filter_map(|mark| Some((*mark, (across.at(mark.x?), up.at(mark.y?)))))
+            .collect();
+        line(canvas, chart, &points, group, 1.6);
+    }
+    let dots = marks.iter().filter(|_| curves.is_empty());
+    for mark in dots {
         let (Some(x), Some(y)) = (mark.x, mark.y) else { continue };
         if let (Some(low), Some(high)) = (mark.low, mark.high) {
             canvas.line((across.at(x), up.at(low)), (across.at(x), up.at(high)), "ci");
