@@ -13,6 +13,7 @@ use footfall::items::{self, Asked, Event, Histories, History, Ids, ItemModel, Ro
 use footfall::model::Model;
 use footfall::network::Fused;
 use footfall::random::Random;
+use footfall::report::{Chart, page, plain};
 use footfall::segment::kmeans::model::Assigner;
 use footfall::segment::mixture::Membership;
 use footfall::sequence::{Dataset, Sequence, Token, TokenList, Tokens, Vocabulary};
@@ -831,6 +832,163 @@ fn try_segments(random: &mut Random, tally: &mut Tally) {
     }
 }
 
+/// Texts that would be markup, a script, or a lie about what they say.
+const HOSTILE: &[&str] = &[
+    "",
+    " ",
+    "pv",
+    "<script>alert(1)</script>",
+    "</title></svg></style></script><img src=x onerror=alert(1)>",
+    "\" onload=\"alert(1)\" x='",
+    "]]><![CDATA[<",
+    "<!--",
+    "&lt;b&gt;&#x3c;script&#x3e;",
+    "javascript:alert(1)",
+    "\u{202e}gnp.exe\u{2066}",
+    "a\0b\u{1b}[31m\u{7f}\u{85}\r\n",
+    "\u{feff}e\u{301}\u{1f6d2}買う",
+    "--></pre></code>",
+];
+
+fn hostile_text(random: &mut Random) -> Value {
+    let text = *pick(random, HOSTILE);
+    match random.below(12) {
+        0 => json!(text.repeat(1 + below(random, 400))),
+        1 => json!("W".repeat(below(random, 5000))),
+        2 => Value::Null,
+        _ => json!(text),
+    }
+}
+
+fn hostile_number(random: &mut Random) -> Value {
+    match random.below(12) {
+        0 => json!(*pick(random, &["nan", "inf", "-inf", "-nan", "Infinity"])),
+        1 => json!(*pick(
+            random,
+            &[0.0, -0.0, 5e-324, 1e-310, 1e300, f64::MAX, f64::MIN, -1e308]
+        )),
+        2 => Value::Null,
+        3 => json!(i64::MIN),
+        4 => json!(u64::MAX),
+        _ => json!((random.uniform() - 0.3) * 10f64.powi(below(random, 9) as i32)),
+    }
+}
+
+/// A chart as it comes from SQL, now and then with a field of another type, one that there is not, or with too many marks.
+fn hostile_chart(random: &mut Random) -> Value {
+    const KINDS: &[&str] = &[
+        "bars",
+        "dots",
+        "columns",
+        "lines",
+        "heat_map",
+        "grid",
+        "funnel",
+        "bubbles",
+        "parts",
+        "calibration",
+        "curves",
+    ];
+    let n_marks = match random.below(20) {
+        0 => 400 + below(random, 102),
+        n => below(random, 3 * n as usize),
+    };
+    let marks: Vec<Value> = (0..n_marks)
+        .map(|_| {
+            let mut mark = serde_json::Map::new();
+            for name in ["series", "label", "note"] {
+                mark.insert(name.into(), hostile_text(random));
+            }
+            for name in ["x", "y", "low", "high", "size"] {
+                mark.insert(name.into(), hostile_number(random));
+            }
+            mark.insert("strong".into(), json!(random.below(2) == 0));
+            mark.into()
+        })
+        .collect();
+    let mut chart = serde_json::Map::new();
+    for name in [
+        "section",
+        "name",
+        "headline",
+        "caption",
+        "x_label",
+        "y_label",
+        "reference_label",
+        "sql",
+    ] {
+        chart.insert(name.into(), hostile_text(random));
+    }
+    chart.insert("kind".into(), json!(pick(random, KINDS)));
+    chart.insert("format".into(), json!(pick(random, &["number", "percent", "ratio"])));
+    chart.insert("place".into(), hostile_number(random));
+    chart.insert("reference".into(), hostile_number(random));
+    chart.insert("marks".into(), marks.into());
+    if random.below(12) == 0 {
+        let name = *pick(random, &["kind", "marks", "headline", "<b>", "reference"]);
+        let other = [json!([]), json!({"series": [1]}), json!(7), hostile_text(random)];
+        chart.insert(name.into(), pick(random, &other).clone());
+    }
+    chart.into()
+}
+
+/// What a browser would take for markup in a page that is none of ours, and letters that are not shown as they are.
+fn check_page(page: &str) {
+    assert!(page.len() <= page::MAX_BYTES);
+    let count = |part: &str| page.matches(part).count();
+    assert_eq!((count("<script"), count("<style"), count("<title>")), (1, 1, 1));
+    for foreign in [
+        "<img",
+        "<iframe",
+        "<b>",
+        "<!--",
+        "<![CDATA[",
+        " onload=\"",
+        " onerror=\"",
+    ] {
+        assert_eq!(count(foreign), 0, "{foreign}");
+    }
+    check_letters(page);
+}
+
+fn check_letters(text: &str) {
+    let is_hidden = |letter: char| letter.is_control() && letter != '\n' || "\u{202e}\u{2066}".contains(letter);
+    assert!(
+        !text.contains(is_hidden),
+        "{:?}",
+        text.chars().find(|&letter| is_hidden(letter))
+    );
+}
+
+/// Bytes of memory that a page may take while it is drawn.
+const FOR_A_PAGE: usize = 64 << 20;
+
+fn try_page(random: &mut Random) -> bool {
+    let n_charts = below(random, if random.below(20) == 0 { 27 } else { 5 });
+    let given: Vec<Value> = (0..n_charts).map(|_| hostile_chart(random)).collect();
+    let title = hostile_text(random);
+    let draw = || -> Result<String, Error> {
+        let charts: Vec<Chart> = given
+            .iter()
+            .map(|chart| Chart::read("charts", chart))
+            .collect::<Result<_, _>>()?;
+        for chart in &charts {
+            let svg = page::svg(chart, 200.0);
+            assert!(svg.matches("<svg").count() == 1 && !svg.contains("NaN\"") && !svg.contains("\"inf"));
+            check_letters(&svg);
+            check_letters(&plain::text(chart, 26));
+        }
+        page::page(charts, title.as_str().unwrap_or_default())
+    };
+    let (page, most) = measured(draw);
+    assert!(most <= FOR_A_PAGE, "{most} bytes");
+    match page {
+        Ok(page) => check_page(&page),
+        Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+    }
+    n_charts > 0
+}
+
 fn number_from(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().expect("a number of cases"))
 }
@@ -871,4 +1029,27 @@ fn damaged_values_end_in_a_value_or_an_error() {
         100.0 * tally.most_of_allowed,
         tally.longest
     );
+}
+
+/// Charts of whatever texts and numbers end in a page that runs nothing of them, or in an error of one line.
+#[test]
+fn charts_of_anything_end_in_a_page_or_an_error() {
+    let (first, n_cases) = (
+        number_from("FOOTFALL_FUZZ_FIRST", 0),
+        number_from("FOOTFALL_FUZZ_CASES", CASES) / 10,
+    );
+    let mut n_drawn = 0;
+    for number in first..first + n_cases {
+        let started = Instant::now();
+        let mut random = Random::for_purpose(number, "page");
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| try_page(&mut random)));
+        assert!(outcome.is_ok(), "case {number}");
+        n_drawn += u64::from(outcome.is_ok_and(|is_drawn| is_drawn));
+        assert!(
+            started.elapsed() < LONGEST,
+            "case {number} took {:?}",
+            started.elapsed()
+        );
+    }
+    println!("{n_drawn} of {n_cases} pages had charts");
 }

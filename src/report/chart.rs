@@ -275,6 +275,7 @@ impl Chart {
         });
         for text in [
             &mut self.section,
+            &mut self.name,
             &mut self.headline,
             &mut self.caption,
             &mut self.x_label,
