@@ -1,11 +1,5 @@
 //! Compiles the guard against C++ exceptions (`src/gate.rs` links it). MSVC catches none unless told to, and with `/EHsc` it
 //! takes a function of C, such as the one that the guard calls, for one that throws none.
-//!
-//! With the feature `cuda`: makes the binary ask for the CUDA driver's library by itself.
-//!
-//! cudarc links it with `-lcuda`, but where only a stand-in without symbols is at hand (a machine that
-//! builds and has no driver) the linker finds nothing that is used and drops it; loading would
-//! then fail with undefined symbols even where a driver is.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -21,7 +15,4 @@ fn main() {
         .file("src/guard.cpp")
         .cargo_metadata(false)
         .compile("footfall_guard");
-    if std::env::var_os("CARGO_FEATURE_CUDA").is_some() {
-        println!("cargo:rustc-cdylib-link-arg=-Wl,--no-as-needed,-lcuda");
-    }
 }

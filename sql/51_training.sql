@@ -606,7 +606,9 @@ Parameters:
 - times, validation_from: TIMESTAMP[] and TIMESTAMP, both with a time zone or both without, for a split by time instead.
 - max_length: steps over which gradients flow back; the state is carried on beyond.
 - seed: of start weights, order, dropout and split.
-- device: 'cpu', 'cuda', or 'candle', the CPU through a second engine, which computes the same many times more slowly: to check the first by.
+- device: 'cpu'; 'cuda', an NVIDIA GPU of compute capability 8.0 or newer with a driver of CUDA 12.1 or newer, for layers of up to
+  128 units (checked by emulation, not yet timed on a card); or 'candle', the CPU through a second engine, which computes the same many
+  times more slowly: to check the first by.
 - threads: NULL takes the setting of DuckDB.
 - init: a model to go on from.
 - progress: true shows a bar on standard error when that is a terminal and the run takes longer than two seconds.

@@ -12,7 +12,7 @@ SELECT footfall_version() SIMILAR TO '[0-9]+\.[0-9]+\.[0-9]+' AS is_a_version;$$
 
 CREATE MACRO footfall.main.footfall_devices() AS system.main.footfall_devices();
 
-COMMENT ON MACRO footfall.main.footfall_devices IS $$Lists where networks can run here: 'cpu', and 'cuda' in a binary built for it on a machine with a GPU.
+COMMENT ON MACRO footfall.main.footfall_devices IS $$Lists where networks can run here: 'cpu', and 'cuda' on a machine with an NVIDIA GPU and its driver.
 
 Parameters:
 none

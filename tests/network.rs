@@ -3,7 +3,7 @@
 
 use candle_core::Device;
 use footfall::error::Error;
-use footfall::network::{Architecture, Cell, Engine, Example, Fused, LossSum, Plain, Reader, Step, Wanted};
+use footfall::network::{Architecture, Cell, Engine, Example, Fused, Gpu, LossSum, Plain, Reader, Step, Wanted};
 use footfall::random::Random;
 use footfall::sequence::{Token, TokenList, Tokens};
 use safetensors::SafeTensors;
@@ -17,20 +17,23 @@ const EVALUATION: Step = Step {
     threads: 1,
 };
 
-/// Every engine for an architecture, with its name; candle also on the GPU where there is one.
+/// Every engine for an architecture, with its name; that of a GPU where its driver can be emulated.
 fn engines(architecture: Architecture) -> Vec<(&'static str, Box<dyn Engine>)> {
-    let mut plain = vec![("plain", Device::Cpu)];
-    match Device::new_cuda(0) {
-        Ok(device) => plain.push(("plain on cuda", device)),
-        Err(_) => println!("SKIPPED on cuda: no such device in this build or machine"),
-    }
-    let plain = plain.into_iter().map(|(name, device)| {
-        let engine: Box<dyn Engine> = Box::new(Plain::new(architecture, device).unwrap());
-        (name, engine)
-    });
+    let plain: Box<dyn Engine> = Box::new(Plain::new(architecture, Device::Cpu).unwrap());
     let fused = Fused::variants(architecture).unwrap().into_iter();
     let fused = fused.map(|engine| (engine.instructions(), Box::new(engine) as Box<dyn Engine>));
-    plain.chain(fused).collect()
+    let gpu = emulated(architecture).map(|engine| ("cuda (emulated)", Box::new(engine) as Box<dyn Engine>));
+    [("plain", plain)].into_iter().chain(fused).chain(gpu).collect()
+}
+
+/// The kernels for a GPU behind an emulated driver.
+fn emulated(architecture: Architecture) -> Option<Gpu> {
+    if !cfg!(target_os = "linux") {
+        println!("SKIPPED cuda: its driver is emulated on Linux alone");
+        return None;
+    }
+    emulated_cuda::install();
+    Some(Gpu::new(architecture).unwrap())
 }
 
 fn architecture(cell: Cell, hidden: usize, layers: usize) -> Architecture {
@@ -546,7 +549,7 @@ fn wrong_requests_name_the_argument_the_value_and_what_is_allowed() {
 }
 
 #[test]
-fn the_fused_engine_agrees_with_plain_candle() {
+fn our_engines_agree_with_plain_candle() {
     // Hidden sizes below, at and above the vectors' widths and the panels'; more tokens
     // than one vector; more sequences than one block, of very unequal length.
     for (vocabulary, embedding, hidden, layers, window) in [
@@ -580,9 +583,9 @@ fn the_fused_engine_agrees_with_plain_candle() {
             let expected_rows = plain.probabilities(&parameters, &batch, true, 1).unwrap();
             // As a training step uses them: divided by the weight.
             expected.iter_mut().for_each(|x| *x /= expected_sum.weight as f32);
-            for engine in Fused::variants(architecture).unwrap() {
-                let context = format!("{} {name} {hidden} x {layers}", engine.instructions());
-                let (sum, mut gradient) = train(&engine, &parameters, &batch, &step).unwrap();
+            for (engine_name, engine) in engines(architecture).split_off(1) {
+                let context = format!("{engine_name} {name} {hidden} x {layers}");
+                let (sum, mut gradient) = train(&*engine, &parameters, &batch, &step).unwrap();
                 gradient.iter_mut().for_each(|x| *x /= sum.weight as f32);
                 assert_sums_close(&context, sum, expected_sum);
                 assert_close(&context, &gradient, &expected);
@@ -625,6 +628,61 @@ fn the_number_of_threads_changes_no_byte() {
             assert!(answers(threads) == expected, "{name} with {threads} threads");
         }
     }
+}
+
+/// A workspace that was made for larger batches, or for smaller ones, leaves no trace; nor does a second try.
+#[test]
+fn what_a_card_computed_before_changes_no_byte() {
+    let sequences = random_sequences(40, 5, 30, 22);
+    let batch = examples(&sequences);
+    for (cell, name) in CELLS {
+        let architecture = Architecture {
+            dropout: 0.2,
+            ..architecture(cell, 40, 2)
+        };
+        let parameters = architecture.initial_parameters(1);
+        let step = Step {
+            dropout_seed: Some(9),
+            window: 11,
+            ..EVALUATION
+        };
+        let Some(engine) = emulated(architecture) else { return };
+        let bits = |engine: &Gpu, batch: &[Example]| {
+            let (sum, gradient) = train(engine, &parameters, batch, &step).unwrap();
+            let rows = engine.probabilities(&parameters, batch, true, 1).unwrap();
+            let numbers = gradient.iter().chain(&rows).map(|x| x.to_bits());
+            (sum.loss.to_bits(), sum.weight.to_bits(), numbers.collect::<Vec<_>>())
+        };
+        let few = bits(&engine, &batch[..7]);
+        let many = bits(&engine, &batch);
+        assert!(bits(&engine, &batch[..7]) == few, "{name}");
+        assert!(bits(&emulated(architecture).unwrap(), &batch) == many, "{name}");
+    }
+}
+
+/// Refused before anything is taken on the card.
+#[test]
+fn sizes_that_no_kernel_has_are_refused_with_the_figure() {
+    let most = architecture(Cell::Gru, 128, 1);
+    let Some(engine) = emulated(most) else { return };
+    assert_eq!(engine.architecture(), &most);
+    for (wrong, message) in [
+        (
+            Architecture { hidden: 129, ..most },
+            "argument 'hidden' is 129; allowed: 1 to 128 with device 'cuda', or device 'cpu'",
+        ),
+        (
+            Architecture {
+                vocabulary: 257,
+                ..most
+            },
+            "argument 'vocabulary' is 257; allowed: 1 to 256 with device 'cuda', or device 'cpu'",
+        ),
+    ] {
+        assert_eq!(Gpu::new(wrong).err().unwrap().to_string(), message);
+    }
+    let message = engine.reserve(1 << 16, 1 << 16, 1 << 16).unwrap_err().to_string();
+    assert!(message.contains("MiB of memory for this; allowed: "), "{message}");
 }
 
 #[test]
@@ -705,9 +763,9 @@ fn saturated_gates_agree() {
         let plain = Plain::new(architecture, Device::Cpu).unwrap();
         let expected = plain.probabilities(&parameters, &batch, true, 1).unwrap();
         let (expected_sum, _) = train(&plain, &parameters, &batch, &EVALUATION).unwrap();
-        for engine in Fused::variants(architecture).unwrap() {
-            let context = format!("{} {name}", engine.instructions());
-            let (sum, gradient) = train(&engine, &parameters, &batch, &EVALUATION).unwrap();
+        for (engine_name, engine) in engines(architecture).split_off(1) {
+            let context = format!("{engine_name} {name}");
+            let (sum, gradient) = train(&*engine, &parameters, &batch, &EVALUATION).unwrap();
             assert!(
                 (sum.loss / expected_sum.loss - 1.0).abs() < 1e-4,
                 "{context}: {sum:?} {expected_sum:?}"

@@ -106,6 +106,38 @@ fn a_stop_within_a_batch_leaves_no_trace() {
     }
 }
 
+/// Between two batches; with windows, whose states are carried.
+#[test]
+fn a_stop_leaves_no_trace_on_a_card() {
+    if !cfg!(target_os = "linux") {
+        println!("SKIPPED: the driver is emulated on Linux alone");
+        return;
+    }
+    emulated_cuda::install();
+    for architecture in ["rnn", "gru", "lstm"] {
+        let cut = settings(
+            json!({"architecture": architecture, "embedding": 4, "hidden": 5, "layers": 2, "dropout": 0.3, "epochs": 2,
+            "batch_size": 48, "max_length": 20, "class_weights": {"b": 3.0}, "device": "cuda"}),
+        );
+        let on_cpu = Settings {
+            device: "cpu".into(),
+            ..cut.clone()
+        };
+        let (reports, model) = train(cut.clone(), 1, false);
+        for stop in [Stop::Never, Stop::Pause, Stop::Bytes] {
+            assert_eq!(model, train_with(cut.clone(), 2, stop).1, "{architecture}");
+        }
+        for (ours, theirs) in reports.iter().zip(train(on_cpu, 1, false).0) {
+            assert!((ours.train_loss - theirs.train_loss).abs() < 1e-5, "{architecture}");
+            let validation_losses = ours.validation_loss.zip(theirs.validation_loss);
+            assert!(
+                validation_losses.is_some_and(|(a, b)| (a - b).abs() < 1e-5),
+                "{architecture}"
+            );
+        }
+    }
+}
+
 /// A moment is a mean of gradients, or of their squares, none of which is longer than `gradient_clip`.
 #[test]
 fn moments_that_no_training_has_are_refused_as_such() {
@@ -217,8 +249,11 @@ fn learn(device: &str) -> (f64, Vec<f32>) {
 
 #[test]
 fn a_network_learns_what_counting_cannot_on_every_device() {
+    emulated_cuda::install();
     let (loss, probabilities) = learn("cpu");
-    for device in footfall::device::available() {
+    let devices = footfall::device::available();
+    assert!(devices.contains(&"cuda".to_owned()) || !cfg!(target_os = "linux"));
+    for device in devices {
         let (its_loss, its_probabilities) = learn(&device);
         // Rounding differs between devices, and twelve epochs multiply it.
         assert!((its_loss - loss).abs() < 0.01, "{device}: {its_loss}, cpu: {loss}");
@@ -282,6 +317,8 @@ fn nothing_to_train_on_is_an_error() {
 
 #[test]
 fn a_missing_device_is_an_error_before_the_first_batch() {
+    // All tests of this process have one driver, whichever asks first.
+    emulated_cuda::install();
     let bytes = dataset();
     let dataset = Dataset::from_bytes(&bytes).unwrap();
     let start = |device: &str| Trainer::start(&dataset, settings(json!({"device": device})), None).map(|_| ());

@@ -5,6 +5,7 @@
 //! - [`dispatch`]: loops compiled for each instruction set;
 //! - `vector`: registers of floats by instruction set, with the exponential function;
 //! - `tile`, `product`: products of matrices by tiles of registers;
+//! - [`cuda`]: NVIDIA's driver, opened at run time;
 //! - `buffer`, `pool`: aligned memory, kept from call to call.
 
 #![allow(unsafe_code)]
@@ -17,3 +18,4 @@ pub mod dispatch;
 pub(crate) mod vector;
 pub(crate) mod tile;
 pub(crate) mod product;
+pub mod cuda;

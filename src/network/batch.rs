@@ -1,5 +1,6 @@
 //! What an engine is given and what it answers.
 
+use crate::error::Error;
 use crate::sequence::Tokens;
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +99,32 @@ pub struct Step<'a> {
     pub window: usize,
     /// Threads to use, at least 1. No result depends on it.
     pub threads: usize,
+}
+
+/// A step of Adam with a clipped gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamStep {
+    /// What first moment over root is multiplied with, corrections of both moments included.
+    pub rate: f32,
+    /// What is added to the root.
+    pub epsilon: f32,
+    /// Largest Euclidean norm of the gradient, which is divided by the weight of the batch.
+    pub clip: f64,
+}
+
+/// A training that a device makes by itself, with parameters and moments that stay there between two batches.
+pub trait Resident {
+    /// Makes a step, and gives the batch's sums and the norm of its gradient before it was clipped.
+    ///
+    /// # Errors
+    /// When the device fails, or a batch is larger than [`Engine::reserve`](super::Engine::reserve) was told.
+    fn step(&mut self, batch: &[Example], step: &Step, adam: &AdamStep) -> Result<(LossSum, f64), Error>;
+
+    /// Brings back the parameters and the moments.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn finish(&self, parameters: &mut [f32], moments: [&mut [f32]; 2]) -> Result<(), Error>;
 }
 
 /// The loss of a batch before it is divided by anything.

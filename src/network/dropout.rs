@@ -1,7 +1,7 @@
 //! Dropout between recurrent layers: masks that need no storage.
 //!
 //! Whether a unit's output is kept is a pure function of (seed, key of the sequence,
-//! layer, position, unit). Both engines compute the same masks, for any batch order,
+//! layer, position, unit). All engines compute the same masks, for any batch order,
 //! window and number of threads, and the backward pass computes them again.
 //!
 //! One row of units costs one 64-bit [`hash`] and, for each unit, a 32-bit mixing

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Architecture;
-use super::batch::{Example, LossSum, Reader, Step, Unfinished, Wanted};
+use super::batch::{Example, LossSum, Reader, Resident, Step, Unfinished, Wanted};
 use crate::error::Error;
 use crate::sequence::Tokens;
 
@@ -26,6 +26,23 @@ pub trait Engine: Send + Sync {
         unfinished: &mut Option<Unfinished>,
         gradient: &mut [f32],
     ) -> Result<Option<LossSum>, Error>;
+
+    /// Makes room for batches of up to so many sequences of up to so many tokens, where a device has memory of its own.
+    ///
+    /// # Errors
+    /// When it has less.
+    fn reserve(&self, _n_sequences: usize, _n_tokens: usize, _window: usize) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Begins a training on the device itself; `None` where the host makes the steps with
+    /// [`Engine::gradient_until`].
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn resident(&self, _parameters: &[f32], _moments: [&[f32]; 2]) -> Result<Option<Box<dyn Resident + '_>>, Error> {
+        Ok(None)
+    }
 
     /// Shows every reader the distributions of its example, without dropout. They are computed a block of rows at a
     /// time, so that a large vocabulary takes no memory for all of them.

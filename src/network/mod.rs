@@ -8,8 +8,9 @@
 //! - [`dropout`]: masks as a pure function of seed, sequence, layer, position, unit.
 //! - [`batch`]: what an engine is given and what it answers.
 //! - [`engine`]: what an engine is asked.
-//! - [`fused`]: our CPU kernels, for everything but CUDA.
-//! - [`plain`]: candle operations and autograd; the reference, and the CUDA path.
+//! - [`fused`]: our CPU kernels.
+//! - [`gpu`]: our kernels for an NVIDIA GPU.
+//! - [`plain`]: candle operations and autograd; the reference.
 //!
 //! A sequence x_0 … x_{n-1} is fed token by token. After x_t the network gives a
 //! distribution over the token at position t + 1, so a sequence of n tokens has the
@@ -21,10 +22,12 @@ pub mod batch;
 mod check;
 pub mod engine;
 pub mod fused;
+pub mod gpu;
 pub mod plain;
 
 pub use architecture::{Architecture, Cell, Slot};
-pub use batch::{Example, LossSum, Reader, Step, Unfinished, Wanted};
+pub use batch::{AdamStep, Example, LossSum, Reader, Resident, Step, Unfinished, Wanted};
 pub use engine::Engine;
 pub use fused::{Fused, Prepared};
+pub use gpu::Gpu;
 pub use plain::Plain;

@@ -1,7 +1,6 @@
 //! The network in candle operations, one after the other, with candle's autograd.
 //!
-//! This is the reference the fused engine is tested against, and the way to a GPU: it
-//! runs on any candle device. A batch is padded to its longest sequence; the rows that
+//! This is the reference that our own kernels are tested against. A batch is padded to its longest sequence; the rows that
 //! count are selected before the head, so padding costs time and changes nothing.
 
 use std::time::Instant;

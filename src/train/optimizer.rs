@@ -1,5 +1,7 @@
 //! Adam (Kingma and Ba, 2015, algorithm 1) with the gradient's norm clipped.
 
+use crate::network::AdamStep;
+
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
@@ -22,15 +24,23 @@ impl Adam {
         }
     }
 
-    /// Takes one step against `gradient`.
-    pub fn step(&mut self, parameters: &mut [f32], gradient: &[f32], learning_rate: f64) {
+    /// Counts a step and gives its sizes.
+    pub fn count(&mut self, learning_rate: f64, clip: f64) -> AdamStep {
         self.steps += 1;
         let steps = self.steps as f64;
         let correction_1 = 1.0 - BETA_1.powf(steps);
         let correction_2 = (1.0 - BETA_2.powf(steps)).sqrt();
-        let rate = (learning_rate * correction_2 / correction_1) as f32;
-        // PyTorch adds epsilon to the corrected root; scaled alike it is the same step.
-        let epsilon = (EPSILON * correction_2) as f32;
+        AdamStep {
+            rate: (learning_rate * correction_2 / correction_1) as f32,
+            // PyTorch adds epsilon to the corrected root; scaled alike it is the same step.
+            epsilon: (EPSILON * correction_2) as f32,
+            clip,
+        }
+    }
+
+    /// Takes one step against `gradient`, as it is.
+    pub fn step(&mut self, parameters: &mut [f32], gradient: &[f32], learning_rate: f64) {
+        let AdamStep { rate, epsilon, .. } = self.count(learning_rate, f64::INFINITY);
         let moments = self.first_moments.iter_mut().zip(&mut self.second_moments);
         for ((parameter, &g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {
             *m += (1.0 - BETA_1) as f32 * (g - *m);

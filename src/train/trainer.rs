@@ -93,26 +93,20 @@ struct Run {
 }
 
 impl Run {
-    /// A step with the gradient of a batch.
+    /// Counts a batch that was learned from, with its sums and the norm of its gradient.
     ///
     /// # Errors
-    /// The first gradient of a run that goes on from a model is not finite.
-    fn learn(
-        &mut self,
-        sum: LossSum,
-        gradient: &mut [f32],
-        parameters: &mut [f32],
-        adam: &mut Adam,
-    ) -> Result<(), Error> {
-        let scale = (1.0 / sum.weight) as f32;
-        gradient.iter_mut().for_each(|g| *g *= scale);
-        if !clip(gradient, self.settings.gradient_clip).is_finite() && self.steps == 0 && self.epochs_before > 0 {
+    /// The loss is not finite, or the first gradient of a run that goes on from a model.
+    fn count(&mut self, sum: LossSum, norm: f64, steps: u64) -> Result<(), Error> {
+        if !sum.loss.is_finite() {
+            return Err(diverged(&self.settings, "the loss is no longer finite"));
+        }
+        if !norm.is_finite() && self.steps == 0 && self.epochs_before > 0 {
             // No rate has been used yet, so this says something of the model to go on from.
             let allowed = "a model whose training did not diverge";
             return Err(Error::argument("init", "a model whose gradient is not finite", allowed));
         }
-        adam.step(parameters, gradient, self.settings.learning_rate);
-        self.steps = adam.steps;
+        self.steps = steps;
         self.loss += sum.loss;
         self.weight += sum.weight;
         self.batch += 1;
@@ -127,8 +121,16 @@ pub struct Trainer {
     run: Run,
     /// Made anew for each epoch, and when the run was read from bytes.
     engine: Option<Box<dyn Engine>>,
-    /// With the number of sequences that they are of.
-    batches: Option<(usize, Vec<Vec<u32>>)>,
+    batches: Option<Cut>,
+}
+
+/// The batches of an epoch.
+struct Cut {
+    /// Of so many sequences.
+    n_sequences: usize,
+    batches: Vec<Vec<u32>>,
+    /// Tokens of the longest sequence.
+    n_tokens: usize,
 }
 
 /// By how much rounding may bring a moment beyond the longest gradient.
@@ -180,8 +182,13 @@ impl Trainer {
                 )
             }
         };
-        // Refuse a missing device now, not after the data went by.
-        crate::device::engine(&settings.device, architecture)?;
+        // Refuse a missing or small device now, not after the data went by.
+        let engine = crate::device::engine(&settings.device, architecture)?;
+        engine.reserve(
+            settings.batch_size.min(dataset.len()),
+            longest(dataset),
+            settings.max_length,
+        )?;
         let (n_held_out, fingerprint) = dataset.fingerprint();
         let split = Split {
             by: settings.split,
@@ -253,24 +260,58 @@ impl Trainer {
                 "the same dataset",
             ));
         }
-        let engine = match &mut self.engine {
+        let engine = match self.engine.take() {
             Some(engine) => engine,
-            none => none.insert(crate::device::engine(&settings.device, self.model.architecture)?),
+            None => crate::device::engine(&settings.device, self.model.architecture)?,
         };
+        let is_learned = self.learn(engine.as_ref(), dataset, threads, until, observe, started)?;
+        let is_complete = is_learned && self.validate(engine.as_ref(), dataset, threads, until)?;
+        Ok(match is_complete {
+            true => Some(self.finish_epoch(started)),
+            false => {
+                self.engine = Some(engine);
+                self.run.seconds += started.elapsed().as_secs_f64();
+                None
+            }
+        })
+    }
+
+    /// Learns from the batches that are left, or until `until`; says whether none is left.
+    fn learn(
+        &mut self,
+        engine: &dyn Engine,
+        dataset: &Dataset,
+        threads: usize,
+        until: Option<Instant>,
+        observe: &mut dyn FnMut(Progress),
+        started: Instant,
+    ) -> Result<bool, Error> {
+        let settings = &self.run.settings.clone();
         let weights = settings.weights(&self.model.vocabulary, &self.model.counts.targets_by_action())?;
         let epoch = self.run.epochs_before.saturating_add(self.run.epochs_done + 1);
         // Cutting them takes a while for a million sequences.
-        let known = self.batches.take().filter(|&(n, _)| n == dataset.len());
-        let (_, batches) = self.batches.insert(known.unwrap_or_else(|| {
-            let batches = match self.run.validation.place == Place::default() {
+        let known = self.batches.take().filter(|cut| cut.n_sequences == dataset.len());
+        let cut = self.batches.insert(known.unwrap_or_else(|| Cut {
+            n_sequences: dataset.len(),
+            batches: match self.run.validation.place == Place::default() {
                 true => batches(dataset, settings.batch_size, settings.seed, epoch),
                 false => Vec::new(),
-            };
-            (dataset.len(), batches)
+            },
+            n_tokens: longest(dataset),
         }));
-        let mut gradient = vec![0.0; self.model.parameters.len()];
-        while self.run.batch < batches.len() {
-            let examples = examples(dataset, &batches[self.run.batch]);
+        if self.run.batch >= cut.batches.len() {
+            return Ok(true);
+        }
+        let (parameters, adam) = (&mut self.model.parameters, &mut self.adam);
+        engine.reserve(
+            settings.batch_size.min(cut.n_sequences),
+            cut.n_tokens,
+            settings.max_length,
+        )?;
+        let mut on_device = engine.resident(parameters, [&adam.first_moments, &adam.second_moments])?;
+        let mut gradient = vec![0.0; if on_device.is_some() { 0 } else { parameters.len() }];
+        while self.run.batch < cut.batches.len() {
+            let examples = examples(dataset, &cut.batches[self.run.batch]);
             let dropout_seed = (self.model.architecture.dropout > 0.0)
                 .then(|| random::hash(settings.seed, &[u64::from(epoch), self.run.batch as u64]));
             let step = Step {
@@ -279,52 +320,63 @@ impl Trainer {
                 window: settings.max_length,
                 threads,
             };
-            gradient.fill(0.0);
-            let (parameters, unfinished) = (&self.model.parameters, &mut self.run.unfinished);
-            let sum = engine.gradient_until(until, parameters, &examples, &step, unfinished, &mut gradient)?;
-            let Some(sum) = sum else {
-                return Ok(self.pause(started));
+            let (sum, norm) = match &mut on_device {
+                Some(device) => {
+                    let step_of_adam = adam.count(settings.learning_rate, settings.gradient_clip);
+                    device.step(&examples, &step, &step_of_adam)?
+                }
+                None => {
+                    gradient.fill(0.0);
+                    let unfinished = &mut self.run.unfinished;
+                    let sum = engine.gradient_until(until, parameters, &examples, &step, unfinished, &mut gradient)?;
+                    let Some(sum) = sum else {
+                        return Ok(false);
+                    };
+                    let scale = (1.0 / sum.weight) as f32;
+                    gradient.iter_mut().for_each(|g| *g *= scale);
+                    let norm = clip(&mut gradient, settings.gradient_clip);
+                    adam.step(parameters, &gradient, settings.learning_rate);
+                    (sum, norm)
+                }
             };
-            if !sum.loss.is_finite() {
-                return Err(diverged(settings, "the loss is no longer finite"));
-            }
-            self.run
-                .learn(sum, &mut gradient, &mut self.model.parameters, &mut self.adam)?;
+            self.run.count(sum, norm, adam.steps)?;
             observe(Progress {
                 epoch: self.run.epochs_done + 1,
                 epochs: settings.epochs,
                 batch: self.run.batch,
-                n_batches: batches.len(),
+                n_batches: cut.batches.len(),
                 train_loss: self.run.loss / self.run.weight,
                 seconds: self.run.seconds_before + self.run.seconds + started.elapsed().as_secs_f64(),
             });
-            if until.is_some_and(|until| Instant::now() >= until) && self.run.batch < batches.len() {
-                return Ok(self.pause(started));
+            if until.is_some_and(|until| Instant::now() >= until) {
+                break;
             }
         }
-        let (parameters, seed) = (&self.model.parameters, settings.seed);
-        if !are_sound(parameters) {
-            return Err(diverged(settings, "the weights are no longer numbers to predict with"));
+        if let Some(device) = on_device {
+            device.finish(parameters, [&mut adam.first_moments, &mut adam.second_moments])?;
         }
-        let network = Unprepared {
-            engine: engine.as_ref(),
-            parameters,
-        };
-        let complete = self.run.validation.advance(dataset, &network, seed, threads, until)?;
-        Ok(match complete {
-            true => Some(self.finish_epoch(started)),
-            false => self.pause(started),
-        })
+        Ok(self.run.batch >= cut.batches.len())
     }
 
-    /// Leaves the epoch unfinished.
-    fn pause(&mut self, started: Instant) -> Option<EpochReport> {
-        self.run.seconds += started.elapsed().as_secs_f64();
-        None
+    /// Validates on; says whether nothing is left.
+    fn validate(
+        &mut self,
+        engine: &dyn Engine,
+        dataset: &Dataset,
+        threads: usize,
+        until: Option<Instant>,
+    ) -> Result<bool, Error> {
+        let (parameters, seed) = (&self.model.parameters, self.run.settings.seed);
+        if !are_sound(parameters) {
+            let what = "the weights are no longer numbers to predict with";
+            return Err(diverged(&self.run.settings, what));
+        }
+        let network = Unprepared { engine, parameters };
+        self.run.validation.advance(dataset, &network, seed, threads, until)
     }
 
     fn finish_epoch(&mut self, started: Instant) -> EpochReport {
-        (self.engine, self.batches) = (None, None);
+        self.batches = None;
         let run = &mut self.run;
         let validation = std::mem::take(&mut run.validation);
         run.epochs_done += 1;
@@ -467,6 +519,11 @@ fn check_split(settings: &Settings, init: &Training) -> Result<(), Error> {
         ),
         "the split of the model, a smaller share of it, or validation := 0",
     ))
+}
+
+/// Tokens of the longest sequence that is trained on.
+fn longest(dataset: &Dataset) -> usize {
+    dataset.sequences().map(|sequence| sequence.n_train).max().unwrap_or(0)
 }
 
 /// The sequences of a batch, as far as they are for training.
