@@ -964,7 +964,8 @@ fn check_letters(text: &str) {
 const FOR_A_PAGE: usize = 64 << 20;
 
 fn try_page(random: &mut Random) -> bool {
-    let n_charts = below(random, if random.below(20) == 0 { 27 } else { 5 });
+    let most = if random.below(20) == 0 { 27 } else { 5 };
+    let n_charts = below(random, most);
     let given: Vec<Value> = (0..n_charts).map(|_| hostile_chart(random)).collect();
     let title = hostile_text(random);
     let draw = || -> Result<String, Error> {
