@@ -91,7 +91,7 @@ pub struct Training {
     /// How the histories were split; a model of format 1 knows only the share and the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<Split>,
-    /// The latest epochs, [`MOST_EPOCHS`] at most; models of versions that kept none have none.
+    /// The latest epochs, 500 at most; models of versions that kept none have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Epoch>,
 }

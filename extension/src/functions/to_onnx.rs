@@ -31,7 +31,7 @@ impl Scalar for ToOnnx {
         }
         let mut files = Decoded::new();
         output.write_rows(input, &Type::Blob, |row| {
-            Ok(files.get(&input.column(0), row, file)?.clone().into())
+            Ok(files.get(input.column(0), row, file)?.clone().into())
         })
     }
 }
