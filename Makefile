@@ -23,7 +23,7 @@ EVENTS ?= build/demo_events.csv
 BENCH_USERS := 1m=10150 10m=100000 100m=1000000
 SCALE ?= 10m
 
-.PHONY: release demo test quick lint unit sql clients pages check-pages fuzz faults soak valgrind deny page sail test-spark test-peers bench bench-data clean
+.PHONY: release demo test quick lint unit sql clients pages check-pages ptx fuzz faults soak valgrind deny page sail test-spark test-peers bench bench-data clean
 
 release:
 	cargo build --release --workspace --locked
@@ -69,6 +69,15 @@ pages: release $(DUCKDBS)
 
 check-pages: release $(DUCKDBS)
 	$(VENV)/bin/python tests/pages.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION) --check
+
+# The kernels for NVIDIA cards, compiled into the text that is in the repository; no card is needed.
+ptx: build/ptx/installed
+	build/ptx/bin/python src/network/gpu/ptx.py
+
+build/ptx/installed: src/network/gpu/requirements.txt
+	$(PYTHON) -m venv build/ptx
+	build/ptx/bin/pip --quiet install -r $<
+	touch $@
 
 # Longer than a test may take: a million damaged values.
 fuzz:
@@ -159,9 +168,11 @@ bench: release build/peers/installed $(DUCKDBS)
 	build/peers/bin/python benches/kmeans.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/value.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/propensity.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
+	FOOTFALL_EXTENSION=$(EXTENSION) build/peers/bin/python benches/trees.py
 	build/peers/bin/python benches/items.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/relational.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
 	build/peers/bin/python benches/serving.py --duckdb $(lastword $(DUCKDBS)) --extension $(EXTENSION)
+
 build/peers/installed: tests/peers/requirements.txt
 	$(PYTHON) -m venv build/peers
 	build/peers/bin/pip --quiet install -r $<

@@ -353,6 +353,15 @@ SELECT format(
 FROM (FROM recommenders ORDER BY hit_rate DESC, predictor ASC LIMIT 1) AS best
 JOIN (FROM recommenders WHERE predictor = 'popular') AS popular ON true;
 
+-- What to show to a user: a model of everything that was counted, for five of them; with exclude := 'seen' only what is new to her.
+CREATE OR REPLACE TABLE item_model AS
+FROM footfall.train_items(category_histories, items, user_id := user_id, times := times);
+
+SELECT user_id, [one.item FOR one IN footfall.recommend(model, items, 5)] AS categories
+FROM category_histories, item_model
+ORDER BY user_id ASC
+LIMIT 5;
+
 -- 13. The study as pictures, on one page: a file that opens anywhere.
 CREATE OR REPLACE TABLE charts AS
 FROM footfall.receipt_chart(receipt)

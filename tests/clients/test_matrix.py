@@ -203,7 +203,7 @@ CALLS = {
         {},
     ),
     "monitor": (
-        ["shop", "shop", "user_id", "ts", "price / 99", "action", "ts"],
+        ["shop", "shop", "user_id", "ts", "abs(price) / 99", "action", "ts"],
         {"target": "'pv'", "horizon": "INTERVAL 1 DAY", "baseline": "0.5", "period": "'week'", "as_of": AS_OF, "time_zone": "NULL"},
     ),
     "drift": (["shop", "shop", "{'price': price, 'action': action}"], {"bins": "5"}),

@@ -65,6 +65,7 @@ SETUP = """
     FROM footfall.internal.training_set(histories, actions, validation := 0.5)
     CROSS JOIN footfall.train_propensity(shop, user_id, action, ts, target := 'pv', horizon := INTERVAL 1 DAY, item := item_id, amount := price) AS bought;
     SET VARIABLE model = (SELECT model FROM made);
+    SET VARIABLE propensity = (SELECT propensity FROM made);
 """
 VALUES = ("dataset", "state", "model", "clustering", "mixture", "clv", "propensity", "item_model", "plan", "rows")
 
