@@ -493,7 +493,8 @@ CASE
         'The tenth that the model puts first did it ', footfall.internal.said_share(happened), ' of the time, all together ', footfall.internal.said_share(base),
         coalesce(' (' || footfall.internal.said_factor(lift) || ')', ''), '; the model is ', replace(verdict, '_', ' ')
     )
-    ELSE concat('The model is ', replace(verdict, '_', ' '), ': do not use it')
+    -- On a page with a network there is more than one model.
+    ELSE concat('Who does it next: the model is ', replace(verdict, '_', ' '), ', do not use it')
 END;
 COMMENT ON MACRO footfall.internal.headline_propensity IS $$The headline of `propensity_chart`.
 
