@@ -23,7 +23,7 @@ from sklearn.model_selection import GroupKFold
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/peers"))
-from test_scikit_learn import DATA, EXTENSION, PLANTED, RETAIL, TAOBAO, features  # noqa: E402
+from test_scikit_learn import DATA, PLANTED, RETAIL, TAOBAO, features, trained  # noqa: E402
 
 SETS = {
     "planted rule, 1 day": (PLANTED, None, "INTERVAL 1 DAY", "[1, 7, 30]"),
@@ -56,21 +56,11 @@ def trees(x, y, user):
 
 
 def compare(create, horizon, windows):
-    connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    connection.execute(f"LOAD '{EXTENSION}'")
-    connection.execute("SET threads = 1; SELECT setseed(0.5)")
-    connection.execute(create)
-    connection.execute(
-        f"CREATE TABLE run AS FROM footfall.train_propensity(events, user_id, action, ts, horizon := {horizon}, amount := amount, windows := {windows})"
-    )
-    info = connection.execute("SELECT footfall.internal.propensity_model_info(model) FROM run").fetchone()[0]
-    ahead = f"to_months({info['months']}) + to_days({info['days']}) + to_microseconds({info['microseconds']})"
-    cutoffs = info["cutoffs"]
-    x, y, part, user = features(connection, cutoffs, f"[epoch_us(make_timestamp(one) + {ahead}) FOR one IN {cutoffs}]")
+    connection, info, end = trained(create, horizon, windows)
+    x, y, part, user = features(connection, info["cutoffs"], [end(one) for one in info["cutoffs"]])
     learned = part != "test"
     model, chosen = trees(x[learned], y[learned], user[learned])
-    test = f"[{info['test_cutoff']}]"
-    x, y, part, _ = features(connection, test, f"[epoch_us(make_timestamp({info['test_cutoff']}) + {ahead})]")
+    x, y, part, _ = features(connection, [info["test_cutoff"]], [end(info["test_cutoff"])])
     x, y = x[part == "test"], y[part == "test"]
     logistic = 1 / (1 + np.exp(-(x @ np.array(info["raw_weights"]) + info["raw_intercept"])))
     return y, logistic, model.predict_proba(x)[:, 1], chosen

@@ -55,15 +55,29 @@ Parameters:
 Example:
 SELECT footfall.internal.check_option(5 BETWEEN 2 AND 9, 'rfm', 'bins', 5, '2 to 9') AS is_right;$$;
 
+CREATE MACRO footfall.internal.not_found(function_name, argument_name, given, found) AS
+concat(
+    'footfall.', function_name, ': ', argument_name, ' is ', coalesce(footfall.internal.shown(given), 'NULL'), ', which does not occur; actions here: ',
+    array_to_string([replace(left(CAST(one AS VARCHAR), 60), chr(10), '\n') FOR one IN list_sort(found, 'ASC', 'NULLS LAST')[:20]], ', '),
+    CASE WHEN len(found) > 20 THEN ', ...' END
+);
+
+COMMENT ON MACRO footfall.internal.not_found IS $$The error for an action that was named and is nowhere in the data.
+
+Parameters:
+- function_name: the macro's name.
+- argument_name: the argument that names it, as the message says it.
+- given: the action.
+- found: VARCHAR[], the actions in the data.
+
+Example:
+SELECT footfall.internal.not_found('paths', 'to_', 'purchase', ['pv', 'buy']) AS message;$$;
+
 CREATE MACRO footfall.internal.check_occurs(function_name, argument_name, wanted, found) AS
 CASE WHEN coalesce(len(found), 0) = 0 OR coalesce(list_has_all(found, wanted), true)
     THEN true
     ELSE CAST(error(concat(
-        'footfall.', function_name, ': ', argument_name, ' is ',
-        footfall.internal.shown(list_filter(wanted, lambda one: NOT list_contains(found, one))[1]),
-        ', which does not occur; actions here: ',
-        array_to_string([replace(left(one, 60), chr(10), '\n') FOR one IN list_sort(found, 'ASC', 'NULLS LAST')[:20]], ', '),
-        CASE WHEN len(found) > 20 THEN ', ...' END,
+        footfall.internal.not_found(function_name, argument_name, list_filter(wanted, lambda one: NOT list_contains(found, one))[1], found),
         '; absent := ''zero'' counts it as none'
     )) AS BOOLEAN)
 END;

@@ -114,10 +114,22 @@ Parameters:
 Example:
 SELECT footfall.internal.check_conversion('conversion', 'pv', 'buy', 20, 'error') AS is_right;$$;
 
+CREATE MACRO footfall.internal.letter_places(numbers, most) AS
+list_transform(numbers, lambda one: CASE WHEN one < most THEN CAST(floor(26 * one / most) AS BIGINT) WHEN one >= most AND most > 0 THEN 25 END);
+
+COMMENT ON MACRO footfall.internal.letter_places IS $$Where numbers stand in a text chart of 26 letters, from 0.
+
+Parameters:
+- numbers: DOUBLE[], from 0; NULL has no place.
+- most: DOUBLE, the end of the scale.
+
+Example:
+SELECT footfall.internal.letter_places([0.1, 0.25, 0.5, NULL], 0.5) AS places;$$;
+
 CREATE MACRO footfall.internal.interval_bar(low, middle, high, most) AS
 [
     repeat(' ', letters[1]) || repeat('─', letters[2] - letters[1]) || '●' || repeat('─', letters[3] - letters[2])
-    FOR letters IN [list_transform([low, middle, high], lambda one: CASE WHEN one < most THEN CAST(floor(26 * one / most) AS BIGINT) WHEN one >= most AND most > 0 THEN 25 END)]
+    FOR letters IN [footfall.internal.letter_places([low, middle, high], most)]
 ][1];
 
 COMMENT ON MACRO footfall.internal.interval_bar IS $$An interval from 0 on as text, at most 26 letters: a line with a point in it.

@@ -333,7 +333,7 @@ CREATE MACRO footfall.internal.said_and_came(said, came, most) AS
         WHEN letters[1] < letters[2] THEN repeat(' ', letters[1]) || '│' || repeat('─', letters[2] - letters[1] - 1) || '●'
         ELSE repeat(' ', letters[2]) || '●' || repeat('─', letters[1] - letters[2] - 1) || '│'
     END
-    FOR letters IN [list_transform([said, came], lambda one: CASE WHEN one < most THEN CAST(floor(26 * one / most) AS BIGINT) WHEN one >= most AND most > 0 THEN 25 END)]
+    FOR letters IN [footfall.internal.letter_places([said, came], most)]
 ][1];
 
 COMMENT ON MACRO footfall.internal.said_and_came IS $$What was said (│) and what came (●) as text, at most 26 letters.

@@ -576,10 +576,7 @@ ff_planned AS MATERIALIZED (
     CROSS JOIN ff_columns
     WHERE CASE WHEN names IS NULL OR list_contains(names, CAST(target AS VARCHAR))
         THEN true
-        ELSE CAST(error(concat(
-            'footfall.train_propensity: argument ''target'' is ', coalesce(footfall.internal.shown(target), 'NULL'), ', which does not occur; actions here: ',
-            array_to_string([replace(left(one, 60), chr(10), '\n') FOR one IN names], ', ')
-        )) AS BOOLEAN)
+        ELSE CAST(error(footfall.internal.not_found('train_propensity', 'argument ''target''', target, names)) AS BOOLEAN)
     END
 ),
 -- What comes after the last horizon that is learned from is not looked at.

@@ -59,10 +59,7 @@ ff_known AS MATERIALIZED (
     CROSS JOIN ff_actions
     WHERE CASE WHEN names IS NULL OR list_contains(names, footfall.internal.unmarked(wanted))
         THEN true
-        ELSE CAST(error(concat(
-            'footfall.', function_name, ': argument ''target'' is ', coalesce(footfall.internal.shown(wanted), 'NULL'), ', which does not occur; actions here: ',
-            array_to_string([replace(left(one, 60), chr(10), '\n') FOR one IN names[:20]], ', ')
-        )) AS BOOLEAN)
+        ELSE CAST(error(footfall.internal.not_found(function_name, 'argument ''target''', wanted, names)) AS BOOLEAN)
     END
 ),
 -- Those of one moment are one: which of them came first is not known.

@@ -46,12 +46,11 @@ CREATE MACRO footfall.main.study(
 ) AS TABLE
 WITH
 footfall__extent AS MATERIALIZED (
-    SELECT
-        coalesce(max(ff_day) - min(ff_day) + 1, 1) AS ff_n_days
-    FROM (
+    SELECT footfall.internal.study_period(ff_n_days) AS ff_period, footfall.internal.study_columns(ff_n_days) AS ff_columns
+    FROM (SELECT coalesce(max(ff_day) - min(ff_day) + 1, 1) AS ff_n_days FROM (
         SELECT CASE WHEN isfinite(ff_time) THEN CAST(ff_time AS DATE) END AS ff_day
         FROM (SELECT footfall.internal.local_time('study', 'ts', ts, time_zone := time_zone) AS ff_time FROM query_table(tbl))
-    )
+    ))
 ),
 footfall__options AS MATERIALIZED (
     SELECT
@@ -68,7 +67,7 @@ footfall__hours AS MATERIALIZED (
 ),
 footfall__days AS MATERIALIZED (
     FROM footfall.main.activity(
-        tbl, user_id, action, ts, by := (SELECT footfall.internal.study_columns(ff_n_days) FROM footfall__extent), purchase := purchase, time_zone := time_zone
+        tbl, user_id, action, ts, by := (SELECT ff_columns FROM footfall__extent), purchase := purchase, time_zone := time_zone
     )
 ),
 -- Without a promotion there is no row, and nothing to plan for.
@@ -95,7 +94,7 @@ footfall__customers AS MATERIALIZED (
 footfall__segments AS MATERIALIZED (FROM footfall.main.rfm_summary(footfall__customers)),
 footfall__cohorts AS MATERIALIZED (
     FROM footfall.main.cohorts(
-        tbl, user_id, ts, period := (SELECT footfall.internal.study_period(ff_n_days) FROM footfall__extent), time_zone := time_zone
+        tbl, user_id, ts, period := (SELECT ff_period FROM footfall__extent), time_zone := time_zone
     )
 ),
 footfall__repeats AS MATERIALIZED (
@@ -103,7 +102,7 @@ footfall__repeats AS MATERIALIZED (
 ),
 footfall__periods AS MATERIALIZED (
     FROM footfall.main.lifecycle(
-        tbl, user_id, ts, period := (SELECT footfall.internal.study_period(ff_n_days) FROM footfall__extent), time_zone := time_zone
+        tbl, user_id, ts, period := (SELECT ff_period FROM footfall__extent), time_zone := time_zone
     )
 ),
 footfall__charts AS (
@@ -114,7 +113,7 @@ footfall__charts AS (
     FROM footfall.main.days_chart(
         footfall__days, promotion_from := promotion_from, promotion_until := promotion_until,
         sql := (
-            SELECT footfall.internal.called('activity', ['user_id', 'action', 'ts'], 'by := ''' || footfall.internal.study_columns(ff_n_days) || '''')
+            SELECT footfall.internal.called('activity', ['user_id', 'action', 'ts'], 'by := ''' || ff_columns || '''')
             FROM footfall__extent
         )
     )
@@ -148,8 +147,8 @@ footfall__charts AS (
     FROM footfall.main.rfm_summary_chart(footfall__segments)
     UNION ALL
     FROM footfall.main.cohorts_chart(
-        footfall__cohorts, unit := (SELECT footfall.internal.study_period(ff_n_days) FROM footfall__extent), sql := (
-            SELECT footfall.internal.called('cohorts', ['user_id', 'ts'], 'period := ''' || footfall.internal.study_period(ff_n_days) || '''')
+        footfall__cohorts, unit := (SELECT ff_period FROM footfall__extent), sql := (
+            SELECT footfall.internal.called('cohorts', ['user_id', 'ts'], 'period := ''' || ff_period || '''')
             FROM footfall__extent
         )
     )
@@ -157,8 +156,8 @@ footfall__charts AS (
     FROM footfall.main.repeat_chart(footfall__repeats)
     UNION ALL
     FROM footfall.main.lifecycle_chart(
-        footfall__periods, unit := (SELECT footfall.internal.study_period(ff_n_days) FROM footfall__extent), sql := (
-            SELECT footfall.internal.called('lifecycle', ['user_id', 'ts'], 'period := ''' || footfall.internal.study_period(ff_n_days) || '''')
+        footfall__periods, unit := (SELECT ff_period FROM footfall__extent), sql := (
+            SELECT footfall.internal.called('lifecycle', ['user_id', 'ts'], 'period := ''' || ff_period || '''')
             FROM footfall__extent
         )
     )

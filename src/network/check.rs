@@ -57,6 +57,20 @@ pub(super) fn parameters(architecture: &Architecture, parameters: &[f32]) -> Res
     length("parameters", parameters.len(), architecture.n_parameters())
 }
 
+/// The request of [`Engine::gradient_until`](super::Engine::gradient_until).
+pub(super) fn training(
+    architecture: &Architecture,
+    parameters: &[f32],
+    batch: &[Example],
+    step: &Step,
+    gradient: &[f32],
+) -> Result<(), Error> {
+    self::parameters(architecture, parameters)?;
+    self::batch(architecture, batch)?;
+    self::step(architecture, step)?;
+    self::gradient(architecture, gradient)
+}
+
 pub(super) fn batch(architecture: &Architecture, batch: &[Example]) -> Result<(), Error> {
     batch
         .iter()

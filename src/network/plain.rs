@@ -119,10 +119,7 @@ impl Engine for Plain {
         _unfinished: &mut Option<Unfinished>,
         gradient: &mut [f32],
     ) -> Result<Option<LossSum>, Error> {
-        check::parameters(&self.architecture, parameters)?;
-        check::batch(&self.architecture, batch)?;
-        check::step(&self.architecture, step)?;
-        check::gradient(&self.architecture, gradient)?;
+        check::training(&self.architecture, parameters, batch, step, gradient)?;
 
         let tensors = self.tensors(parameters)?;
         let variables = tensors.iter().map(Var::from_tensor).collect::<Result<Vec<_>>>()?;

@@ -51,7 +51,7 @@ def features(connection, cutoffs, ends):
         info AS (SELECT footfall.internal.propensity_model_info(model) AS info FROM run),
         histories AS (FROM footfall.internal.propensity_histories('x', seen, (SELECT info.actions FROM info)))
         SELECT user_key, unnest(footfall.internal.propensity_read(
-            info.plan, footfall.internal.propensity_rows(history, own_history, user_key, info.plan, {cutoffs}, {ends}, 'x'))) AS row
+            info.plan, footfall.internal.propensity_rows(history, own_history, user_key, info.plan, {cutoffs}, [{', '.join(ends)}], 'x'))) AS row
         FROM histories, info
         """
     ).fetchnumpy()
@@ -60,20 +60,25 @@ def features(connection, cutoffs, ends):
     return x, np.array([row["label"] for row in found]), np.array([row["part"] for row in found]), users
 
 
+def trained(create, horizon, windows):
+    """A connection with `events` and the model in `run`, what the model is, and how to write the end of the horizon of a cut-off."""
+    connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
+    connection.execute(f"LOAD '{EXTENSION}'")
+    connection.execute("SET threads = 1; SELECT setseed(0.5)")
+    connection.execute(create)
+    connection.execute(
+        f"CREATE TABLE run AS FROM footfall.train_propensity(events, user_id, action, ts, horizon := {horizon}, amount := amount, windows := {windows})"
+    )
+    info = connection.execute("SELECT footfall.internal.propensity_model_info(model) FROM run").fetchone()[0]
+    ahead = f"to_months({info['months']}) + to_days({info['days']}) + to_microseconds({info['microseconds']})"
+    return connection, info, lambda moment: f"epoch_us(make_timestamp({moment}) + {ahead})"
+
+
 class ScikitLearn(unittest.TestCase):
     def compare(self, create, horizon, windows):
-        connection = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-        connection.execute(f"LOAD '{EXTENSION}'")
-        connection.execute("SET threads = 1; SELECT setseed(0.5)")
-        connection.execute(create)
-        connection.execute(
-            f"CREATE TABLE run AS FROM footfall.train_propensity(events, user_id, action, ts, horizon := {horizon}, amount := amount, windows := {windows})"
-        )
-        info = connection.execute("SELECT footfall.internal.propensity_model_info(model), penalty, epoch_us(cutoffs[1] + horizon) FROM run").fetchone()
-        info, penalty, _ = info
-        ahead = f"to_months({info['months']}) + to_days({info['days']}) + to_microseconds({info['microseconds']})"
-        ends = f"[epoch_us(make_timestamp(one) + {ahead}) FOR one IN {info['cutoffs']}]"
-        x, y, part, _ = features(connection, info["cutoffs"], ends)
+        connection, info, end = trained(create, horizon, windows)
+        penalty = connection.execute("SELECT penalty FROM run").fetchone()[0]
+        x, y, part, _ = features(connection, info["cutoffs"], [end(one) for one in info["cutoffs"]])
         learned = part != "test"
         mean, scale = x[learned].mean(0), x[learned].std(0)
         scale[x[learned].min(0) == x[learned].max(0)] = np.inf
@@ -81,8 +86,7 @@ class ScikitLearn(unittest.TestCase):
         peer.fit((x[learned] - mean) / scale, y[learned])
         np.testing.assert_allclose(info["weights"], peer.coef_[0], atol=1e-6)
         self.assertAlmostEqual(info["intercept"], peer.intercept_[0], delta=1e-6)
-        test = f"[{info['test_cutoff']}]"
-        x, y, part, _ = features(connection, test, f"[epoch_us(make_timestamp({info['test_cutoff']}) + {ahead})]")
+        x, y, part, _ = features(connection, [info["test_cutoff"]], [end(info["test_cutoff"])])
         x, y = x[part == "test"], y[part == "test"]
         told = peer.predict_proba((x - mean) / scale)[:, 1]
         report = "FROM footfall.propensity_report(events, user_id, action, ts, (SELECT model FROM run), amount := amount)"

@@ -447,10 +447,7 @@ impl Engine for Fused {
         unfinished: &mut Option<Unfinished>,
         gradient: &mut [f32],
     ) -> Result<Option<LossSum>, Error> {
-        check::parameters(&self.architecture, parameters)?;
-        check::batch(&self.architecture, batch)?;
-        check::step(&self.architecture, step)?;
-        check::gradient(&self.architecture, gradient)?;
+        check::training(&self.architecture, parameters, batch, step, gradient)?;
 
         // Masks belong to sequences, so with dropout between layers nothing can be shared.
         let drops = self.architecture.layers > 1 && self.architecture.dropout > 0.0;

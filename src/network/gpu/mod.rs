@@ -531,10 +531,7 @@ impl Engine for Gpu {
         _unfinished: &mut Option<Unfinished>,
         gradient: &mut [f32],
     ) -> Result<Option<LossSum>, Error> {
-        check::parameters(&self.architecture, parameters)?;
-        check::batch(&self.architecture, batch)?;
-        check::step(&self.architecture, step)?;
-        check::gradient(&self.architecture, gradient)?;
+        check::training(&self.architecture, parameters, batch, step, gradient)?;
         let batch = fed(batch);
         if batch.is_empty() {
             return Ok(Some(LossSum::default()));
