@@ -19,7 +19,10 @@ Example:
 SELECT footfall.internal.study_columns(9) AS short, footfall.internal.study_columns(390) AS long;$$;
 
 CREATE MACRO footfall.internal.study_steps(steps, view, purchase) AS
-coalesce(footfall.internal.name_list('study', 'steps', steps), [CAST((view) AS VARCHAR), 'cart', CAST((purchase) AS VARCHAR)]);
+coalesce(
+    footfall.internal.name_list('study', 'steps', steps),
+    list_filter([CAST((view) AS VARCHAR), 'cart', CAST((purchase) AS VARCHAR)], lambda step: step IS NOT NULL)
+);
 COMMENT ON MACRO footfall.internal.study_steps IS $$The steps of the funnel of a study.
 
 Parameters:
@@ -40,17 +43,64 @@ Parameters:
 Example:
 SELECT footfall.internal.called('funnel', ['user_id', 'action', 'ts'], '') AS sql;$$;
 
+CREATE MACRO footfall.internal.study_day(moment) AS TRY_CAST(TRY_CAST(CAST((moment) AS VARCHAR) AS TIMESTAMP) AS DATE);
+COMMENT ON MACRO footfall.internal.study_day IS $$A day of a promotion as DATE; NULL for what is none, which `check_study` refuses.
+
+Parameters:
+- moment: DATE, TIMESTAMP, or text that is one.
+
+Example:
+SELECT footfall.internal.study_day('2017-12-02') AS day, footfall.internal.study_day('Saturday') AS none;$$;
+
+CREATE MACRO footfall.internal.check_study(view, purchase, steps, promotion_from, promotion_until, found, absent) AS
+footfall.internal.check_conversion('study', view, purchase, NULL, absent)
+AND footfall.internal.check_option(
+    (promotion_from IS NULL) = (promotion_until IS NULL), 'study', CASE WHEN promotion_from IS NULL THEN 'promotion_from' ELSE 'promotion_until' END, NULL,
+    'a DATE beside the other end of the promotion'
+) AND footfall.internal.check_option(
+    coalesce(footfall.internal.study_day(promotion_from) < footfall.internal.study_day(promotion_until), true), 'study', 'promotion_until',
+    promotion_until, 'later than promotion_from (' || CAST(promotion_from AS VARCHAR) || ')'
+)
+AND (footfall.internal.option_name(absent) = 'zero' OR (
+    footfall.internal.check_occurs('study', 'view', [footfall.internal.action_name(view)], found)
+    AND footfall.internal.check_occurs('study', 'purchase', [footfall.internal.action_name(purchase)], found)
+    AND footfall.internal.check_occurs('study', 'steps', footfall.internal.study_steps(steps, view, purchase), found)
+));
+COMMENT ON MACRO footfall.internal.check_study IS $$True, or the error for an action that is not in the events of a study, or for a promotion that has no days.
+
+The reports of a study run side by side, and each could complain first, so none of them is asked.
+
+Parameters:
+- view, purchase, steps, absent: as in `footfall.study`.
+- promotion_from, promotion_until: TIMESTAMP, the promotion; NULL is none.
+- found: VARCHAR[], the actions in the data.
+
+Example:
+SELECT footfall.internal.check_study('pv', 'buy', NULL, NULL, NULL, ['buy', 'cart', 'pv'], 'error') AS is_right;$$;
+
 CREATE MACRO footfall.main.study(
     tbl, user_id, category_id, action, ts, purchase := 'buy', view := 'pv', steps := NULL, promotion_from := NULL, promotion_until := NULL,
-    amount := NULL, order_id := NULL, time_zone := NULL
+    amount := NULL, order_id := NULL, time_zone := NULL, absent := 'error'
 ) AS TABLE
 WITH
 footfall__extent AS MATERIALIZED (
-    SELECT footfall.internal.study_period(ff_n_days) AS ff_period, footfall.internal.study_columns(ff_n_days) AS ff_columns
-    FROM (SELECT coalesce(max(ff_day) - min(ff_day) + 1, 1) AS ff_n_days FROM (
-        SELECT CASE WHEN isfinite(ff_time) THEN CAST(ff_time AS DATE) END AS ff_day
-        FROM (SELECT footfall.internal.local_time('study', 'ts', ts, time_zone := time_zone) AS ff_time FROM query_table(tbl))
-    ))
+    SELECT footfall.internal.study_period(ff_n_days) AS ff_period, footfall.internal.study_columns(ff_n_days) AS ff_columns, ff_found
+    FROM (
+        SELECT coalesce(max(ff_last) - min(ff_first) + 1, 1) AS ff_n_days, list(ff_action) FILTER (ff_action IS NOT NULL) AS ff_found
+        FROM (
+            SELECT ff_action, min(ff_day) AS ff_first, max(ff_day) AS ff_last
+            FROM (
+                SELECT ff_action, CASE WHEN isfinite(ff_time) THEN CAST(ff_time AS DATE) END AS ff_day
+                FROM (
+                    SELECT
+                        footfall.internal.action_name(action) AS ff_action,
+                        footfall.internal.local_time('study', 'ts', ts, time_zone := time_zone) AS ff_time
+                    FROM query_table(tbl)
+                )
+            )
+            GROUP BY ff_action
+        )
+    )
 ),
 footfall__options AS MATERIALIZED (
     SELECT
@@ -63,11 +113,11 @@ footfall__purchases AS NOT MATERIALIZED (
     SELECT * FROM query_table(tbl) WHERE footfall.internal.action_name(action) = footfall.internal.action_name(purchase)
 ),
 footfall__hours AS MATERIALIZED (
-    FROM footfall.main.activity(tbl, user_id, action, ts, by := 'hour_of_week', purchase := purchase, time_zone := time_zone)
+    FROM footfall.main.activity(tbl, user_id, action, ts, by := 'hour_of_week', purchase := purchase, time_zone := time_zone, absent := 'zero')
 ),
 footfall__days AS MATERIALIZED (
     FROM footfall.main.activity(
-        tbl, user_id, action, ts, by := (SELECT ff_columns FROM footfall__extent), purchase := purchase, time_zone := time_zone
+        tbl, user_id, action, ts, by := (SELECT ff_columns FROM footfall__extent), purchase := purchase, time_zone := time_zone, absent := 'zero'
     )
 ),
 -- Without a promotion there is no row, and nothing to plan for.
@@ -77,16 +127,19 @@ footfall__promoted AS NOT MATERIALIZED (
 footfall__promotion AS MATERIALIZED (
     FROM footfall.main.promotion_effect(
         footfall__promoted, user_id, action, ts,
-        coalesce(CAST(promotion_from AS DATE), DATE '2000-01-01'),
-        coalesce(CAST(promotion_until AS DATE), DATE '2000-01-02'),
-        purchase := purchase, time_zone := time_zone
+        coalesce(footfall.internal.study_day(promotion_from), DATE '2000-01-01'),
+        greatest(
+            coalesce(footfall.internal.study_day(promotion_until), DATE '2000-01-02'),
+            coalesce(footfall.internal.study_day(promotion_from), DATE '2000-01-01') + 1
+        ),
+        purchase := purchase, time_zone := time_zone, absent := 'zero'
     )
 ),
 footfall__groups AS MATERIALIZED (
-    FROM footfall.main.conversion(tbl, user_id, category_id, action, view := view, purchase := purchase, top := NULL)
+    FROM footfall.main.conversion(tbl, user_id, category_id, action, view := view, purchase := purchase, top := NULL, absent := 'zero')
 ),
 footfall__funnel AS MATERIALIZED (
-    FROM footfall.main.funnel(tbl, user_id, action, ts, steps := footfall.internal.study_steps(steps, view, purchase))
+    FROM footfall.main.funnel(tbl, user_id, action, ts, steps := footfall.internal.study_steps(steps, view, purchase), absent := 'zero')
 ),
 footfall__customers AS MATERIALIZED (
     FROM footfall.main.rfm(footfall__purchases, user_id, ts, amount := amount, order_id := order_id, time_zone := time_zone)
@@ -111,7 +164,8 @@ footfall__charts AS (
     )
     UNION ALL
     FROM footfall.main.days_chart(
-        footfall__days, promotion_from := promotion_from, promotion_until := promotion_until,
+        footfall__days, promotion_from := footfall.internal.study_day(promotion_from),
+        promotion_until := footfall.internal.study_day(promotion_until),
         sql := (
             SELECT footfall.internal.called('activity', ['user_id', 'action', 'ts'], 'by := ''' || ff_columns || '''')
             FROM footfall__extent
@@ -162,7 +216,12 @@ footfall__charts AS (
         )
     )
 )
-SELECT chart FROM footfall__charts ORDER BY chart.place ASC;
+SELECT chart
+FROM footfall__charts
+WHERE (
+    SELECT footfall.internal.check_study(view, purchase, steps, ff_from, ff_until, ff_found, absent) FROM footfall__extent CROSS JOIN footfall__options
+)
+ORDER BY chart.place ASC;
 COMMENT ON MACRO TABLE footfall.main.study IS $$The charts of a shop: when people come, what converts, who the customers are.
 
 One row per chart, with one column `chart`: `activity_chart`, `days_chart`, `promotion_chart` (with a promotion), `conversion_chart`, `funnel_chart`, `rfm_chart`,
@@ -184,6 +243,7 @@ Parameters:
 - amount: the money of a purchase, a number.
 - order_id: the number of an order, a column or expression of any type.
 - time_zone: whose clock is read where `ts` is a TIMESTAMP WITH TIME ZONE, such as 'Europe/Berlin'.
+- absent: 'error' when `view`, `purchase` or one of `steps` occurs nowhere in the table, or 'zero' to count none.
 
 Example:
 CREATE OR REPLACE TABLE events AS FROM footfall.generate_events(users := 100, days := 9) WHERE ts >= DATE '2017-11-25' AND ts < DATE '2017-12-04';
@@ -253,12 +313,12 @@ SELECT chart.name, chart.kind FROM footfall.model_study(histories, actions, (FRO
 
 CREATE MACRO footfall.main.report(
     tbl, user_id, category_id, action, ts, title := 'Shop study', purchase := 'buy', view := 'pv', steps := NULL, promotion_from := NULL,
-    promotion_until := NULL, amount := NULL, order_id := NULL, time_zone := NULL
+    promotion_until := NULL, amount := NULL, order_id := NULL, time_zone := NULL, absent := 'error'
 ) AS TABLE
 WITH footfall__charts AS MATERIALIZED (
     FROM footfall.main.study(
         tbl, user_id, category_id, action, ts, purchase := purchase, view := view, steps := steps, promotion_from := promotion_from,
-        promotion_until := promotion_until, amount := amount, order_id := order_id, time_zone := time_zone
+        promotion_until := promotion_until, amount := amount, order_id := order_id, time_zone := time_zone, absent := absent
     )
 )
 FROM footfall.main.page(footfall__charts, title := title);
@@ -269,7 +329,7 @@ bytes. The file loads and sends nothing. A page with more charts, such as those 
 
 Parameters:
 - title: VARCHAR.
-- tbl, user_id, category_id, action, ts, purchase, view, steps, promotion_from, promotion_until, amount, order_id, time_zone: as in `footfall.study`.
+- tbl, user_id, category_id, action, ts, purchase, view, steps, promotion_from, promotion_until, amount, order_id, time_zone, absent: as in `footfall.study`.
 
 Example:
 CREATE OR REPLACE TABLE events AS FROM footfall.generate_events(users := 100, days := 9) WHERE ts >= DATE '2017-11-25' AND ts < DATE '2017-12-04';

@@ -152,7 +152,7 @@ ITEM_MODEL = "getvariable('item_model')"
 CHART = "{'kind': 'bars', 'marks': [{'label': 'a', 'y': 1}]}"
 STUDY = {
     "purchase": "'buy'", "view": "'pv'", "steps": "['pv', 'buy']", "promotion_from": "DATE '2017-11-27'", "promotion_until": "DATE '2017-11-29'",
-    "amount": "price", "order_id": "item_id", "time_zone": "NULL",
+    "amount": "price", "order_id": "item_id", "time_zone": "NULL", "absent": "'error'",
 }  # fmt: skip
 # One valid call of each function: the arguments by position, then those by name.
 CALLS = {
