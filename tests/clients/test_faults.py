@@ -23,7 +23,8 @@ import duckdb
 from client import connect, one
 
 N_TRIES = int(os.environ.get("FOOTFALL_FAULTS", "2"))
-PATIENCE_S = 2
+# What is promised is two seconds, which `make faults` asks on a machine of its own; in `make test` others may be at work.
+PATIENCE_S = 2 if "FOOTFALL_FAULTS" in os.environ else 20
 # Before that a query may not have begun, and what interrupts no query is lost.
 EARLIEST_S = 0.01
 # A try that comes too late, when the short operation is done or in its last call, does not count; so many may for each
