@@ -102,7 +102,10 @@ SELECT footfall.internal.exact_sum(x) AS total FROM (VALUES (CAST(0.1 AS DOUBLE)
 CREATE MACRO footfall.internal.exact_weighted_sum(given, n_times) AS
 footfall.internal.exact_total(
     sum(n_times * footfall.internal.whole_multiples(given)),
-    flatten(list(list_transform(range(CAST(n_times AS BIGINT)), lambda nth: given)) FILTER (footfall.internal.is_rest(given))),
+    -- Within a CASE, so that nothing is repeated where the filter leaves it out.
+    flatten(list(
+        CASE WHEN footfall.internal.is_rest(given) THEN list_transform(range(CAST(n_times AS BIGINT)), lambda nth: given) END
+    ) FILTER (footfall.internal.is_rest(given))),
     CAST(1152921504606846976 AS DOUBLE)
 );
 
@@ -115,8 +118,8 @@ Parameters:
 Example:
 SELECT footfall.internal.exact_weighted_sum(x, n) AS total FROM (VALUES (CAST(0.1 AS DOUBLE), 3), (0.2, 2)) AS money(x, n);$$;
 
-CREATE MACRO footfall.internal.fixed_sum(given, unit) AS
-footfall.internal.unscaled(sum(CAST(given * unit AS HUGEINT)), unit);
+CREATE MACRO footfall.internal.fixed_sum(given, unit, n_times := 1) AS
+footfall.internal.unscaled(sum(n_times * CAST(given * unit AS HUGEINT)), unit);
 
 COMMENT ON MACRO footfall.internal.fixed_sum IS $$The sum of a group in multiples of 1 / unit: the same digits in whatever order the rows come.
 
@@ -125,6 +128,7 @@ Each number is rounded to the nearest multiple, and those are summed without rou
 Parameters:
 - given: DOUBLE; the sum of its absolute values times `unit` is below 2^127.
 - unit: DOUBLE, a power of two.
+- n_times: how many there are of a number, a whole number.
 
 Example:
 SELECT footfall.internal.fixed_sum(x, pow(2, 60)) AS total FROM (VALUES (1 / 3), (2 / 3)) AS shares(x);$$;

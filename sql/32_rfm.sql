@@ -34,7 +34,7 @@ Example:
 SELECT footfall.rfm_segment(5, 5) AS best, footfall.rfm_segment(1, 1) AS worst;$$;
 
 CREATE MACRO footfall.internal.check_cuts(function_name, argument_name, given, bins) AS
-CASE WHEN typeof(given) = typeof(NULL)
+CASE WHEN given IS NULL
     THEN true
     ELSE footfall.internal.check_option(
         [
@@ -119,9 +119,7 @@ WITH orders(customer, day, price) AS (VALUES (1, DATE '2017-12-01', 20.0), (1, D
 SELECT buyer, last_time, n_purchases, whole, unit
 FROM footfall.internal.rfm_states('rfm', orders, customer, day, price, NULL, NULL, NULL);$$;
 
-CREATE MACRO footfall.internal.rfm_scored(
-    function_name, states, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts
-) AS TABLE
+CREATE MACRO footfall.internal.rfm_measured(function_name, states, as_of) AS TABLE
 WITH ff_customers AS MATERIALIZED (
     SELECT buyer, last_time, n_purchases, footfall.internal.exact_total(whole, rest, unit) AS total, gross, last_seen
     FROM query_table(states)
@@ -131,29 +129,45 @@ ff_today AS (
         CAST(footfall.internal.moment_option(function_name, 'as_of', as_of) AS DATE),
         (SELECT CAST(max(last_seen) AS DATE) FROM ff_customers)
     ) AS as_of_day
-),
-ff_measured AS MATERIALIZED (
-    SELECT
-        buyer,
-        as_of_day,
-        as_of_day - CAST(last_time AS DATE) AS days_since,
-        n_purchases,
-        footfall.internal.rounded(total, least(gross, 1e15), 15) AS spent,
-        -- Sums that differ only by rounding are equal: ten digits hold every cent below a hundred million.
-        footfall.internal.rounded(total, abs(total), 10) AS compared_money
-    FROM ff_customers
-    CROSS JOIN ff_today
-    -- An amount that is no number is no purchase either, so the total is looked at first.
-    WHERE buyer IS NOT NULL AND CASE WHEN isfinite(footfall.internal.finite_total(function_name, buyer, gross, total)) IS NOT false THEN n_purchases > 0 END
-),
+)
+SELECT
+    buyer,
+    as_of_day,
+    CAST(last_time AS DATE) AS last_day,
+    as_of_day - last_day AS days_since,
+    n_purchases,
+    footfall.internal.rounded(total, least(gross, 1e15), 15) AS spent,
+    -- Sums that differ only by rounding are equal: ten digits hold every cent below a hundred million.
+    footfall.internal.rounded(total, abs(total), 10) AS compared_money
+FROM ff_customers
+CROSS JOIN ff_today
+-- An amount that is no number is no purchase either, so the total is looked at first.
+WHERE buyer IS NOT NULL AND CASE WHEN isfinite(footfall.internal.finite_total(function_name, buyer, gross, total)) IS NOT false THEN n_purchases > 0 END;
+
+COMMENT ON MACRO TABLE footfall.internal.rfm_measured IS $$The customers of `rfm` who have a purchase, with what they are scored by.
+
+One row per customer: `buyer`, `as_of_day`, `last_day` (of a purchase), `days_since` (then), `n_purchases`, `spent` and `compared_money`, of which equal sums are equal.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- states: the rows of `rfm_states`, one per customer.
+- as_of: as in `rfm`.
+
+Example:
+WITH orders(customer, day, price) AS (VALUES (1, DATE '2017-12-01', 20.0), (1, DATE '2017-12-03', 5.5), (2, DATE '2017-12-04', 3.0)),
+states AS (FROM footfall.internal.rfm_states('rfm', orders, customer, day, price, NULL, NULL, NULL))
+FROM footfall.internal.rfm_measured('rfm', states, NULL) ORDER BY buyer;$$;
+
+CREATE MACRO footfall.internal.rfm_cuts(function_name, customers, bins, recency_cuts, frequency_cuts, monetary_cuts) AS TABLE
+WITH ff_customers AS NOT MATERIALIZED (SELECT days_since, n_purchases, compared_money, n_customers FROM query_table(customers)),
 -- The three measures one below the other, each so that more is better.
 ff_weights AS (
-    SELECT 1 AS measure, CAST(-days_since AS DOUBLE) AS measured_value, count(*) AS n_customers FROM ff_measured GROUP BY days_since
+    SELECT 1 AS measure, CAST(-days_since AS DOUBLE) AS measured_value, sum(n_customers) AS n_customers FROM ff_customers GROUP BY days_since
     UNION ALL
     -- Who ordered once has the lowest score, whatever the others did.
-    SELECT 2, n_purchases, count(*) FROM ff_measured WHERE n_purchases > 1 GROUP BY n_purchases
+    SELECT 2, n_purchases, sum(n_customers) FROM ff_customers WHERE n_purchases > 1 GROUP BY n_purchases
     UNION ALL
-    SELECT 3, compared_money, count(*) FROM ff_measured WHERE compared_money IS NOT NULL GROUP BY compared_money
+    SELECT 3, compared_money, sum(n_customers) FROM ff_customers WHERE compared_money IS NOT NULL GROUP BY compared_money
 ),
 ff_places AS MATERIALIZED (
     SELECT
@@ -199,29 +213,50 @@ ff_cut_values AS (
     SELECT ff_cuts.measure, cut_number, coalesce(measured_value, CAST('infinity' AS DOUBLE)) AS cut_value
     FROM ff_cuts
     LEFT JOIN ff_places ON ff_places.measure = ff_cuts.measure AND place = n_below_cut + 1
+)
+SELECT
+    coalesce(
+        list_transform(list_reverse(footfall.internal.number_list(function_name, 'recency_cuts', recency_cuts)), lambda days: -days),
+        list(cut_value ORDER BY cut_number ASC) FILTER (measure = 1)
+    ) AS recency_list,
+    coalesce(
+        footfall.internal.number_list(function_name, 'frequency_cuts', frequency_cuts),
+        [CAST(2.0 AS DOUBLE)] || coalesce(
+            list(cut_value ORDER BY cut_number ASC) FILTER (measure = 2),
+            -- Nobody ordered twice.
+            list_transform(range(2, TRY_CAST(bins AS INTEGER)), lambda score: CAST('infinity' AS DOUBLE))
+        )
+    ) AS frequency_list,
+    coalesce(
+        list_transform(
+            footfall.internal.number_list(function_name, 'monetary_cuts', monetary_cuts),
+            lambda money: footfall.internal.rounded(money, abs(money), 10)
+        ),
+        list(cut_value ORDER BY cut_number ASC) FILTER (measure = 3)
+    ) AS monetary_list
+FROM ff_cut_values;
+
+COMMENT ON MACRO TABLE footfall.internal.rfm_cuts IS $$Where the scores of `rfm` begin: one row of three lists, the least value of the scores 2 to `bins`.
+
+`recency_list` (the number of days below zero), `frequency_list` and `monetary_list`; NULL where there is nobody to part and no cuts are given.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- customers: `days_since`, `n_purchases` and `compared_money` of customers, as `rfm_measured` has them, and `n_customers`, how many have these.
+- bins, recency_cuts, frequency_cuts, monetary_cuts: as in `rfm`.
+
+Example:
+WITH customers(days_since, n_purchases, compared_money, n_customers) AS (VALUES (0, 3, 20.0::DOUBLE, 1), (5, 1, 8.5, 2), (9, 1, 3.0, 1))
+FROM footfall.internal.rfm_cuts('rfm', customers, 3, NULL, NULL, NULL);$$;
+
+CREATE MACRO footfall.internal.rfm_scored(
+    function_name, states, as_of, bins, recency_cuts, frequency_cuts, monetary_cuts
+) AS TABLE
+WITH ff_measured AS MATERIALIZED (
+    SELECT * EXCLUDE (last_day), 1 AS n_customers FROM footfall.internal.rfm_measured(function_name, states, as_of)
 ),
 ff_cut_lists AS MATERIALIZED (
-    SELECT
-        coalesce(
-            list_transform(list_reverse(footfall.internal.number_list(function_name, 'recency_cuts', recency_cuts)), lambda days: -days),
-            list(cut_value ORDER BY cut_number ASC) FILTER (measure = 1)
-        ) AS recency_list,
-        coalesce(
-            footfall.internal.number_list(function_name, 'frequency_cuts', frequency_cuts),
-            [CAST(2.0 AS DOUBLE)] || coalesce(
-                list(cut_value ORDER BY cut_number ASC) FILTER (measure = 2),
-                -- Nobody ordered twice.
-                list_transform(range(2, TRY_CAST(bins AS INTEGER)), lambda score: CAST('infinity' AS DOUBLE))
-            )
-        ) AS frequency_list,
-        coalesce(
-            list_transform(
-                footfall.internal.number_list(function_name, 'monetary_cuts', monetary_cuts),
-                lambda money: footfall.internal.rounded(money, abs(money), 10)
-            ),
-            list(cut_value ORDER BY cut_number ASC) FILTER (measure = 3)
-        ) AS monetary_list
-    FROM ff_cut_values
+    FROM footfall.internal.rfm_cuts(function_name, ff_measured, bins, recency_cuts, frequency_cuts, monetary_cuts)
 ),
 ff_scored AS (
     SELECT
@@ -410,6 +445,63 @@ Example:
 WITH orders(customer, day) AS (VALUES
     (1, DATE '2017-12-01'), (1, DATE '2017-12-03'), (2, DATE '2017-11-28'), (3, DATE '2017-11-25'))
 FROM footfall.rfm_thresholds(orders, customer, day, bins := 2);$$;
+
+CREATE MACRO footfall.internal.rfm_score_row(function_name, customers, bins, recency_cuts, frequency_cuts, monetary_cuts) AS TABLE
+SELECT
+    as_of_day AS as_of,
+    TRY_CAST(bins AS INTEGER) AS bins,
+    -- Of 0 days, and not of the -0 that doubles have beside it.
+    list_reverse(list_transform(recency_list, lambda days: 0 - days)) AS recency_cuts,
+    frequency_list AS frequency_cuts,
+    monetary_list AS monetary_cuts
+FROM footfall.internal.rfm_cuts(function_name, customers, bins, recency_cuts, frequency_cuts, monetary_cuts)
+CROSS JOIN (SELECT max(as_of_day) AS as_of_day FROM query_table(customers))
+WHERE as_of_day IS NOT NULL;
+
+COMMENT ON MACRO TABLE footfall.internal.rfm_score_row IS $$The row of `rfm_scores` from customers; none where there is nobody.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- customers: as in `rfm_cuts`, with `as_of_day`.
+- bins, recency_cuts, frequency_cuts, monetary_cuts: as in `rfm`.
+
+Example:
+WITH customers(as_of_day, days_since, n_purchases, compared_money, n_customers) AS (VALUES
+    (DATE '2017-12-04', 0, 3, 20.0::DOUBLE, 1), (DATE '2017-12-04', 5, 1, 8.5, 2), (DATE '2017-12-04', 9, 1, 3.0, 1))
+FROM footfall.internal.rfm_score_row('rfm_scores', customers, 3, NULL, NULL, NULL);$$;
+
+CREATE MACRO footfall.main.rfm_scores(
+    tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+WITH ff_states AS NOT MATERIALIZED (
+    FROM footfall.internal.rfm_states('rfm_scores', tbl, customer_id, ts, amount, as_of, order_id, time_zone)
+),
+ff_measured AS MATERIALIZED (
+    SELECT as_of_day, days_since, n_purchases, compared_money, 1 AS n_customers FROM footfall.internal.rfm_measured('rfm_scores', ff_states, as_of)
+)
+FROM footfall.internal.rfm_score_row('rfm_scores', ff_measured, bins, recency_cuts, frequency_cuts, monetary_cuts)
+WHERE (SELECT footfall.internal.check_rfm('rfm_scores', as_of, bins, recency_cuts, frequency_cuts, monetary_cuts));
+
+COMMENT ON MACRO TABLE footfall.main.rfm_scores IS $$Where the scores of `rfm` begin, as a value: keep it, and score tomorrow's customers as today's.
+
+One row, or none where nobody bought: `as_of`, `bins`, and `recency_cuts`, `frequency_cuts` and `monetary_cuts` as `rfm` takes them; without an amount
+`monetary_cuts` is NULL. The row is a value for a variable or a table:
+
+`SET VARIABLE scores = (SELECT scores FROM footfall.rfm_scores(orders, …) AS scores)`, then `rfm(…, bins := getvariable('scores').bins,
+recency_cuts := getvariable('scores').recency_cuts, …)`. As many days, purchases and as much money then make the same scores on every day: when
+all come less often, their scores fall, where `rfm` alone would find as many Champions as ever.
+
+Where customers are too many for one machine, the cuts of all parts score the customers of each where they are: give `rfm` the `as_of`, too, since the last day
+of a part may be another.
+
+Parameters:
+- tbl, customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm`.
+
+Example:
+WITH orders(customer, day, price) AS (VALUES
+    (1, DATE '2017-12-01', 20.0), (1, DATE '2017-12-03', 40.0), (2, DATE '2017-11-28', 15.0), (3, DATE '2017-11-25', 5.0))
+FROM footfall.rfm_scores(orders, customer, day, amount := price, bins := 3);$$;
 
 CREATE MACRO footfall.internal.rfm_segments(tbl) AS TABLE
 WITH ff_rows AS NOT MATERIALIZED (

@@ -207,52 +207,78 @@ Parameters:
 Example:
 SELECT footfall.internal.check_period('lifecycle', 'week', 'monday') AS is_right;$$;
 
-CREATE MACRO footfall.main.lifecycle(tbl, user_id, ts, period := 'week', week_start := 'monday', time_zone := NULL) AS TABLE
+CREATE MACRO footfall.internal.lifecycle_counts(function_name, tbl, user_id, ts, period, week_start, time_zone) AS TABLE
 WITH ff_events AS NOT MATERIALIZED (
     SELECT
-        footfall.internal.usable_key('lifecycle', 'user_id', user_id) AS event_user,
-        footfall.internal.local_time('lifecycle', 'ts', ts, time_zone := time_zone, default_zone := 'UTC') AS event_time
+        footfall.internal.usable_key(function_name, 'user_id', user_id) AS event_user,
+        footfall.internal.local_time(function_name, 'ts', ts, time_zone := time_zone, default_zone := 'UTC') AS event_time
     FROM query_table(tbl)
 ),
+-- The options are columns, because a subquery as an option is planned wherever the option stands.
+ff_units AS MATERIALIZED (
+    SELECT footfall.internal.option_name(period) AS unit, footfall.internal.option_name(week_start) AS unit_start
+),
 ff_dated AS NOT MATERIALIZED (
-    -- The options are columns, because a subquery as an option is planned wherever the option stands.
-    SELECT
-        event_user,
-        CAST(event_time AS DATE) AS event_day,
-        footfall.internal.option_name(period) AS unit,
-        footfall.internal.option_name(week_start) AS unit_start
+    SELECT event_user, CAST(event_time AS DATE) AS event_day, unit, unit_start
     FROM ff_events
+    CROSS JOIN ff_units
     WHERE event_user IS NOT NULL AND event_time > TIMESTAMP '-infinity' AND event_time < TIMESTAMP 'infinity'
 ),
-ff_active AS MATERIALIZED (
+ff_active AS NOT MATERIALIZED (
     SELECT event_user, footfall.internal.period_start(event_day, unit, unit_start) AS slot, min(event_day) AS first_day, max(event_day) AS last_day
     FROM ff_dated
     GROUP BY event_user, slot
+)
+SELECT
+    slot,
+    count(*) AS n_users,
+    count(*) FILTER (slot_before IS NULL) AS n_starts,
+    count(*) FILTER (slot_before = footfall.internal.period_start(DATE '1970-01-01' + CAST(slot - 1 AS INTEGER), unit, unit_start)) AS n_returns,
+    min(first_day) - DATE '1970-01-01' AS first_slot,
+    max(last_day) - DATE '1970-01-01' AS last_slot
+FROM (SELECT *, lag(slot) OVER (PARTITION BY event_user ORDER BY slot ASC NULLS LAST) AS slot_before FROM ff_active)
+CROSS JOIN ff_units
+GROUP BY slot;
+
+COMMENT ON MACRO TABLE footfall.internal.lifecycle_counts IS $$What `lifecycle` counts of some of the users; the counts of several parts add up.
+
+One row per period: `slot` (its first day, counted from 1 January 1970), `n_users` in it, of whom `n_starts` for the first time and `n_returns` after one in the period
+before, and the days of its first and last row, `first_slot` and `last_slot`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, ts, period, week_start, time_zone: as in `lifecycle`.
+
+Example:
+WITH events(user_id, day) AS (VALUES (1, DATE '2017-11-20'), (1, DATE '2017-11-27'), (2, DATE '2017-11-28'))
+FROM footfall.internal.lifecycle_counts('lifecycle', events, user_id, day, 'week', 'monday', NULL) ORDER BY slot;$$;
+
+CREATE MACRO footfall.internal.lifecycle_report(function_name, counts, period, week_start) AS TABLE
+WITH ff_counted AS MATERIALIZED (
+    SELECT
+        slot,
+        CAST(sum(n_users) AS BIGINT) AS n_active,
+        CAST(sum(n_starts) AS BIGINT) AS n_new,
+        CAST(sum(n_returns) AS BIGINT) AS n_returning,
+        min(first_slot) AS first_day,
+        max(last_slot) AS last_day
+    FROM query_table(counts)
+    GROUP BY slot
 ),
 ff_extent AS MATERIALIZED (
     SELECT
-        min(first_day) - DATE '1970-01-01' AS first_day,
-        max(last_day) - DATE '1970-01-01' AS last_day,
+        min(first_day) AS first_day,
+        max(last_day) AS last_day,
         footfall.internal.option_name(period) AS unit,
         footfall.internal.option_name(week_start) AS unit_start
-    FROM ff_active
-),
-ff_counted AS MATERIALIZED (
-    SELECT
-        slot,
-        count(*) AS n_active,
-        count(*) FILTER (slot_before IS NULL) AS n_new,
-        count(*) FILTER (slot_before = footfall.internal.period_start(DATE '1970-01-01' + CAST(slot - 1 AS INTEGER), unit, unit_start)) AS n_returning
-    FROM (SELECT slot, lag(slot) OVER (PARTITION BY event_user ORDER BY slot ASC NULLS LAST) AS slot_before FROM ff_active)
-    CROSS JOIN ff_extent
-    GROUP BY slot
+    FROM ff_counted
 ),
 ff_periods AS MATERIALIZED (
     SELECT DISTINCT footfall.internal.period_start(DATE '1970-01-01' + CAST(day_number AS INTEGER), unit, unit_start) AS slot
     FROM (SELECT unit, unit_start, unnest(CASE
         WHEN last_day - first_day >= 100000
         THEN error(concat(
-            'footfall.lifecycle: argument ''ts'' spans ', last_day - first_day + 1, ' days, from ', DATE '1970-01-01' + CAST(first_day AS INTEGER), ' to ',
+            'footfall.', function_name, ': argument ''ts'' spans ', last_day - first_day + 1, ' days, from ', DATE '1970-01-01' + CAST(first_day AS INTEGER), ' to ',
             DATE '1970-01-01' + CAST(last_day AS INTEGER), '; allowed: 100000, so clean the times first'
         ))
         ELSE range(first_day, last_day + 1)
@@ -284,8 +310,28 @@ SELECT
     slot >= first_day AND footfall.internal.period_end(slot, unit) <= last_day AS is_whole
 FROM ff_filled
 CROSS JOIN ff_extent
-WHERE (SELECT footfall.internal.check_period('lifecycle', unit, unit_start) FROM ff_extent)
+WHERE (SELECT footfall.internal.check_period(function_name, unit, unit_start) FROM ff_extent)
 ORDER BY slot ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.internal.lifecycle_report IS $$The report of `lifecycle` from the counts of `lifecycle_counts`, of one part or of several below one another.
+
+The columns are those of `lifecycle`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- counts: the rows of `lifecycle_counts`.
+- period, week_start: as in `lifecycle`.
+
+Example:
+WITH events(user_id, day) AS (VALUES (1, DATE '2017-11-20'), (1, DATE '2017-11-27'), (2, DATE '2017-11-28')),
+counts AS (FROM footfall.internal.lifecycle_counts('lifecycle', events, user_id, day, 'week', 'monday', NULL))
+SELECT period_start, active, new, returned FROM footfall.internal.lifecycle_report('lifecycle', counts, 'week', 'monday');$$;
+
+CREATE MACRO footfall.main.lifecycle(tbl, user_id, ts, period := 'week', week_start := 'monday', time_zone := NULL) AS TABLE
+WITH ff_counts AS MATERIALIZED (
+    FROM footfall.internal.lifecycle_counts('lifecycle', tbl, user_id, ts, period, week_start, time_zone)
+)
+FROM footfall.internal.lifecycle_report('lifecycle', ff_counts, period, week_start);
 
 COMMENT ON MACRO TABLE footfall.main.lifecycle IS $$Who comes, who stays, who comes back and who goes, period by period.
 

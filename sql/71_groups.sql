@@ -225,14 +225,34 @@ Parameters:
 Example:
 SELECT footfall.internal.fisher_exact(1, 20, 6, 20) AS p;$$;
 
-CREATE MACRO footfall.main.compare_groups(
-    tbl, user_id, variant, metric, kind := 'rate', control := NULL, missing := 'error', confidence := 0.95, looks := 1
-) AS TABLE
+CREATE MACRO footfall.internal.check_groups(function_name, kind, missing, confidence, looks) AS
+footfall.internal.check_option(
+    footfall.internal.option_name(kind) IN ('rate', 'mean'), function_name, 'kind', CAST(kind AS VARCHAR), '''rate'', ''mean'''
+) AND footfall.internal.check_option(
+    footfall.internal.option_name(missing) IN ('error', 'zero', 'leave_out'),
+    function_name, 'missing', CAST(missing AS VARCHAR), '''error'', ''zero'', ''leave_out'''
+) AND footfall.internal.check_option(
+    TRY_CAST(CAST(confidence AS VARCHAR) AS DOUBLE) >= 0.5 AND TRY_CAST(CAST(confidence AS VARCHAR) AS DOUBLE) < 1,
+    function_name, 'confidence', CAST(confidence AS VARCHAR), 'a number from 0.5 and below 1, such as 0.95'
+) AND footfall.internal.check_option(
+    footfall.internal.whole_number(looks, 1, 10000), function_name, 'looks', CAST(looks AS VARCHAR), 'a whole number from 1 to 10000'
+);
+
+COMMENT ON MACRO footfall.internal.check_groups IS $$True, or the error for a wrong option of `compare_groups`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- kind, missing, confidence, looks: as in `compare_groups`.
+
+Example:
+SELECT footfall.internal.check_groups('compare_groups', 'rate', 'error', 0.95, 1) AS is_right;$$;
+
+CREATE MACRO footfall.internal.group_users(function_name, tbl, user_id, variant, metric, kind, missing) AS TABLE
 WITH ff_rows AS NOT MATERIALIZED (
     SELECT
-        footfall.internal.usable_key('compare_groups', 'user_id', user_id) AS event_user,
-        footfall.internal.usable_group('compare_groups', 'variant', variant) AS user_variant,
-        CASE WHEN typeof(metric) = 'BOOLEAN' THEN TRY_CAST(metric AS DOUBLE) ELSE footfall.internal.number('compare_groups', 'metric', metric) END AS given_value
+        footfall.internal.usable_key(function_name, 'user_id', user_id) AS event_user,
+        footfall.internal.usable_group(function_name, 'variant', variant) AS user_variant,
+        CASE WHEN typeof(metric) = 'BOOLEAN' THEN TRY_CAST(metric AS DOUBLE) ELSE footfall.internal.number(function_name, 'metric', metric) END AS given_value
     FROM query_table(tbl)
 ),
 ff_checked AS NOT MATERIALIZED (
@@ -241,10 +261,10 @@ ff_checked AS NOT MATERIALIZED (
         user_variant,
         CASE
             WHEN isfinite(given_value) = false
-            THEN error(concat('footfall.compare_groups: argument ''metric'' holds ', given_value, '; allowed: finite numbers and NULL'))
+            THEN error(concat('footfall.', function_name, ': argument ''metric'' holds ', given_value, '; allowed: finite numbers and NULL'))
             WHEN footfall.internal.option_name(kind) = 'rate' AND given_value NOT IN (0, 1)
             THEN error(concat(
-                'footfall.compare_groups: argument ''metric'' holds ', given_value,
+                'footfall.', function_name, ': argument ''metric'' holds ', given_value,
                 '; allowed: true, false, 0, 1 or NULL for kind := ''rate'', such as amount > 0; kind := ''mean'' takes any number'
             ))
             ELSE given_value
@@ -252,11 +272,11 @@ ff_checked AS NOT MATERIALIZED (
     FROM ff_rows
     WHERE event_user IS NOT NULL AND user_variant IS NOT NULL
 ),
-ff_users AS MATERIALIZED (
+ff_users AS NOT MATERIALIZED (
     SELECT
         event_user,
-        min(user_variant) AS user_variant,
-        min(user_variant) = max(user_variant) AS is_in_one,
+        min(user_variant) AS first_variant,
+        max(user_variant) AS last_variant,
         CASE
             WHEN count(one_value) = 0 THEN CASE WHEN footfall.internal.option_name(missing) = 'zero' THEN CAST(0 AS DOUBLE) END
             WHEN footfall.internal.option_name(kind) = 'rate' THEN max(one_value)
@@ -264,37 +284,61 @@ ff_users AS MATERIALIZED (
         END AS user_value
     FROM ff_checked
     GROUP BY event_user
-),
+)
+SELECT
+    CASE WHEN first_variant = last_variant THEN first_variant END AS event_group,
+    CASE WHEN first_variant = last_variant THEN user_value END AS measured_value,
+    1 AS n_users
+FROM ff_users;
+
+COMMENT ON MACRO TABLE footfall.internal.group_users IS $$The users of `compare_groups`: one row each, which may be counted and then stand for several.
+
+`event_group` is the variant, NULL for a user in several; `measured_value` is what the rows of the user say of the metric, NULL for nothing; `n_users` is 1.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- tbl, user_id, variant, metric, kind, missing: as in `compare_groups`.
+
+Example:
+WITH test(user_id, variant, revenue) AS (VALUES (1, 'a', 10), (1, 'a', 5), (2, 'b', NULL))
+FROM footfall.internal.group_users('compare_groups', test, user_id, variant, revenue, 'mean', 'zero') ORDER BY event_group;$$;
+
+CREATE MACRO footfall.internal.groups_report(function_name, counts, kind, control, missing, confidence, looks) AS TABLE
+WITH ff_users AS MATERIALIZED (SELECT event_group, measured_value, n_users FROM query_table(counts)),
 ff_sums AS MATERIALIZED (
     SELECT
-        user_variant,
-        count(user_value) AS n,
-        count(*) - count(user_value) AS n_missing,
-        footfall.internal.exact_sum(user_value) AS total,
+        event_group AS user_variant,
+        CAST(coalesce(sum(n_users) FILTER (measured_value IS NOT NULL), 0) AS BIGINT) AS n,
+        CAST(coalesce(sum(n_users) FILTER (measured_value IS NULL), 0) AS BIGINT) AS n_missing,
+        footfall.internal.exact_weighted_sum(measured_value, n_users) AS total,
         total / n AS mean,
-        greatest(max(user_value) - mean, mean - min(user_value)) AS reach
+        greatest(max(measured_value) - mean, mean - min(measured_value)) AS reach
     FROM ff_users
-    WHERE is_in_one
-    GROUP BY user_variant
+    WHERE event_group IS NOT NULL
+    GROUP BY event_group
 ),
 -- Deviations as shares of the largest one: sums of their powers fit whole numbers, and no order of rows is in them.
 ff_moments AS MATERIALIZED (
     SELECT
-        ff_sums.user_variant AS moment_variant,
-        footfall.internal.fixed_sum(least(((user_value - mean) / nullif(reach, 0)) ** 2, 1), pow(2, 80)) AS squares,
-        footfall.internal.fixed_sum(((user_value - mean) / nullif(reach, 0)) ** 3, pow(2, 80)) AS cubes
+        user_variant AS moment_variant,
+        footfall.internal.fixed_sum(least(((measured_value - mean) / nullif(reach, 0)) ** 2, 1), pow(2, 80), n_users) AS squares,
+        footfall.internal.fixed_sum(((measured_value - mean) / nullif(reach, 0)) ** 3, pow(2, 80), n_users) AS cubes
     FROM ff_users
-    JOIN ff_sums ON ff_sums.user_variant = ff_users.user_variant
-    WHERE is_in_one AND user_value IS NOT NULL
-    GROUP BY ff_sums.user_variant
+    JOIN ff_sums ON user_variant = event_group
+    WHERE measured_value IS NOT NULL
+    GROUP BY user_variant
 ),
 ff_left_out AS MATERIALIZED (
     SELECT
-        (SELECT count(*) FROM ff_users WHERE NOT is_in_one) AS n_several,
-        (SELECT coalesce(CAST(sum(n_missing) AS BIGINT), 0) FROM ff_sums) AS n_without
+        (SELECT CAST(coalesce(sum(n_users), 0) AS BIGINT) FROM ff_users WHERE event_group IS NULL AND n_users > 0) AS n_several,
+        (SELECT CAST(coalesce(sum(n_missing), 0) AS BIGINT) FROM ff_sums) AS n_without
 ),
 ff_options AS MATERIALIZED (
-    SELECT TRY_CAST(CAST(confidence AS VARCHAR) AS DOUBLE) AS level, TRY_CAST(CAST(looks AS VARCHAR) AS BIGINT) AS n_looks
+    SELECT
+        CAST(confidence AS VARCHAR) AS confidence_given,
+        CAST(looks AS VARCHAR) AS looks_given,
+        TRY_CAST(confidence_given AS DOUBLE) AS level,
+        TRY_CAST(looks_given AS BIGINT) AS n_looks
 ),
 ff_variants AS MATERIALIZED (
     SELECT
@@ -395,44 +439,54 @@ SELECT
 FROM ff_adjusted
 CROSS JOIN ff_left_out
 WHERE (SELECT
-    footfall.internal.check_option(wrong IS NULL, 'compare_groups', wrong['argument'], wrong['given'], wrong['allowed'])
+    footfall.internal.check_groups(function_name, kind, missing, confidence_given, looks_given)
     AND CASE WHEN n_several > 0 AND names IS NULL
         THEN CAST(error(concat(
-            'footfall.compare_groups: argument ''variant'' differs among the rows of each of the ', n_several, ' users; allowed: one variant per user, ',
+            'footfall.', function_name, ': argument ''variant'' differs among the rows of each of the ', n_several, ' users; allowed: one variant per user, ',
             'as it was given to them'
         )) AS BOOLEAN)
         ELSE true
     END
     AND CASE WHEN n_without > 0 AND footfall.internal.option_name(missing) = 'error'
         THEN CAST(error(concat(
-            'footfall.compare_groups: argument ''metric'' is NULL in every row of ', n_without, ' users; allowed: missing := ''zero'' where that means 0 or no, ',
+            'footfall.', function_name, ': argument ''metric'' is NULL in every row of ', n_without, ' users; allowed: missing := ''zero'' where that means 0 or no, ',
             'missing := ''leave_out'' where nothing is known of them'
         )) AS BOOLEAN)
         ELSE true
     END
     AND CASE WHEN control IS NOT NULL AND len(names) > 0 AND NOT list_contains(names, CAST(control AS VARCHAR))
         THEN CAST(error(concat(
-            'footfall.compare_groups: argument ''control'' is ', footfall.internal.shown(CAST(control AS VARCHAR)), '; allowed: a variant, here ',
+            'footfall.', function_name, ': argument ''control'' is ', footfall.internal.shown(CAST(control AS VARCHAR)), '; allowed: a variant, here ',
             array_to_string([footfall.internal.one_line(left(name, 60)) FOR name IN names[:20]], ', '), CASE WHEN len(names) > 20 THEN ', ...' END
         )) AS BOOLEAN)
         ELSE true
     END
     FROM (SELECT list(footfall.internal.action_name(user_variant) ORDER BY user_variant ASC NULLS LAST) AS names FROM ff_sums)
     CROSS JOIN ff_left_out
-    CROSS JOIN (
-        SELECT list_filter([
-            {'argument': 'kind', 'given': CAST(kind AS VARCHAR), 'is_right': footfall.internal.option_name(kind) IN ('rate', 'mean'), 'allowed': '''rate'', ''mean'''},
-            {
-                'argument': 'missing', 'given': CAST(missing AS VARCHAR), 'is_right': footfall.internal.option_name(missing) IN ('error', 'zero', 'leave_out'),
-                'allowed': '''error'', ''zero'', ''leave_out'''
-            },
-            {'argument': 'confidence', 'given': CAST(confidence AS VARCHAR), 'is_right': level >= 0.5 AND level < 1, 'allowed': 'a number from 0.5 and below 1, such as 0.95'},
-            {'argument': 'looks', 'given': CAST(looks AS VARCHAR), 'is_right': footfall.internal.whole_number(looks, 1, 10000), 'allowed': 'a whole number from 1 to 10000'}
-        ], lambda option: NOT coalesce(option['is_right'], false))[1] AS wrong
-        FROM ff_options
-    )
+    CROSS JOIN ff_options
 )
 ORDER BY place ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.internal.groups_report IS $$The report of `compare_groups` from its users, of one part or of several below one another.
+
+The columns are those of `compare_groups`.
+
+Parameters:
+- function_name: the macro that was called, for messages.
+- counts: the rows of `group_users`; equal ones may be one, with `n_users` added.
+- kind, control, missing, confidence, looks: as in `compare_groups`.
+
+Example:
+WITH counts(event_group, measured_value, n_users) AS (VALUES ('a', 1.0::DOUBLE, 23), ('a', 0.0, 122), ('b', 1.0, 40), ('b', 0.0, 110))
+SELECT variant, users, value, p FROM footfall.internal.groups_report('compare_groups', counts, 'rate', NULL, 'error', 0.95, 1);$$;
+
+CREATE MACRO footfall.main.compare_groups(
+    tbl, user_id, variant, metric, kind := 'rate', control := NULL, missing := 'error', confidence := 0.95, looks := 1
+) AS TABLE
+WITH ff_counts AS NOT MATERIALIZED (
+    FROM footfall.internal.group_users('compare_groups', tbl, user_id, variant, metric, kind, missing)
+)
+FROM footfall.internal.groups_report('compare_groups', ff_counts, kind, control, missing, confidence, looks);
 
 COMMENT ON MACRO TABLE footfall.main.compare_groups IS $$Did it work: the variants of a test against the control, by users, with intervals and p values.
 

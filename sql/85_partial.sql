@@ -479,3 +479,107 @@ Example:
 WITH customers(segment, days, orders) AS (VALUES (1, 1, 2), (1, 2, 2))
 SELECT member_of, measure, measured_value, n_members FROM footfall.partial.segment_profile(customers, segment, days, orders)
 WHERE n_members > 0 ORDER BY ALL;$$;
+
+CREATE MACRO footfall.partial.rfm_scores(
+    tbl, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+WITH ff_states AS NOT MATERIALIZED (
+    FROM footfall.internal.rfm_states('partial.rfm_scores', tbl, customer_id, ts, amount, as_of, order_id, time_zone)
+)
+FROM footfall.internal.part_label(
+    'rfm_scores', tbl, 'customer_id', customer_id, NULL, ts, footfall.internal.rfm_arguments('partial.rfm_scores', as_of, time_zone), time_zone := time_zone,
+    column_arguments := ['amount', 'order_id'], column_names := concat_ws(chr(31), alias(amount), alias(order_id))
+)
+WHERE (SELECT footfall.internal.check_rfm('partial.rfm_scores', as_of, bins, recency_cuts, frequency_cuts, monetary_cuts))
+UNION ALL BY NAME
+SELECT last_day AS date_seen, n_purchases, compared_money AS measured_value, count(*) AS n_members
+FROM footfall.internal.rfm_measured('partial.rfm_scores', ff_states, as_of)
+GROUP BY ALL;
+
+COMMENT ON MACRO TABLE footfall.partial.rfm_scores IS $$What `rfm_scores` counts in one part of the orders.
+
+One row says whose rows the part holds and how it was made, the others are counts. `footfall.merged.rfm_scores` of the rows of all parts is `footfall.rfm_scores` of them all. A part holds all
+rows of its customers. Nobody is named in them: one row per day of the last purchase, number of purchases and sum of money, with how many customers have these, so
+that without an amount a part is small however many customers it has. `bins` and the cuts may be others when the parts are merged.
+
+Parameters:
+- tbl, customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm_scores`.
+
+Example:
+WITH orders(customer, day) AS (VALUES (1, DATE '2017-12-01'), (1, DATE '2017-12-03'), (2, DATE '2017-11-28'), (3, DATE '2017-11-28'))
+SELECT date_seen, n_purchases, n_members FROM footfall.partial.rfm_scores(orders, customer, day) WHERE n_members > 0 ORDER BY date_seen;$$;
+
+CREATE MACRO footfall.internal.lifecycle_arguments(period, week_start, time_zone) AS
+MAP {
+    'period': CAST(period AS VARCHAR),
+    'week_start': CAST(week_start AS VARCHAR),
+    'time_zone': CAST(time_zone AS VARCHAR)
+};
+
+COMMENT ON MACRO footfall.internal.lifecycle_arguments IS $$The options of `lifecycle` that must be the same in all parts, as MAP(VARCHAR, VARCHAR).
+
+Parameters:
+- period, week_start, time_zone: as in `lifecycle`.
+
+Example:
+SELECT footfall.internal.lifecycle_arguments('week', 'monday', NULL) AS arguments;$$;
+
+CREATE MACRO footfall.partial.lifecycle(tbl, user_id, ts, period := 'week', week_start := 'monday', time_zone := NULL) AS TABLE
+FROM footfall.internal.part_label(
+    'lifecycle', tbl, 'user_id', user_id, NULL, ts, footfall.internal.lifecycle_arguments(period, week_start, time_zone),
+    time_zone := time_zone, users_only := true
+)
+WHERE (SELECT footfall.internal.check_period('partial.lifecycle', period, week_start))
+UNION ALL BY NAME
+FROM footfall.internal.lifecycle_counts('partial.lifecycle', tbl, user_id, ts, period, week_start, time_zone);
+
+COMMENT ON MACRO TABLE footfall.partial.lifecycle IS $$What `lifecycle` counts in one part of the events.
+
+One row says whose rows the part holds and how it was made, the others are counts. `footfall.merged.lifecycle` of the rows of all parts is `footfall.lifecycle` of them all. A part holds all
+rows of its users. One row per period.
+
+Parameters:
+- tbl, user_id, ts, period, week_start, time_zone: as in `lifecycle`.
+
+Example:
+WITH events(user_id, day) AS (VALUES (1, DATE '2017-11-20'), (1, DATE '2017-11-27'), (2, DATE '2017-11-28'))
+SELECT slot, n_users, n_starts, n_returns FROM footfall.partial.lifecycle(events, user_id, day) WHERE n_users > 0 ORDER BY slot;$$;
+
+CREATE MACRO footfall.internal.group_arguments(kind, missing) AS
+MAP {'kind': CAST(kind AS VARCHAR), 'missing': CAST(missing AS VARCHAR)};
+
+COMMENT ON MACRO footfall.internal.group_arguments IS $$The options of `compare_groups` that must be the same in all parts, as MAP(VARCHAR, VARCHAR).
+
+Parameters:
+- kind, missing: as in `compare_groups`.
+
+Example:
+SELECT footfall.internal.group_arguments('rate', 'zero') AS arguments;$$;
+
+CREATE MACRO footfall.partial.compare_groups(
+    tbl, user_id, variant, metric, kind := 'rate', control := NULL, missing := 'error', confidence := 0.95, looks := 1
+) AS TABLE
+FROM footfall.internal.part_label(
+    'compare_groups', tbl, 'user_id', user_id, NULL, CAST(NULL AS TIMESTAMP), footfall.internal.group_arguments(kind, missing), users_only := true,
+    column_arguments := ['variant', 'metric'], column_names := concat_ws(chr(31), alias(variant), alias(metric))
+)
+WHERE (SELECT footfall.internal.check_groups('partial.compare_groups', kind, missing, confidence, looks))
+UNION ALL BY NAME
+SELECT footfall.internal.unmarked(event_group) AS event_group, measured_value, count(*) AS n_users
+FROM footfall.internal.group_users('partial.compare_groups', tbl, user_id, variant, metric, kind, missing)
+GROUP BY ALL;
+
+COMMENT ON MACRO TABLE footfall.partial.compare_groups IS $$What `compare_groups` counts in one part of the users.
+
+One row says whose rows the part holds and how it was made, the others are counts. `footfall.merged.compare_groups` of the rows of all parts is `footfall.compare_groups` of them all. A part holds all
+rows of its users. Whether the users without a metric are an error is known when the parts are merged. One row per variant and value of the
+metric: two a variant for a rate, and for a mean as many as users differ in.
+
+Parameters:
+- tbl, user_id, variant, metric, kind, control, missing, confidence, looks: as in `compare_groups`.
+
+Example:
+WITH test(user_id, variant, bought) AS (VALUES (1, 'control', true), (2, 'new', true), (3, 'new', false), (4, 'new', false))
+SELECT event_group, measured_value, n_users FROM footfall.partial.compare_groups(test, user_id, variant, bought)
+WHERE n_users > 0 ORDER BY ALL;$$;

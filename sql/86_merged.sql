@@ -598,3 +598,108 @@ Example:
 WITH one AS (SELECT 1 AS segment, 3 AS days, 2 AS orders), two AS (SELECT 1 AS segment, 5 AS days, 1 AS orders),
 parts AS (FROM footfall.partial.segment_profile(one, segment, days, orders) UNION ALL FROM footfall.partial.segment_profile(two, segment, days, orders))
 SELECT segment, customers, mean_recency, median_recency FROM footfall.merged.segment_profile(parts, segment, days, orders);$$;
+
+CREATE MACRO footfall.merged.rfm_scores(
+    parts, customer_id, ts, amount := NULL, as_of := NULL, bins := 5, order_id := NULL,
+    recency_cuts := NULL, frequency_cuts := NULL, monetary_cuts := NULL, time_zone := NULL
+) AS TABLE
+WITH ff_parts AS MATERIALIZED (
+    SELECT part, date_seen, n_purchases, measured_value, n_members FROM footfall.internal.part_rows(parts)
+),
+ff_seen AS MATERIALIZED (
+    FROM footfall.internal.check_parts(
+        'rfm_scores', ff_parts, footfall.internal.rfm_arguments('merged.rfm_scores', as_of, time_zone), 'purchases are counted per customer'
+    )
+),
+ff_today AS MATERIALIZED (
+    SELECT coalesce(CAST(footfall.internal.moment_option('merged.rfm_scores', 'as_of', as_of) AS DATE), max(part.last_day)) AS as_of_day FROM ff_parts
+),
+ff_counts AS MATERIALIZED (
+    SELECT as_of_day, as_of_day - date_seen AS days_since, n_purchases, measured_value AS compared_money, n_members AS n_customers
+    FROM ff_parts
+    CROSS JOIN ff_today
+    WHERE part IS NULL
+)
+FROM footfall.internal.rfm_score_row('merged.rfm_scores', ff_counts, bins, recency_cuts, frequency_cuts, monetary_cuts)
+WHERE (SELECT is_right FROM ff_seen)
+    AND (SELECT footfall.internal.check_rfm('merged.rfm_scores', as_of, bins, recency_cuts, frequency_cuts, monetary_cuts));
+
+COMMENT ON MACRO TABLE footfall.merged.rfm_scores IS $$The cuts of all parts that `footfall.partial.rfm_scores` was called for.
+
+The columns and the rules are those of `footfall.rfm_scores`, and so are the arguments, but that `parts` stands in place of the relation.
+Arguments that name columns are not looked at. Parts that do not belong together are an error: of another `as_of` or `time_zone`, of another
+format, or with a customer in two of them.
+
+Parameters:
+- parts: the rows of all parts, below one another; other columns in it are left aside.
+- customer_id, ts, amount, as_of, bins, order_id, recency_cuts, frequency_cuts, monetary_cuts, time_zone: as in `rfm_scores`.
+
+Example:
+WITH one AS (SELECT 1 AS customer, unnest([DATE '2017-12-01', DATE '2017-12-03']) AS day), two AS (SELECT 2 AS customer, DATE '2017-11-28' AS day),
+parts AS (FROM footfall.partial.rfm_scores(one, customer, day) UNION ALL FROM footfall.partial.rfm_scores(two, customer, day))
+FROM footfall.merged.rfm_scores(parts, customer, day, bins := 2);$$;
+
+CREATE MACRO footfall.merged.lifecycle(parts, user_id, ts, period := 'week', week_start := 'monday', time_zone := NULL) AS TABLE
+WITH ff_parts AS MATERIALIZED (
+    SELECT part, slot, n_users, n_starts, n_returns, first_slot, last_slot FROM footfall.internal.part_rows(parts)
+),
+ff_seen AS MATERIALIZED (
+    FROM footfall.internal.check_parts(
+        'lifecycle', ff_parts, footfall.internal.lifecycle_arguments(period, week_start, time_zone), 'who is new is known over all days'
+    )
+),
+ff_counts AS MATERIALIZED (
+    SELECT * EXCLUDE (part) FROM ff_parts WHERE part IS NULL
+)
+SELECT *
+FROM footfall.internal.lifecycle_report('merged.lifecycle', ff_counts, period, week_start)
+WHERE (SELECT is_right FROM ff_seen);
+
+COMMENT ON MACRO TABLE footfall.merged.lifecycle IS $$The report `lifecycle` of all parts that `footfall.partial.lifecycle` was called for.
+
+The columns and the rules are those of `footfall.lifecycle`, and so are the arguments, but that `parts` stands in place of the relation.
+Arguments that name columns are not looked at. Parts that do not belong together are an error: of other options, of another
+format, or with a user in two of them.
+
+Parameters:
+- parts: the rows of all parts, below one another; other columns in it are left aside.
+- user_id, ts, period, week_start, time_zone: as in `lifecycle`.
+
+Example:
+WITH one AS (SELECT 1 AS user_id, unnest([DATE '2017-11-20', DATE '2017-11-27']) AS day), two AS (SELECT 2 AS user_id, DATE '2017-11-28' AS day),
+parts AS (FROM footfall.partial.lifecycle(one, user_id, day) UNION ALL FROM footfall.partial.lifecycle(two, user_id, day))
+SELECT period_start, active, new, returned FROM footfall.merged.lifecycle(parts, user_id, day);$$;
+
+CREATE MACRO footfall.merged.compare_groups(
+    parts, user_id, variant, metric, kind := 'rate', control := NULL, missing := 'error', confidence := 0.95, looks := 1
+) AS TABLE
+WITH ff_parts AS MATERIALIZED (
+    SELECT part, event_group, measured_value, n_users FROM footfall.internal.part_rows(parts)
+),
+ff_seen AS MATERIALIZED (
+    FROM footfall.internal.check_parts(
+        'compare_groups', ff_parts, footfall.internal.group_arguments(kind, missing), 'a user counts once in a variant'
+    )
+),
+ff_counts AS MATERIALIZED (
+    SELECT footfall.internal.bytewise(event_group) AS event_group, measured_value, n_users FROM ff_parts WHERE part IS NULL
+)
+SELECT *
+FROM footfall.internal.groups_report('merged.compare_groups', ff_counts, kind, control, missing, confidence, looks)
+WHERE (SELECT is_right FROM ff_seen);
+
+COMMENT ON MACRO TABLE footfall.merged.compare_groups IS $$The report `compare_groups` of all parts that `footfall.partial.compare_groups` was called for.
+
+The columns and the rules are those of `footfall.compare_groups`, and so are the arguments, but that `parts` stands in place of the relation.
+Arguments that name columns are not looked at. Parts that do not belong together are an error: of another `kind` or `missing`, of another
+format, or with a user in two of them.
+
+Parameters:
+- parts: the rows of all parts, below one another; other columns in it are left aside.
+- user_id, variant, metric, kind, control, missing, confidence, looks: as in `compare_groups`.
+
+Example:
+WITH one AS (SELECT 'control' AS variant, i AS user_id, i % 3 = 0 AS bought FROM range(100) AS numbers(i)),
+two AS (SELECT 'new' AS variant, i AS user_id, i % 2 = 0 AS bought FROM range(100, 200) AS numbers(i)),
+parts AS (FROM footfall.partial.compare_groups(one, user_id, variant, bought) UNION ALL FROM footfall.partial.compare_groups(two, user_id, variant, bought))
+SELECT variant, users, value, difference, p FROM footfall.merged.compare_groups(parts, user_id, variant, bought);$$;

@@ -337,6 +337,7 @@ CALLS = {
     "recommend": ([ITEM_MODEL, "['pv', 'buy']"], {"k": "3", "exclude": "['pv']", "candidates": "['cart', 'fav']"}),
     "repeat_purchase": (["shop", "user_id", "ts"], {"amount": "price", "order_id": "item_id", "time_zone": "NULL"}),
     "rfm": (["shop", "user_id", "ts"], RFM),
+    "rfm_scores": (["shop", "user_id", "ts"], RFM),
     "rfm_segment": (["3", "4"], {"bins": "5"}),
     "rfm_summary": (["shop", "user_id", "ts"], RFM),
     "rfm_thresholds": (["shop", "user_id", "ts"], RFM),
@@ -420,7 +421,7 @@ CALLS = {
 SAMPLED = {
     "activity": 6, "choose_k": 2, "class_report": 5, "clean_events": 6, "cleaning_report": 6, "clv": 9, "clv_report": 9, "cohorts": 6, "compare_groups": 6, "compare_models": 6,
     "confusion": 5, "conversion": 3, "evaluate": 7, "fit_clv": 8, "funnel": 6, "growth": 8, "orders": 2, "outliers": 4, "paths": 8, "promotion_effect": 8,
-    "reliability": 5, "roc": 5, "repeat_purchase": 2, "rfm": 10, "rfm_summary": 10, "rfm_thresholds": 10, "segment": 2, "sequences": 2, "sessions": 5, "train": 6,
+    "reliability": 5, "roc": 5, "repeat_purchase": 2, "rfm": 10, "rfm_scores": 10, "rfm_summary": 10, "rfm_thresholds": 10, "segment": 2, "sequences": 2, "sessions": 5, "train": 6,
     "transitions": 6, "bought_together": 4, "lifecycle": 4, "clv_forecast_piece": 3, "clv_piece": 3, "propensity": 11, "propensity_report": 12,
     "train_propensity": 17, "monitor": 12, "propensity_inputs": 10,
     "compare_recommenders": 8, "evaluate_items": 4, "item_rules": 4, "train_items": 6,
@@ -436,7 +437,10 @@ RELATIONS = ("shop", "histories", "runs", *REPORTS)
 WHOLE = ("study", "report")
 
 # A report in parts takes the arguments of the report, and one that is merged a table of parts.
-PARTS = ("activity", "cleaning_report", "cohorts", "conversion", "funnel", "promotion_effect", "repeat_purchase", "rfm", "rfm_summary", "rfm_thresholds", "segment_profile")
+PARTS = (
+    "activity", "cleaning_report", "cohorts", "compare_groups", "conversion", "funnel", "lifecycle", "promotion_effect", "repeat_purchase", "rfm", "rfm_scores",
+    "rfm_summary", "rfm_thresholds", "segment_profile",
+)  # fmt: skip
 for report in PARTS:
     positional, named = CALLS[report]
     CALLS[f"partial.{report}"] = (positional, named)

@@ -20,7 +20,10 @@ REPORTS = {
     "again": f"{BUYS} FROM footfall.repeat_purchase(buys, user_id, ts)",
     "customers": f"{BUYS} FROM footfall.rfm(buys, user_id, ts)",
     "segments": f"{BUYS} FROM footfall.rfm_summary(buys, user_id, ts)",
+    "scores": f"{BUYS} FROM footfall.rfm_scores(buys, user_id, ts)",
     "bounds": f"{BUYS} FROM footfall.rfm_thresholds(buys, user_id, ts)",
+    "weeks": "FROM footfall.lifecycle(events, user_id, ts)",
+    "test": "FROM footfall.compare_groups(events, user_id, user_id % 3, action = 'buy', control := 1)",
     "profile": "WITH users AS (SELECT user_id, count(*) AS n, count(*) % 5 AS days FROM events GROUP BY ALL) FROM footfall.segment_profile(users, n % 3, days, n)",
 }
 HISTORIES = "FROM footfall.sequences(events, user_id, action, ts)"
