@@ -45,6 +45,6 @@ SELECT getvariable('day'), * FROM footfall.partial.rfm(new_purchases, user_id, t
 -- FROM footfall.merged.promotion_effect(promotion_parts, user_id, action, ts, DATE '2017-12-02', DATE '2017-12-04');
 FROM footfall.merged.cleaning_report(receipt_parts, user_id, item_id, category_id, action, ts);
 
-SELECT label, events, users, purchases FROM footfall.merged.activity(date_parts, user_id, action, ts, by := 'date');
+SELECT label, events, users, purchases FROM footfall.merged.activity(date_parts, user_id, action, ts, by := 'date', absent := 'zero');
 
 SELECT segment, customers, mean_recency_days, mean_frequency FROM footfall.merged.rfm_summary(customer_parts, user_id, ts);
