@@ -3,7 +3,7 @@
 
     python3 benches/scale.py --duckdb DIR --extension PATH [--events 1000000 10000000] [--partition-users 10150]
 
-A partition is a process with one thread, as a task of Spark is: it reads its Parquet, cleans, counts eight reports and encodes the
+A partition is a process with one thread, as a task of Spark is: it reads its Parquet, cleans, counts eleven reports and encodes the
 histories, and writes what goes to the driver. Measured are the CPU seconds and the peak of memory of a partition and of
 half of one, which give what an event costs and what a process costs by itself; the bytes that go over the wire; and the merging of
 few and of more parts. From these the cost of each of the sizes is predicted, beside what it measures, and that of 1 G and 10 G events.
@@ -30,6 +30,9 @@ REPORTS = {
     "cohorts": ("clean", "user_id, ts, period := 'day'"),
     "repeat_purchase": ("buys", "user_id, ts"),
     "rfm_summary": ("buys", "user_id, ts"),
+    "rfm_scores": ("buys", "user_id, ts"),
+    "lifecycle": ("clean", "user_id, ts"),
+    "compare_groups": ("clean", "user_id, user_id % 2, action = 'buy'"),
 }
 ENCODE = """
     SELECT encode_actions(['buy', 'cart', 'fav', 'pv'], actions) AS tokens, len(actions) AS n_train
