@@ -372,6 +372,84 @@ SELECT k, round(inertia, 3) AS inertia, round(silhouette, 3) AS silhouette, roun
     round(smallest_share, 3) AS smallest_share, note
 FROM footfall.choose_k(customers, [days, orders], k_to := 5);$$;
 
+CREATE MACRO footfall.main.coreset(tbl, features, size := 10000, seed := 42) AS TABLE
+WITH ff_customers AS NOT MATERIALIZED (
+    SELECT footfall.internal.number_list('coreset', 'features', features) AS given_point FROM query_table(tbl)
+),
+ff_places AS MATERIALIZED (
+    SELECT given_point AS place, count(*) AS n_copies
+    FROM ff_customers
+    WHERE len(list_filter(given_point, lambda x: x IS NULL)) = 0
+    GROUP BY given_point
+),
+ff_numbers AS NOT MATERIALIZED (SELECT n_copies, unnest(place) AS x, unnest(range(len(place))) AS axis FROM ff_places),
+ff_means AS MATERIALIZED (
+    SELECT axis, footfall.internal.exact_weighted_sum(x, n_copies) / sum(n_copies) AS mean, CAST(sum(n_copies) AS DOUBLE) AS n_all
+    FROM ff_numbers
+    GROUP BY axis
+),
+ff_spread AS MATERIALIZED (
+    SELECT
+        list(mean ORDER BY axis ASC NULLS LAST) AS means,
+        list(variance ORDER BY axis ASC NULLS LAST) AS variances,
+        count(*) FILTER (variance > 0) AS n_axes,
+        max(n_all) AS n_all
+    FROM (
+        SELECT ff_means.axis, any_value(mean) AS mean, any_value(n_all) AS n_all, footfall.internal.exact_weighted_sum((x - mean) ** 2, n_copies) / any_value(n_all) AS variance
+        FROM ff_numbers
+        JOIN ff_means ON ff_means.axis = ff_numbers.axis
+        GROUP BY ff_means.axis
+    )
+),
+ff_drawn AS NOT MATERIALIZED (
+    SELECT
+        place,
+        n_copies,
+        -- Half of the draws alike for all, half by the square of the distance from the mean.
+        least(1, CASE WHEN count(*) OVER () <= TRY_CAST(size AS BIGINT)
+            THEN 1
+            ELSE TRY_CAST(size AS BIGINT) * n_copies / n_all * (0.5 + 0.5 / greatest(n_axes, 1) * list_sum(list_transform(
+                range(1, len(place) + 1), lambda i: CASE WHEN variances[i] > 0 THEN (place[i] - means[i]) ** 2 / variances[i] ELSE 0 END
+            )))
+        END) AS chance,
+        concat(footfall.internal.check_seed('coreset', seed), ' ', CAST(place AS VARCHAR)) AS name,
+        CASE WHEN len(place) = len(means)
+            THEN true
+            ELSE error(concat('footfall.coreset: argument ''features'' has lists of ', len(place), ' and of ', len(means), ' numbers; allowed: lists of one length'))
+        END AS is_right
+    FROM ff_places
+    CROSS JOIN ff_spread
+    WHERE footfall.internal.whole_option('coreset', 'size', size, 1, 100000000) > 0
+)
+SELECT
+    place AS point,
+    -- Rounded up as often as keeps the sum right.
+    CAST(floor(n_copies / chance + md5_number_upper(name) / pow(2, 64)) AS BIGINT) AS weight
+FROM ff_drawn
+WHERE is_right AND md5_number_lower(name) / pow(2, 64) < chance
+ORDER BY place ASC NULLS LAST;
+
+COMMENT ON MACRO TABLE footfall.main.coreset IS $$A few weighted customers that stand for all: what k-means makes of them is nearly what it makes of all.
+
+One row per customer that was drawn, in the order of their points: `point` and `weight`, how many customers it stands for. Some `size` rows; where there are no more different
+points than that, all of them, and nothing is lost. It is for customers that do not fit one machine: a coreset of each part, the rows below one another, and
+`kmeans(list(point), k, weights := list(weight))` of them. Which part a customer is in makes no difference to what is expected.
+
+This is the lightweight coreset of Bachem, Lucic and Krause (2018, algorithm 1), with each point drawn by itself: a point's chance is half the same for all and half by its squared distance
+from the mean, in standard deviations of the part; its weight is one divided by the chance, so that sums over the rows are right on average. The same customers and seed give the same rows in any
+order of the rows. Customers with a NULL feature are left out.
+
+Parameters:
+- tbl: the customers: a table, view, CTE or file.
+- features: a list of numbers, for example [recency_days, frequency]; where k-means shall take logarithms, take them here.
+- size: how many rows there shall be, 1 to 100000000.
+- seed: the seed of the draws.
+
+Example:
+WITH customers AS (SELECT i % 40 AS days, 1 + i * i % 900 / 7 AS orders FROM range(5000) AS numbers(i))
+SELECT count(*) BETWEEN 400 AND 600 AS about_500, sum(weight) BETWEEN 4500 AND 5500 AS for_about_5000
+FROM footfall.coreset(customers, [days, orders], size := 500);$$;
+
 -- Words for customers beside the typical one. Between 0.9 and 1.1 there is nothing to say.
 CREATE MACRO footfall.main.segment_label(recency_index, frequency_index, monetary_index := NULL) AS
 coalesce(nullif(concat_ws(' ',

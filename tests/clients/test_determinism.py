@@ -84,6 +84,7 @@ CALLS = {
     "rfm of orders": "FROM footfall.rfm(events, user_id, ts, amount := price, order_id := category_id) ORDER BY customer_id",
     "rfm of few customers": "FROM footfall.rfm(events, user_id % 3, ts, amount := price) ORDER BY customer_id",
     "rfm of exact amounts": "FROM footfall.rfm(events, user_id % 3, ts, amount := exact_price) ORDER BY customer_id",
+    "coreset": "FROM footfall.coreset(customers, [frequency, monetary, recency_days], size := 20)",
     "rfm_scores": "FROM footfall.rfm_scores(events, user_id, ts, amount := price)",
     "rfm_summary": "FROM footfall.rfm_summary(events, user_id, ts, amount := price)",
     "rfm_summary of customers": "FROM footfall.rfm_summary(customers)",

@@ -190,6 +190,7 @@ CALLS = {
             "order_id": "NULL", "time_zone": "NULL", "absent": "'error'",
         },
     ),
+    "coreset": (["shop", "[item_id, price]"], {"size": "3", "seed": "7"}),
     "compare_groups": (
         ["shop", "user_id", "left(CAST(user_id AS VARCHAR), 1)", "price > 9"],
         {"kind": "'rate'", "control": "NULL", "missing": "'leave_out'", "confidence": "0.9", "looks": "2"},
