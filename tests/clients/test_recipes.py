@@ -116,6 +116,13 @@ class Recipes(unittest.TestCase):
             self.rows("FROM " + promotion.format("promotion_effect", "clean")),
         )
 
+    def test_recipe_refresh_before_the_first_purchase(self):
+        """A shop that opens has a morning, too."""
+        self.file("2017-12-01.csv", "user_id,item_id,category_id,action,ts\n1,10,100,pv,2017-12-01 09:00:00\n")
+        self.connection.execute("SET VARIABLE day = DATE '2017-12-01'")
+        receipt, dates, segments = self.run_recipe("refresh")
+        self.assertEqual((receipt[0][1], dates, segments), (1, [("2017-12-01", 1, 1, 0)], []))
+
     def test_recipe_buckets(self):
         """Two buckets, of which one is read again, are the reports of all events."""
         self.connection.execute("""CREATE TABLE events AS FROM (VALUES
