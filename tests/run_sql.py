@@ -4,11 +4,13 @@
     python3 tests/run_sql.py --duckdb DIR --extension build/footfall.duckdb_extension [FILE ...]
 
 DIR is a folder that holds an unpacked `duckdb` wheel; given several times, the files run once per
-folder, each in a process of its own, so that a crash of one version is a failure and not the end.
+folder, each file in a process of its own, so that a crash is a failure and not the end.
 Without FILE, every `tests/sql/**/*.test` runs. `--macros` puts the macros of `sql/` as they are now
 over those in the binary, so that a change of one is tested without a build.
 
-Every file starts in a fresh in-memory database. Directives, which DuckDB's own runner (duckdb_sqllogictest) takes too:
+Every file starts in a fresh in-memory database. LOAD takes longer than most files: on Linux it is done once
+for each version, in a database without threads of its own, which a fork would lose, and every file goes on
+with a copy of that process, and with DuckDB's own number of threads. Directives, which DuckDB's own runner (duckdb_sqllogictest) takes too:
 
     require footfall                start with the extension loaded
     statement ok [CON]              the SQL below, up to an empty line, must succeed
@@ -35,7 +37,10 @@ the binary.
 """
 
 import argparse
+import functools
 import math
+import multiprocessing
+import multiprocessing.connection
 import os
 import re
 import subprocess
@@ -43,13 +48,14 @@ import sys
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ONE_LINE = ("require", "require-env", "load", "restart", "foreach", "loop", "endloop")
 SORTS = ("nosort", "rowsort", "valuesort")
 TOLERANCE = 1e-6
+# The settings with which DuckDB works in the caller's thread alone; the second is in DuckDB 2.
+NO_THREADS = {"threads": "1", "async_threads": "0"}
 
 
 class Skip(Exception):
@@ -135,13 +141,24 @@ class Session:
         self.path, self.readonly, self.root, self.connections = ":memory:", False, None, {}
 
     def open(self, load=True):
+        """Opens the database; with `load` it has the extension, and no threads until `reset_threads`."""
         self.close()
-        config = {"allow_unsigned_extensions": "true"}
+        config = {"allow_unsigned_extensions": "true"} | (self.no_threads if load else {})
         self.root = self.duckdb.connect(self.path, read_only=self.readonly, config=config)
         if load:
             self.root.execute(f"LOAD '{self.extension}'")
             for file in sorted((ROOT / "sql").glob("[0-9]*.sql")) if self.macros else []:
                 self.root.execute(re.sub(r"^CREATE MACRO", "CREATE OR REPLACE MACRO", file.read_text(), flags=re.M))
+
+    @functools.cached_property
+    def no_threads(self):
+        with self.duckdb.connect() as connection:
+            known = connection.execute("SELECT name FROM duckdb_settings()").fetchall()
+        return {name: number for name, number in NO_THREADS.items() if (name,) in known}
+
+    def reset_threads(self):
+        for name in self.no_threads:
+            self.root.execute(f"RESET {name}")
 
     def close(self):
         for connection in [*self.connections.values(), self.root]:
@@ -262,6 +279,7 @@ def run_record(session, record, variables, labels):
         if kind == "load":
             session.path, session.readonly = record.words[1], "readonly" in record.words[2:]
         session.open()
+        session.reset_threads()
     else:
         raise Failure(record.line, f"unknown directive {kind}")
 
@@ -307,7 +325,9 @@ def run_file(path, session):
     with tempfile.TemporaryDirectory(prefix="footfall_") as folder:
         variables["__TEST_DIR__"] = folder
         try:
-            session.open(load)
+            if not load or session.root is None:
+                session.open(load)
+            session.reset_threads()
             labels = {}
             for record, current in unroll(records, variables):
                 if record.words[0] not in ("require-env", "require"):
@@ -316,52 +336,96 @@ def run_file(path, session):
             session.close()
 
 
-def worker(arguments):
-    """Run the files on one version; the last line counts them."""
+def outcome_of(path, session):
+    """What a file comes to, `passed`, `failed` or `skipped`, and what there is to say about it."""
+    name, start = os.path.relpath(path, ROOT), time.monotonic()
+    try:
+        run_file(Path(path), session)
+        return "passed", f"{name}: passed in {time.monotonic() - start:.2f} s"
+    except Skip as reason:
+        return "skipped", f"{name}: skipped, {reason}"
+    except Failure as failure:
+        return "failed", f"{name}:{failure.line}: {failure}\n"
+    except session.duckdb.Error as error:
+        return "failed", f"{name}: the extension did not load: {error}\n"
+
+
+def run_apart(path, arguments, session, sender):
+    """In a process of its own: a file in the loaded `session`, or in one of its own where there is none."""
+    sender.send(outcome_of(path, session or new_session(arguments)))
+
+
+def new_session(arguments):
     sys.path.insert(0, arguments.duckdb[0])
     import duckdb
 
+    return Session(duckdb, arguments.extension, arguments.macros, arguments.timeout)
+
+
+def outcomes(arguments, context, session):
+    """What each file comes to, as they end; as many run at a time as there are processors."""
+    waiting, running = list(reversed(arguments.files)), {}
+    while waiting or running:
+        while waiting and len(running) < os.cpu_count():
+            path = waiting.pop()
+            receiver, sender = context.Pipe(duplex=False)
+            process = context.Process(target=run_apart, args=(path, arguments, session, sender))
+            process.start()
+            sender.close()
+            running[receiver] = path, process
+        for receiver in multiprocessing.connection.wait(list(running)):
+            path, process = running.pop(receiver)
+            try:
+                outcome = receiver.recv()
+            except EOFError:
+                outcome = None
+            process.join()
+            receiver.close()
+            crash = "failed", f"{os.path.relpath(path, ROOT)}: the process ended with {process.exitcode} under {arguments.duckdb[0]}\n"
+            yield outcome if outcome and process.exitcode == 0 else crash
+
+
+def n_threads():
+    """The threads of this process."""
+    return len(os.listdir("/proc/self/task"))
+
+
+def worker(arguments):
+    """Run the files on one version; the last line counts them."""
     data = ROOT.parent / "shared" / "data"
     if data.is_dir():
         os.environ.setdefault("FOOTFALL_DATA", str(data))
     os.environ["FOOTFALL_EXTENSION"] = arguments.extension
-    passed = failed = 0
-    skipped = []
-    for path in arguments.files:
-        name = os.path.relpath(path, ROOT)
-        session = Session(duckdb, arguments.extension, arguments.macros, arguments.timeout)
-        # Written before the file runs: after a crash it is the last thing to be seen.
-        Path(arguments.worker).write_text(name)
-        start = time.monotonic()
-        try:
-            run_file(Path(path), session)
-            passed += 1
-            if arguments.verbose:
-                print(f"{name}: passed in {time.monotonic() - start:.2f} s")
-        except Skip as reason:
-            skipped.append(f"{name}: skipped, {reason}")
-        except Failure as failure:
-            failed += 1
-            print(f"{name}:{failure.line}: {failure}\n")
-        except duckdb.Error as error:
-            failed += 1
-            print(f"{name}: the extension did not load: {error}\n")
-        sys.stdout.flush()
-    print("\n".join(skipped), end="\n" if skipped else "")
-    print(f"DuckDB {duckdb.__version__}: {passed} passed, {failed} failed, {len(skipped)} skipped")
-    return 1 if failed else 0
+    loaded = new_session(arguments)
+    # Elsewhere libraries of the system forbid a fork, or there is none.
+    can_fork = sys.platform == "linux"
+    if can_fork:
+        before = n_threads()
+        loaded.open()
+        if n_threads() > before:
+            raise SystemExit(f"DuckDB {loaded.duckdb.__version__} has threads that {NO_THREADS} do not end, and that a fork would lose")
+    counts = dict.fromkeys(("passed", "failed", "skipped"), 0)
+    for kind, text in outcomes(arguments, multiprocessing.get_context("fork" if can_fork else "spawn"), loaded if can_fork else None):
+        counts[kind] += 1
+        if kind != "passed" or arguments.verbose:
+            print(text, flush=True)
+    print(f"DuckDB {loaded.duckdb.__version__}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
+    return 1 if counts["failed"] else 0
 
 
-def run_share(duckdb, arguments):
-    """What some files print on one version, in a process of its own, and how many passed, failed and were skipped."""
-    with tempfile.NamedTemporaryFile("r", prefix="footfall_") as current:
-        command = [sys.executable, __file__, "--duckdb", duckdb, "--worker", current.name, *arguments]
-        ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-        counts = re.search(r"^DuckDB \S+: (\d+) passed, (\d+) failed, (\d+) skipped\n\Z", ended.stdout, re.M)
-        if ended.returncode not in (0, 1) or counts is None:
-            crash = f"{current.read()}: the process ended with {ended.returncode} under {duckdb}\n"
-            return ended.stdout + crash, (0, 1, 0)
-        return ended.stdout, tuple(map(int, counts.groups()))
+def run_on(duckdb, arguments):
+    """Runs the files on one version, in a process of its own; how many passed, failed and were skipped."""
+    command = [sys.executable, __file__, "--duckdb", duckdb, "--worker", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    line = ""
+    for line in process.stdout:
+        print(line, end="", flush=True)
+    process.wait()
+    counts = re.fullmatch(r"DuckDB \S+: (\d+) passed, (\d+) failed, (\d+) skipped\n", line)
+    if counts is None:
+        print(f"the process ended with {process.returncode} under {duckdb}")
+        return 0, 1, 0
+    return tuple(map(int, counts.groups()))
 
 
 def main():
@@ -373,7 +437,7 @@ def main():
     parser.add_argument("--macros", action="store_true", help="take the macros of sql/ as they are now")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for one statement")
     parser.add_argument("--verbose", action="store_true", help="print passed files too")
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("files", nargs="*")
     arguments = parser.parse_args()
     arguments.extension = str(Path(arguments.extension).resolve())
@@ -383,14 +447,7 @@ def main():
     files = arguments.files or sorted(map(str, (ROOT / "tests" / "sql").glob("**/*.test")))
     options = ["--extension", arguments.extension, "--timeout", str(arguments.timeout)]
     options += ["--macros"] * arguments.macros + ["--verbose"] * arguments.verbose
-    totals = [0, 0, 0]
-    # The files of a version are dealt out to as many processes as there are processors, so that none of these waits at the end.
-    n = os.cpu_count()
-    shares = [(duckdb, files[first::n]) for duckdb in arguments.duckdb for first in range(min(n, len(files)))]
-    with ThreadPoolExecutor(n) as pool:
-        for text, counts in pool.map(lambda share: run_share(share[0], [*options, *share[1]]), shares):
-            print(text, end="", flush=True)
-            totals = [total + n for total, n in zip(totals, counts)]
+    totals = [sum(counts) for counts in zip(*(run_on(duckdb, [*options, *files]) for duckdb in arguments.duckdb))]
     print("{} passed, {} failed, {} skipped".format(*totals))
     return 1 if totals[1] else 0
 
