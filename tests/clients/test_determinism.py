@@ -14,7 +14,6 @@ from client import connect, one
 
 # Prices are sevenths, which no binary fraction is, of sizes from cents to millions, with refunds among them.
 SETUP = """
-    SET enable_progress_bar = false;
     CREATE TABLE events AS
     SELECT *, item_id / 7.0 * 10 ** (item_id % 6 - 2) * CASE WHEN item_id % 29 = 0 THEN -1 ELSE 1 END AS price,
         CAST(item_id / 7.0 AS DECIMAL(38, 2)) AS exact_price, chr(CAST(65 + category_id % 5 AS INTEGER)) AS device

