@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(20);
+/// On a busy machine a thread that shall stop is not looked at for a while.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits in pieces until the job is done; the result and the number of pieces.
 fn finish<T: Send + 'static>(job: &Job<T>) -> (T, usize) {
@@ -52,10 +54,15 @@ fn nobody_waiting_means_no_work() {
     let counter = Arc::new(AtomicUsize::new(0));
     let job = Job::start(LONG, counting(&counter, usize::MAX)).unwrap();
     assert_eq!(job.wait(SHORT), Waited::Going);
-    std::thread::sleep(Duration::from_millis(100));
-    let stood = counter.load(Ordering::SeqCst);
-    std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(counter.load(Ordering::SeqCst), stood);
+    let since = Instant::now();
+    loop {
+        let stood = counter.load(Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(200));
+        if counter.load(Ordering::SeqCst) == stood {
+            break;
+        }
+        assert!(since.elapsed() < PATIENCE, "never stood");
+    }
 }
 
 /// What the work holds is freed when it is given up: for want of patience, or with its job.
@@ -70,11 +77,13 @@ fn work_that_is_given_up_frees_what_it_holds() {
             count()
         });
         let job = job.unwrap();
-        assert_eq!(job.wait(SHORT), Waited::Going);
+        // Who comes back late finds a short patience at its end.
+        let waited = job.wait(SHORT);
+        assert!(waited == Waited::Going || patience < LONG && waited == Waited::GivenUp);
         let job = (!dropped).then_some(job);
         let since = Instant::now();
         while kept.upgrade().is_some() {
-            assert!(since.elapsed() < Duration::from_secs(10), "never freed");
+            assert!(since.elapsed() < PATIENCE, "never freed");
             std::thread::sleep(Duration::from_millis(1));
         }
         if let Some(job) = job {
@@ -108,9 +117,11 @@ fn steps_stop_as_well() {
         }
     });
     let job: Job<()> = job.unwrap();
-    assert_eq!(job.wait(SHORT), Waited::Going);
-    std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(job.wait(SHORT), Waited::GivenUp);
+    let since = Instant::now();
+    while job.wait(SHORT) == Waited::Going {
+        assert!(since.elapsed() < PATIENCE, "never given up");
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 #[test]
@@ -125,13 +136,14 @@ fn a_look_shows_the_part_and_the_step() {
     };
     let job: Job<()> = Job::start(LONG, work).unwrap();
     let mut looks = Vec::new();
-    assert_eq!(
-        job.watch(Duration::from_millis(500), &mut |progress| looks.push(progress)),
-        Waited::Going
-    );
     let expected = Progress {
         parts: (2, 5),
         steps: (3, 7),
     };
-    assert_eq!(looks.last(), Some(&expected));
+    let since = Instant::now();
+    while looks.last() != Some(&expected) {
+        assert!(since.elapsed() < PATIENCE, "{looks:?}");
+        let waited = job.watch(Duration::from_millis(500), &mut |progress| looks.push(progress));
+        assert_eq!(waited, Waited::Going);
+    }
 }
