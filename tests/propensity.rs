@@ -2,9 +2,9 @@
 
 use footfall::propensity::history::{Event, Known, OwnValues, known};
 use footfall::propensity::learn::{Learned, learn};
-use footfall::propensity::logistic::Table;
+use footfall::propensity::logistic::{Table, probability};
 use footfall::propensity::model::PropensityModel;
-use footfall::propensity::newton::Newton;
+use footfall::propensity::newton::{EXACT, Newton};
 use footfall::propensity::plan::{Feature, Horizon, Own, Plan};
 use footfall::propensity::reasons::reasons;
 use footfall::propensity::rows;
@@ -208,48 +208,127 @@ fn own_columns_are_the_last_that_say_something() {
 /// Z = StandardScaler().fit_transform(X)
 /// LogisticRegression(C=1/penalty, tol=1e-14, max_iter=100000, solver="newton-cholesky").fit(Z, y)
 /// ```
+const OF_SCIKIT_LEARN: [(f64, [f64; 5]); 2] = [
+    (
+        0.5,
+        [
+            0.4317788736411635,
+            0.031556619627124305,
+            0.09670393798248686,
+            0.0,
+            -0.8130295609837143,
+        ],
+    ),
+    (
+        200.0,
+        [
+            0.07546903999800252,
+            0.007168892644612589,
+            0.017124363978600256,
+            0.0,
+            -0.7779733345388963,
+        ],
+    ),
+];
+
+/// The rows of that table.
+fn row(i: usize) -> ([f32; 4], bool) {
+    let first = i * 7 % 23;
+    let features = [
+        first as f32,
+        (i * i % 11) as f32,
+        ((i * 13 % 17) as f64 / 17.0) as f32,
+        3.0,
+    ];
+    (features, (i * i * 5 + i * 3) % 19 < 4 + first / 3)
+}
+
 #[test]
 fn weights_are_those_of_scikit_learn() {
     let mut table = Table::new(4);
-    for i in 0..200usize {
-        let first = i * 7 % 23;
-        let row = [
-            first as f32,
-            (i * i % 11) as f32,
-            ((i * 13 % 17) as f64 / 17.0) as f32,
-            3.0,
-        ];
-        table.push(row.into_iter(), (i * i * 5 + i * 3) % 19 < 4 + first / 3);
+    for (features, label) in (0..200).map(row) {
+        table.push(features.into_iter(), label);
     }
-    let expected = [
-        (
-            0.5,
-            [
-                0.4317788736411635,
-                0.031556619627124305,
-                0.09670393798248686,
-                0.0,
-                -0.8130295609837143,
-            ],
-        ),
-        (
-            200.0,
-            [
-                0.07546903999800252,
-                0.007168892644612589,
-                0.017124363978600256,
-                0.0,
-                -0.7779733345388963,
-            ],
-        ),
-    ];
     let scaling = table.scaling(2);
-    for (penalty, expected) in expected {
-        let found = Newton::new(&table, &scaling, 0..200, 2).fit(penalty, &[0.0; 5]);
+    for (penalty, expected) in OF_SCIKIT_LEARN {
+        let found = Newton::new(&table, &scaling, 0..200, 2).fit(penalty, EXACT);
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-9, "{found} instead of {expected}");
         }
     }
+}
+
+/// Each row a thousand times and each feature three times, so that the Hessian is that of a sample: under three thousand times the
+/// penalty each of the three has a third of the weight.
+#[test]
+fn many_rows_have_the_weights_of_few() {
+    let mut table = Table::new(12);
+    for (features, label) in (0..200_000).map(|i| row(i % 200)) {
+        table.push([features; 3].into_iter().flatten(), label);
+    }
+    let scaling = table.scaling(2);
+    let mut search = Newton::new(&table, &scaling, 0..table.len(), 2);
+    for (penalty, expected) in OF_SCIKIT_LEARN {
+        let found = search.fit(3000.0 * penalty, EXACT);
+        let [weights @ .., intercept] = expected;
+        let thirds = [weights.map(|weight| weight / 3.0); 3];
+        for (found, expected) in found.iter().zip(thirds.as_flattened().iter().chain([&intercept])) {
+            assert!((found - expected).abs() < 1e-8, "{found} instead of {expected}");
+        }
+    }
+}
+
+/// What no sample of the rows has, 163,840 of them in 40 blocks of which every second is taken: the gradient is zero all the same.
+#[test]
+fn a_sample_does_not_mislead() {
+    let mut table = Table::new(8);
+    let mut random = Random::new(5);
+    let mut rows = Vec::new();
+    for i in 0..40 * 4096 {
+        let mut features: [f32; 8] = std::array::from_fn(|_| random.uniform() as f32);
+        features[7] = f32::from(u8::from(i / 4096 % 2 == 1 && i % 50 == 0));
+        let label = random.uniform()
+            < if features[7] > 0.0 {
+                0.9
+            } else {
+                0.05 + 0.1 * f64::from(features[0])
+            };
+        table.push(features.into_iter(), label);
+        rows.push((features, label));
+    }
+    let (scaling, penalty) = (table.scaling(2), 0.01);
+    let found = Newton::new(&table, &scaling, 0..rows.len(), 2).fit(penalty, EXACT);
+    let mut gradient: Vec<f64> = found.iter().map(|weight| penalty * weight).collect();
+    gradient[8] = 0.0;
+    for (features, label) in rows {
+        let scaled: Vec<f64> = (0..8).map(|place| scaling.scaled(place, features[place])).collect();
+        let score = found[8] + scaled.iter().zip(&found).map(|(a, b)| a * b).sum::<f64>();
+        let slope = probability(score) - f64::from(u8::from(label));
+        let values = scaled.into_iter().chain([1.0]);
+        gradient
+            .iter_mut()
+            .zip(values)
+            .for_each(|(sum, value)| *sum += slope * value);
+    }
+    assert!(gradient.iter().all(|sum| sum.abs() < 1e-4), "{gradient:?}");
+}
+
+/// Of rows that begin and end within a group of eight.
+#[test]
+fn some_rows_alone_are_a_table_of_their_own() {
+    let [mut all, mut some] = [Table::new(4), Table::new(4)];
+    for i in 0..200 {
+        let (features, label) = row(i);
+        all.push(features.into_iter(), label);
+        if (13..178).contains(&i) {
+            some.push(features.into_iter(), label);
+        }
+    }
+    let scaling = all.scaling(1);
+    let within = Newton::new(&all, &scaling, 13..178, 1).fit(0.5, EXACT);
+    let alone = Newton::new(&some, &scaling, 0..165, 1).fit(0.5, EXACT);
+    let differences = within.iter().zip(&alone).map(|(a, b)| (a - b).abs());
+    assert!(differences.fold(0.0, f64::max) < 1e-12, "{within:?} and {alone:?}");
 }
 
 /// A label that a feature tells: without the penalty the weight would be infinite.
@@ -258,7 +337,7 @@ fn what_can_be_parted_has_a_finite_weight() {
     let mut table = Table::new(1);
     (0..100).for_each(|i| table.push([i as f32].into_iter(), i >= 50));
     let scaling = table.scaling(1);
-    let found = Newton::new(&table, &scaling, 0..100, 1).fit(1e-5, &[0.0; 2]);
+    let found = Newton::new(&table, &scaling, 0..100, 1).fit(1e-5, EXACT);
     assert!(
         found.iter().all(|weight| weight.is_finite()) && found[0] > 10.0,
         "{found:?}"

@@ -2,7 +2,7 @@
 
 use super::logistic::{Regression, Scaling, Table};
 use super::model::{Baseline, PropensityModel};
-use super::newton::Newton;
+use super::newton::{EXACT, Newton, ROUGH, mean_loss};
 use super::plan::Plan;
 use super::rows::{self, Part};
 use crate::compute::job;
@@ -48,7 +48,7 @@ pub fn learn(plan: &Plan, bytes: &[u8], threads: usize) -> Result<Learned, Error
     let scaling = table.scaling(threads);
     let choice = choose(&table, &scaling, n_train, threads);
     let penalty = choice.penalty * n_rows as f64;
-    let coefficients = Newton::new(&table, &scaling, 0..n_rows, threads).fit(penalty, &choice.coefficients);
+    let coefficients = Newton::near(&table, &scaling, 0..n_rows, choice.coefficients, threads).fit(penalty, EXACT);
     let baselines = PropensityModel::baseline_features(plan).map(|places| baseline(&table, places, threads));
     let base_rate = n_positive as f64 / n_rows as f64;
     let regression = Regression::new(scaling, coefficients);
@@ -87,26 +87,24 @@ struct Choice {
 
 /// The penalty that is best for the users of the validation; the strongest of equally good ones.
 fn choose(table: &Table, scaling: &Scaling, n_train: usize, threads: usize) -> Choice {
-    let start = vec![0.0; table.n_features() + 1];
     let (train, validation) = (0..n_train, n_train..table.len());
     if train.is_empty() || validation.is_empty() {
         return Choice {
             penalty: PENALTIES[2],
-            coefficients: start,
+            coefficients: table.base(0..table.len()),
             loss: None,
         };
     }
     let mut best: Option<Choice> = None;
-    let mut coefficients = start;
-    let [mut search, judge] = [train, validation].map(|rows| Newton::new(table, scaling, rows, threads));
+    let mut search = Newton::new(table, scaling, train, threads);
     for penalty in PENALTIES {
-        coefficients = search.fit(penalty * n_train as f64, &coefficients);
-        let loss = judge.loss(&coefficients);
+        let coefficients = search.fit(penalty * n_train as f64, ROUGH);
+        let loss = mean_loss(table, scaling, validation.clone(), coefficients.clone(), threads);
         let least = best.as_ref().and_then(|best| best.loss).unwrap_or(f64::INFINITY);
         if loss < least {
             best = Some(Choice {
                 penalty,
-                coefficients: coefficients.clone(),
+                coefficients,
                 loss: Some(loss),
             });
         }
@@ -118,8 +116,7 @@ fn baseline(table: &Table, places: Vec<usize>, threads: usize) -> Baseline {
     let columns = table.columns(&places);
     let scaling = columns.scaling(threads);
     let penalty = HARDLY * columns.len() as f64;
-    let start = vec![0.0; places.len() + 1];
-    let coefficients = Newton::new(&columns, &scaling, 0..columns.len(), threads).fit(penalty, &start);
+    let coefficients = Newton::new(&columns, &scaling, 0..columns.len(), threads).fit(penalty, EXACT);
     Baseline {
         places,
         regression: Regression::new(scaling, coefficients),

@@ -4,14 +4,16 @@ use crate::compute::parallel;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
+/// Rows that lie side by side, a number of each in one register.
+pub(super) const LANES: usize = 8;
 /// Rows that are added up at a time.
-const BLOCK: usize = 4096;
+pub(super) const BLOCK: usize = 512 * LANES;
 
 /// Rows of features and their labels.
 pub struct Table {
     n_features: usize,
-    /// Row by row.
-    features: Vec<f32>,
+    /// Group by group of rows, and of each the features, zeros where the last group has no row.
+    features: Vec<[f32; LANES]>,
     labels: Vec<bool>,
 }
 
@@ -49,7 +51,14 @@ impl Table {
 
     /// One more row.
     pub fn push(&mut self, features: impl Iterator<Item = f32>, label: bool) {
-        self.features.extend(features);
+        let lane = self.len() % LANES;
+        if lane == 0 {
+            self.features
+                .resize(self.features.len() + self.n_features, [0.0; LANES]);
+        }
+        let first = self.features.len() - self.n_features;
+        let group = self.features[first..].iter_mut().zip(features);
+        group.for_each(|(lanes, value)| lanes[lane] = value);
         self.labels.push(label);
     }
 
@@ -73,23 +82,40 @@ impl Table {
         self.labels.iter().filter(|&&label| label).count()
     }
 
+    /// The coefficients of `n_features` without any say: zeros, and behind them the score of the share of the positive among some
+    /// rows, half a row of each kind added.
+    pub fn base(&self, rows: Range<usize>) -> Vec<f64> {
+        let n_positive = self.labels[rows.clone()].iter().filter(|&&label| label).count();
+        let n_negative = rows.len() - n_positive;
+        let mut base = vec![0.0; self.n_features];
+        base.push(((n_positive as f64 + 0.5) / (n_negative as f64 + 0.5)).ln());
+        base
+    }
+
     /// Some of the features alone.
     pub fn columns(&self, places: &[usize]) -> Self {
-        let mut part = Self::new(places.len());
-        for (row, &label) in self.labels.iter().enumerate() {
-            let row = self.row(row);
-            part.push(places.iter().map(|&place| row[place]), label);
+        let groups = 0..self.len().div_ceil(LANES);
+        let columns = groups.flat_map(|group| places.iter().map(move |&place| self.group(group)[place]));
+        Self {
+            n_features: places.len(),
+            features: columns.collect(),
+            labels: self.labels.clone(),
         }
-        part
     }
 
-    /// The features of a row.
-    pub(super) fn row(&self, row: usize) -> &[f32] {
-        &self.features[row * self.n_features..][..self.n_features]
+    /// The features of a group of rows.
+    #[inline(always)]
+    pub(super) fn group(&self, group: usize) -> &[[f32; LANES]] {
+        &self.features[group * self.n_features..][..self.n_features]
     }
 
-    pub(super) fn label(&self, row: usize) -> bool {
-        self.labels[row]
+    /// The labels of a group of rows, 0 where it has no row.
+    #[inline(always)]
+    pub(super) fn group_labels(&self, group: usize) -> [f64; LANES] {
+        let mut labels = [0.0; LANES];
+        let known = labels.iter_mut().zip(&self.labels[group * LANES..]);
+        known.for_each(|(to, &label)| *to = f64::from(u8::from(label)));
+        labels
     }
 
     /// Means and standard deviations of all rows.
@@ -107,11 +133,12 @@ impl Table {
 
     /// The sum of something over the rows, for each feature.
     fn sums(&self, threads: usize, of: impl Fn(f64, usize) -> f64 + Sync) -> Vec<f64> {
-        let blocks = blocks(0..self.len(), threads, |rows| {
+        let blocks = blocks(0..self.len(), 1, threads, |rows| {
             let mut sums = vec![0.0; self.n_features];
-            for row in rows {
-                for (place, (sum, &value)) in sums.iter_mut().zip(self.row(row)).enumerate() {
-                    *sum += of(value.into(), place);
+            for (group, lanes) in groups(rows) {
+                for (place, (sum, values)) in sums.iter_mut().zip(self.group(group)).enumerate() {
+                    let values = values[lanes.clone()].iter();
+                    *sum += values.map(|&value| of(value.into(), place)).sum::<f64>();
                 }
             }
             sums
@@ -124,19 +151,33 @@ impl Table {
     /// Which features are the same in all rows.
     fn constant(&self) -> Vec<bool> {
         let mut constant = vec![true; self.n_features];
-        for row in 1..self.len() {
-            for (constant, (a, b)) in constant.iter_mut().zip(self.row(0).iter().zip(self.row(row))) {
-                *constant &= a == b;
+        for (group, lanes) in groups(0..self.len()) {
+            let pairs = self.group(0).iter().zip(self.group(group));
+            for (constant, (first, values)) in constant.iter_mut().zip(pairs) {
+                *constant &= values[lanes.clone()].iter().all(|value| *value == first[0]);
             }
         }
         constant
     }
 }
 
-/// What `sums` gives for each block of some rows, in their order.
-pub(super) fn blocks<T: Send>(rows: Range<usize>, threads: usize, sums: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
-    parallel::map(threads, rows.len().div_ceil(BLOCK), |block| {
-        let start = rows.start + block * BLOCK;
+/// The groups that some rows are in, and which lanes of each.
+pub(super) fn groups(rows: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+    (rows.start / LANES..rows.end.div_ceil(LANES)).map(move |group| {
+        let lane = |row: usize| row.saturating_sub(group * LANES).min(LANES);
+        (group, lane(rows.start)..lane(rows.end))
+    })
+}
+
+/// What `sums` gives for one of so many blocks of some rows, in their order.
+pub(super) fn blocks<T: Send>(
+    rows: Range<usize>,
+    one_of: usize,
+    threads: usize,
+    sums: impl Fn(Range<usize>) -> T + Sync,
+) -> Vec<T> {
+    parallel::map(threads, rows.len().div_ceil(BLOCK).div_ceil(one_of), |block| {
+        let start = rows.start + block * one_of * BLOCK;
         sums(start..(start + BLOCK).min(rows.end))
     })
 }
@@ -153,12 +194,6 @@ pub fn probability(score: f64) -> f64 {
     } else {
         small / (1.0 + small)
     }
-}
-
-/// The log loss of a score.
-pub(super) fn log_loss(score: f64, label: bool) -> f64 {
-    let wrong = if label { -score } else { score };
-    wrong.max(0.0) + (-wrong.abs()).exp().ln_1p()
 }
 
 impl Scaling {

@@ -4,6 +4,7 @@
 //! - [`history`]: the events of one user and the features that they are at a moment;
 //! - [`rows`]: features, labels and the part of the users they belong to, as bytes;
 //! - [`logistic`]: rows with their labels, and a regression on them;
+//! - `sums`: the sums over rows by which a regression is found;
 //! - [`newton`]: the best weights under a ridge penalty;
 //! - [`model`]: the regression with its plan and its baselines, as bytes;
 //! - [`learn`]: the choice of the penalty, and the model;
@@ -13,6 +14,7 @@ pub mod plan;
 pub mod history;
 pub mod rows;
 pub mod logistic;
+mod sums;
 pub mod newton;
 pub mod model;
 pub mod learn;
