@@ -89,9 +89,9 @@ class Footfall:
         self.connection.execute(
             f"EXECUTE remember(user_id := {user}, action := '{action}', ts := TIMESTAMP '2020-01-01' + to_seconds({self.n}))"
         )
-        self.connection.execute(f"EXECUTE advance(user_id := {user}, action := '{action}')")
+        _, probability = self.connection.execute(f"EXECUTE advance(user_id := {user}, action := '{action}')").fetchone()
         self.connection.execute("COMMIT")
-        return self.connection.execute(f"SELECT probability FROM states WHERE user_id = {user}").fetchone()[0]
+        return probability
 
 
 class Onnx:

@@ -10,7 +10,7 @@
 --   EXECUTE advance(user_id := 7, action := 'cart');
 --   COMMIT;
 --
--- Event and state are in one transaction, so that after a crash both are there or neither is. The time an event takes does not grow with
+-- `advance` answers with what comes next and its probability. Event and state are in one transaction, so that after a crash both are there or neither is. The time an event takes does not grow with
 -- the history. States belong to the model that made them: a new model begins with
 --
 --   DELETE FROM states;
@@ -28,7 +28,8 @@ FROM (
         next_state(getvariable('model'), coalesce(max(state), ''::BLOB), CAST($action AS VARCHAR)) AS moved
     FROM states
     WHERE user_id = CAST($user_id AS BIGINT)
-);
+)
+RETURNING next_action, probability;
 
 -- All states from the events, one step of every user after the other.
 CREATE OR REPLACE MACRO all_states() AS TABLE

@@ -39,8 +39,9 @@ def happen(connection, number):
     user, action = number * 7919 % N_USERS, ["pv", "pv", "cart", "buy"][number * number % 4]
     connection.execute("BEGIN")
     connection.execute(f"EXECUTE remember(user_id := {user}, action := '{action}', ts := TIMESTAMP '2020-01-01' + INTERVAL {number} SECONDS)")
-    connection.execute(f"EXECUTE advance(user_id := {user}, action := '{action}')")
+    told = connection.execute(f"EXECUTE advance(user_id := {user}, action := '{action}')").fetchall()
     connection.execute("COMMIT")
+    return user, told
 
 
 class Live(unittest.TestCase):
@@ -59,7 +60,8 @@ class Live(unittest.TestCase):
     def test_states_follow_the_events(self):
         with opened(self.path) as connection:
             for number in range(60):
-                happen(connection, number)
+                user, told = happen(connection, number)
+                self.assertEqual(told, connection.execute(f"SELECT next_action, probability FROM states WHERE user_id = {user}").fetchall())
             self.assertEqual(self.check(connection), 60)
             connection.execute("BEGIN")
             connection.execute("EXECUTE remember(user_id := 1, action := 'buy', ts := TIMESTAMP '2021-01-01')")
