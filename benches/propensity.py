@@ -88,13 +88,13 @@ def compare_fits(connection, given, labels, table):
         connection.execute(
             """CREATE OR REPLACE TABLE fitted AS
             WITH RECURSIVE run(i, s) AS (
-                SELECT 0, footfall.internal.propensity_piece(0, getvariable('packed'), info.plan, ?) FROM info
-                UNION ALL SELECT i + 1, footfall.internal.propensity_piece(s.job, getvariable('packed'), info.plan, ?) FROM run, info WHERE NOT s.finished)
+                SELECT 0, footfall.internal.propensity_piece(0, p, info.plan, ?) FROM packed, info
+                UNION ALL SELECT i + 1, footfall.internal.propensity_piece(s.job, p, info.plan, ?) FROM run, packed, info WHERE NOT s.finished)
             SELECT s.result.penalty, footfall.internal.propensity_model_info(s.result.model).weights FROM run WHERE s.finished""",
             [given.threads] * 2,
         )
 
-    connection.execute("SET VARIABLE packed = ?::BLOB", [table.tobytes()])
+    connection.execute("CREATE OR REPLACE TABLE packed AS SELECT ?::BLOB AS p", [table.tobytes()])
     known = table[table["part"] != 2]
     x = known["x"].astype(float)
     scale = x.std(0)
