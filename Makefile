@@ -79,6 +79,12 @@ build/ptx/installed: src/network/gpu/requirements.txt
 	build/ptx/bin/pip --quiet install -r $<
 	touch $@
 
+.PHONY: sanitize-gpu
+# The kernels' source under AddressSanitizer, UBSan and ThreadSanitizer behind the emulated driver, minutes. Then each barrier of kernels.cu
+# is left out in turn, and ThreadSanitizer has to mind: one that it does not miss fails the target.
+sanitize-gpu:
+	$(PYTHON) tests/emulated/sanitize.py
+
 # Longer than a test may take: a million damaged values.
 fuzz:
 	FOOTFALL_FUZZ_CASES=1000000 cargo test --release --workspace --locked --test fuzz -- --nocapture

@@ -17,12 +17,12 @@ const EVALUATION: Step = Step {
     threads: 1,
 };
 
-/// Every engine for an architecture, with its name; that of a GPU where its driver can be emulated.
+/// Every engine for an architecture, with its name; that of a GPU where its driver can be emulated, or the environment names one.
 fn engines(architecture: Architecture) -> Vec<(&'static str, Box<dyn Engine>)> {
     let plain: Box<dyn Engine> = Box::new(Plain::new(architecture, Device::Cpu).unwrap());
     let fused = Fused::variants(architecture).unwrap().into_iter();
     let fused = fused.map(|engine| (engine.instructions(), Box::new(engine) as Box<dyn Engine>));
-    let gpu = emulated(architecture).map(|engine| ("cuda (emulated)", Box::new(engine) as Box<dyn Engine>));
+    let gpu = emulated(architecture).map(|engine| ("cuda", Box::new(engine) as Box<dyn Engine>));
     [("plain", plain)].into_iter().chain(fused).chain(gpu).collect()
 }
 

@@ -19,10 +19,9 @@ import duckdb
 from client import connect, one
 
 HERE = Path(__file__).resolve().parent
-SOURCES = [HERE.parent / "emulated/driver.cpp", HERE.parent / "emulated/cuda.h", HERE.parent.parent / "src/network/gpu/kernels.cu"]
-DRIVER = HERE.parent.parent / "build/emulated/libcuda.so.1"
-# As tests/emulated/build.rs compiles it.
-COMPILER = [os.environ.get("CXX", "c++"), "-std=c++17", "-O2", "-fPIC", "-shared", "-U_FORTIFY_SOURCE", "-Wno-unknown-pragmas"]
+sys.path.append(str(HERE.parent / "emulated"))
+from build import driver as compiled
+
 # What a process is asked: its answer, or the error.
 PROGRAM = """
 import sys, duckdb
@@ -43,30 +42,14 @@ TRAIN = "FROM footfall.train(histories, actions, {settings}, device := '{device}
 SMALL = "architecture := 'gru', hidden := 8, embedding := 4, layers := 2, dropout := 0.2, epochs := 2"
 
 
-def build():
-    """The emulated driver, compiled when it is older than its sources."""
-    if DRIVER.exists() and all(DRIVER.stat().st_mtime > source.stat().st_mtime for source in SOURCES):
-        return
-    DRIVER.parent.mkdir(parents=True, exist_ok=True)
-    # Several DuckDBs are tested at once.
-    with tempfile.TemporaryDirectory(dir=DRIVER.parent) as folder:
-        library = Path(folder) / DRIVER.name
-        subprocess.run([*COMPILER, str(SOURCES[0]), "-o", str(library)], check=True)
-        library.replace(DRIVER)
-
-
-def answer(*statements, driver=DRIVER, **environment):
-    environment = {**os.environ, "FOOTFALL_CUDA_DRIVER": str(driver), **environment}
+def answer(*statements, driver=None, **environment):
+    environment = {**os.environ, "FOOTFALL_CUDA_DRIVER": str(driver or compiled()), **environment}
     program = subprocess.run([sys.executable, "-c", PROGRAM, *statements], env=environment, cwd=HERE, text=True, stdout=subprocess.PIPE, check=True)
     return program.stdout.strip()
 
 
 @unittest.skipUnless(sys.platform == "linux", "the driver is emulated on Linux alone")
 class Gpu(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        build()
-
     def assert_refused(self, *texts, **environment):
         """Neither listed nor used, for the same reason."""
         asked = answer("SELECT footfall_devices()", **environment)
@@ -107,12 +90,15 @@ class Gpu(unittest.TestCase):
         self.assert_fails("argument 'hidden' is 129; allowed: 1 to 128 with device 'cuda'", settings="hidden := 129")
 
     def test_it_learns_what_the_processor_learns_twice_the_same(self):
-        def run(device):
+        def run(device, **environment):
             select = "SELECT epoch, train_loss, validation_loss, device, md5(model), predict_next(model, ['pv', 'buy']).probability "
-            return literal_eval(answer(HISTORIES.format(n=60), select + TRAIN.format(settings=SMALL, device=device) + " ORDER BY epoch"))
+            trained = select + TRAIN.format(settings=SMALL, device=device) + " ORDER BY epoch"
+            return literal_eval(answer(HISTORIES.format(n=60), trained, **environment))
 
         first = run("cuda")
         self.assertEqual(first, run("cuda"))
+        # Nor does it matter which thread and which block comes first.
+        self.assertEqual(first, run("cuda", EMULATED_CUDA_BACKWARDS="1"))
         for ours, theirs in zip(first, run("cpu"), strict=True):
             self.assertEqual((ours[0], ours[3]), (theirs[0], "cuda"))
             for place in (1, 2, 5):
@@ -142,7 +128,7 @@ class Gpu(unittest.TestCase):
         self.assertLess(more["allocations"], 10)
 
     def test_a_training_is_interrupted_and_goes_on(self):
-        os.environ["FOOTFALL_CUDA_DRIVER"] = str(DRIVER)
+        os.environ["FOOTFALL_CUDA_DRIVER"] = str(compiled())
         connection = connect()
         self.addCleanup(connection.close)
         connection.execute(HISTORIES.format(n=400))

@@ -6,6 +6,11 @@
 //   EMULATED_CUDA_MEMORY   bytes of the card (8 GiB)
 //   EMULATED_CUDA_BUSY     another process has the card
 //   EMULATED_CUDA_COUNTS   a file for the number of calls of each kind, one line when the process ends
+//   EMULATED_CUDA_WITHOUT_BARRIER  the line of a barrier of kernels.cu that nobody waits at
+//   EMULATED_CUDA_BACKWARDS  the last thread of the last block comes first
+//
+// Compiled for sanitizers (sanitize.py) it tells them what a GPU would mind: an access beyond the numbers that a launch was
+// given, and accesses of two threads of a block that no barrier orders.
 #include "cuda.h"
 #include "../../src/network/gpu/kernels.cu"
 #include <csetjmp>
@@ -17,8 +22,41 @@
 #include <mutex>
 #include <ucontext.h>
 #include <vector>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
 
 Index threadIdx, blockIdx, blockDim, gridDim;
+
+static long long given(const char* name, long long otherwise) {
+  const char* text = std::getenv(name);
+  return text ? std::atoll(text) : otherwise;
+}
+
+// What ThreadSanitizer is told: a fiber is a thread of its own, and only what is said here orders two of them.
+#ifdef __SANITIZE_THREAD__
+#define UNSEEN __attribute__((no_sanitize("thread")))
+using Seen = void*;
+UNSEEN static Seen new_seen() { return __tsan_create_fiber(0); }
+UNSEEN static Seen seen_now() { return __tsan_get_current_fiber(); }
+UNSEEN static void see(Seen fiber) { __tsan_switch_to_fiber(fiber, __tsan_switch_to_fiber_no_sync); }
+UNSEEN static void before(char& event) { __tsan_release(&event); }
+UNSEEN static void after(char& event) { __tsan_acquire(&event); }
+#else
+#define UNSEEN
+struct Seen {};
+static Seen new_seen() { return {}; }
+static Seen seen_now() { return {}; }
+static void see(Seen) {}
+static void before(char&) {}
+static void after(char&) {}
+#endif
+// Places that stand for what happens: a block begins, it ends, and its barriers. These are two in turn, because a
+// thread may reach the next before another has left the last.
+static char begun, ended, barriers[2];
 
 // A thread of a block is a fiber that gives way at a barrier. Only its first entry ever goes through ucontext.h, whose
 // switches cost a system call; then it runs one block after the other.
@@ -26,52 +64,90 @@ struct Fiber {
   std::vector<char> stack;
   ucontext_t context;
   jmp_buf place;
+  Seen seen;
+  unsigned n_barriers;
   bool is_done;
 };
 using Kernel = void (*)(Pass);
 static Fiber fibers[1024];  // as many as a block may have
 static jmp_buf scheduler;
+static Seen seen_scheduler;
 static int running;
 static Kernel kernel;
 static const Pass* pass;
 
-void __syncthreads() {
-  if (_setjmp(fibers[running].place) == 0) _longjmp(scheduler, 1);
+UNSEEN static void give_way() {
+  if (_setjmp(fibers[running].place) == 0) {
+    see(seen_scheduler);
+    _longjmp(scheduler, 1);
+  }
   threadIdx.x = running;
 }
 
-static void enter() {
+UNSEEN void barrier(int line) {
+  static const int without = int(given("EMULATED_CUDA_WITHOUT_BARRIER", 0));
+  if (line == without) return;
+  before(barriers[fibers[running].n_barriers % 2]);
+  give_way();
+  after(barriers[fibers[running].n_barriers++ % 2]);
+}
+
+UNSEEN static void enter() {
   for (;;) {
+    after(begun);
     kernel(*pass);
-    Fiber& fiber = fibers[running];
-    fiber.is_done = true;
-    if (_setjmp(fiber.place) == 0) _longjmp(scheduler, 1);
+    fibers[running].is_done = true;
+    before(ended);
+    give_way();
   }
 }
 
-static void turn(int thread) {
+UNSEEN static void turn(int thread) {
   running = threadIdx.x = thread;
   if (_setjmp(scheduler)) return;
   Fiber& fiber = fibers[thread];
-  if (!fiber.stack.empty()) _longjmp(fiber.place, 1);
-  fiber.stack.resize(1 << 16);
-  getcontext(&fiber.context);
-  fiber.context.uc_stack.ss_sp = fiber.stack.data();
-  fiber.context.uc_stack.ss_size = fiber.stack.size();
-  fiber.context.uc_link = nullptr;
-  makecontext(&fiber.context, enter, 0);
+  const bool is_new = fiber.stack.empty();
+  if (is_new) {
+    fiber.stack.resize(1 << 16);
+    fiber.seen = new_seen();
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = fiber.stack.data();
+    fiber.context.uc_stack.ss_size = fiber.stack.size();
+    fiber.context.uc_link = nullptr;
+    makecontext(&fiber.context, enter, 0);
+  }
+  see(fiber.seen);
+  if (!is_new) _longjmp(fiber.place, 1);
   setcontext(&fiber.context);
 }
 
-static void run_block(int n_threads) {
-  for (int thread = 0; thread < n_threads; ++thread) fibers[thread].is_done = false;
+static bool is_backwards() {
+  static const bool is = std::getenv("EMULATED_CUDA_BACKWARDS");
+  return is;
+}
+
+UNSEEN static void run_block(int n_threads) {
+  for (int thread = 0; thread < n_threads; ++thread) fibers[thread].is_done = false, fibers[thread].n_barriers = 0;
+  before(begun);
   for (int left = n_threads; left;) {
     // A thread that has returned counts as having reached every barrier, as it does on a GPU.
-    for (int thread = 0; thread < n_threads; ++thread) {
+    for (int i = 0; i < n_threads; ++i) {
+      const int thread = is_backwards() ? n_threads - 1 - i : i;
       if (fibers[thread].is_done) continue;
       turn(thread);
       left -= fibers[thread].is_done;
     }
+  }
+  after(ended);
+}
+
+UNSEEN static void run_blocks(int n_threads, int x, int y) {
+  seen_scheduler = seen_now();
+  blockDim.x = n_threads, gridDim.x = x, gridDim.y = y;
+  for (int i = 0; i < x * y; ++i) {
+    const int block = is_backwards() ? x * y - 1 - i : i;
+    blockIdx.x = block % x, blockIdx.y = block / x;
+    run_block(n_threads);
   }
 }
 
@@ -90,16 +166,40 @@ static const Named named[] = {
 
 static std::mutex one_at_a_time;
 static std::map<uint64_t, size_t> allocated;
-static long long given(const char* name, long long otherwise) {
-  const char* text = std::getenv(name);
-  return text ? std::atoll(text) : otherwise;
-}
 static size_t memory() { return size_t(given("EMULATED_CUDA_MEMORY", 8ll << 30)); }
 static size_t taken() {
   size_t sum = 0;
   for (auto& [place, bytes] : allocated) sum += bytes;
   return sum;
 }
+
+// What AddressSanitizer is told: an engine cuts one piece of memory up, and between two launches all of it is in use.
+#ifdef __SANITIZE_ADDRESS__
+static void show_all() {
+  for (auto& [place, bytes] : allocated) ASAN_UNPOISON_MEMORY_REGION(reinterpret_cast<void*>(place), bytes);
+}
+template <class T> static void show(const T* numbers, size n) { ASAN_UNPOISON_MEMORY_REGION(numbers, n * sizeof(T)); }
+// The numbers of each kind that there are in this pass.
+static void hide_all_but(const Pass& p) {
+  for (auto& [place, bytes] : allocated) ASAN_POISON_MEMORY_REGION(reinterpret_cast<void*>(place), bytes);
+  const size sequences = p.sequences, rows = p.steps * sequences, units = p.units, vocabulary = p.vocabulary, layers = p.layers;
+  const size wide = gates_of(p.cell) * units, states = layers * states_of(p.cell) * sequences * units;
+  for (const float* numbers : {p.parameters, p.first_moments, p.second_moments, p.gradient}) show(numbers, p.n_parameters);
+  show(p.sums, p.n_sums), show(p.parts, size(p.chunks) * p.n_sums);
+  show(p.table, vocabulary * wide), show(p.transposed, layers * wide * units);
+  show(p.gates, layers * rows * kept_of(p.cell) * units), show(p.hidden, layers * rows * units);
+  if (p.cell == LSTM) show(p.cells, layers * rows * units);
+  if (p.scale > 0) show(p.dropped, layers * rows * units);
+  show(p.d_hidden, rows * units), show(p.scores, rows * vocabulary);
+  show(p.state_before, states), show(p.state_after, states);
+  show(p.losses, 2 * ((rows + HEAD_ROWS - 1) / HEAD_ROWS)), show(p.totals, 3);
+  show(p.keys, sequences), show(p.lengths, sequences), show(p.first_targets, sequences);
+  show(p.weights, vocabulary), show(p.tokens, sequences * p.stride);
+}
+#else
+static void show_all() {}
+static void hide_all_but(const Pass&) {}
+#endif
 
 static struct Counts {
   long contexts = 0, modules = 0, launches = 0, allocations = 0, waits = 0, uploads = 0;
@@ -187,9 +287,9 @@ int cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned 
   const Pass given = *static_cast<const Pass*>(arguments[0]);
   kernel = known->kernel;
   pass = &given;
-  blockDim.x = int(threads), gridDim.x = int(x), gridDim.y = int(y);
-  for (blockIdx.y = 0; blockIdx.y < gridDim.y; ++blockIdx.y)
-    for (blockIdx.x = 0; blockIdx.x < gridDim.x; ++blockIdx.x) run_block(int(threads));
+  hide_all_but(given);
+  run_blocks(int(threads), int(x), int(y));
+  show_all();
   return 0;
 }
 static const struct { int code; const char *name, *text; } errors[] = {
