@@ -41,6 +41,7 @@ demo: release $(DUCKDB_SHELL) $(filter build/demo_events.csv,$(EVENTS))
 	@echo "The study as pictures: open build/study.html"
 
 test: lint unit sql clients check-pages sail
+	$(if $(filter Linux,$(shell uname)),$(MAKE) --no-print-directory gpu EMULATED=1,@echo "gpu: the driver is emulated on Linux alone")
 
 # The loop of a day's work: under a minute after a change of one line.
 QUICK_DUCKDB := build/duckdb/1.5.6
@@ -79,7 +80,27 @@ build/ptx/installed: src/network/gpu/requirements.txt
 	build/ptx/bin/pip --quiet install -r $<
 	touch $@
 
-.PHONY: sanitize-gpu
+# What a machine with a card and Python, but without Rust, needs to check and time `device := 'cuda'`: there
+# `tar xzf gpu-kit.tar.gz && python3 gpu-kit/run.py`. GPU_PYTHON is the version of that Python, which DuckDB's wheel must be for.
+.PHONY: gpu-kit gpu sanitize-gpu
+GPU := build/gpu
+GPU_PYTHON ?= $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+GPU_DUCKDB := $(lastword $(DUCKDB_VERSIONS))
+GPU_WHEEL = $(GPU)/wheels/$(GPU_DUCKDB)/$(GPU_PYTHON)
+gpu-kit: release $(GPU_WHEEL)
+	$(PYTHON) tests/gpu/kit.py --extension $(EXTENSION) --wheel $(GPU_WHEEL)/*.whl --output $(GPU)/gpu-kit.tar.gz
+
+$(GPU)/wheels/$(GPU_DUCKDB)/%: $(VENV)/installed
+	rm -rf $@
+	$(PIP) download --no-deps --only-binary=:all: --python-version $* --dest $@ duckdb==$(GPU_DUCKDB)
+
+# Unpacks the kit and runs it on this machine's card; exits with 3 without one. `EMULATED=1` takes the emulated driver and the least work of
+# each kind, which checks the script and the kit, and times nothing.
+gpu: gpu-kit
+	rm -rf $(GPU)/gpu-kit
+	tar xzf $(GPU)/gpu-kit.tar.gz -C $(GPU)
+	$(if $(EMULATED),FOOTFALL_CUDA_DRIVER=$$($(PYTHON) tests/emulated/build.py)) $(PYTHON) $(GPU)/gpu-kit/run.py --output $(GPU)/$(if $(EMULATED),emulated,gpu).jsonl $(if $(EMULATED),--small)
+
 # The kernels' source under AddressSanitizer, UBSan and ThreadSanitizer behind the emulated driver, minutes. Then each barrier of kernels.cu
 # is left out in turn, and ThreadSanitizer has to mind: one that it does not miss fails the target.
 sanitize-gpu:

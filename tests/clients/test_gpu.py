@@ -5,6 +5,7 @@ Each case is a process of its own: a process opens one driver.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 
-from client import connect, one
+from client import EXTENSION, connect, one
 
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "emulated"))
@@ -153,6 +154,26 @@ class Gpu(unittest.TestCase):
         self.assertEqual(by_hand, connection.execute(whole).fetchall())
         predicted = connection.execute("SELECT predict_next(?, ['pv', 'cart']).action", [reports[-1]["model"]]).fetchone()[0]
         self.assertIn(predicted, ("pv", "cart", "buy"))
+
+    def test_the_kits_script_demands_a_device_and_goes_on_after_a_failure(self):
+        """Without the rest of the kit: what needs it fails."""
+
+        def run(*sections, driver):
+            with tempfile.TemporaryDirectory() as folder:
+                shutil.copy(HERE.parent / "gpu/run.py", folder)
+                shutil.copy(EXTENSION, folder)
+                command = [sys.executable, Path(folder) / "run.py", "--small", "--output", Path(folder) / "told", "--only", *sections]
+                environment = {**os.environ, "FOOTFALL_CUDA_DRIVER": str(driver)}
+                ended = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode
+                return ended, [json.loads(line) for line in (Path(folder) / "told").read_text().splitlines()]
+
+        code, records = run("engine_tests", driver="/nowhere/libcuda.so.1")
+        self.assertEqual((code, [record["section"] for record in records]), (3, ["card"]))
+        self.assertIn("no device: /nowhere/libcuda.so.1", records[0]["output"])
+        code, records = run("engine_tests", "first_training", driver=compiled())
+        self.assertEqual((code, [record["ok"] for record in records]), (1, [True, False, True]))
+        self.assertEqual(records[0]["figures"][0]["card"], "Emulated")
+        self.assertEqual([figures["kernels"] for figures in records[2]["figures"]], ["compiled", "cached"])
 
 
 if __name__ == "__main__":
