@@ -579,19 +579,58 @@ fn our_engines_agree_with_plain_candle() {
             };
             let parameters = architecture.initial_parameters(12);
             let plain = Plain::new(architecture, Device::Cpu).unwrap();
-            let (expected_sum, mut expected) = train(&plain, &parameters, &batch, &step).unwrap();
-            let expected_rows = plain.probabilities(&parameters, &batch, true, 1).unwrap();
-            // As a training step uses them: divided by the weight.
-            expected.iter_mut().for_each(|x| *x /= expected_sum.weight as f32);
+            let expected = answers(&plain, &parameters, &batch, &step);
             for (engine_name, engine) in engines(architecture).split_off(1) {
                 let context = format!("{engine_name} {name} {hidden} x {layers}");
-                let (sum, mut gradient) = train(&*engine, &parameters, &batch, &step).unwrap();
-                gradient.iter_mut().for_each(|x| *x /= sum.weight as f32);
-                assert_sums_close(&context, sum, expected_sum);
-                assert_close(&context, &gradient, &expected);
-                let rows = engine.probabilities(&parameters, &batch, true, 1).unwrap();
-                assert_close(&context, &rows, &expected_rows);
+                assert_answers_close(&context, answers(&*engine, &parameters, &batch, &step), &expected);
             }
+        }
+    }
+}
+
+/// Loss sums, gradient and probabilities of a batch, the gradient as a training step uses it: divided by the weight.
+fn answers(engine: &dyn Engine, parameters: &[f32], batch: &[Example], step: &Step) -> (LossSum, Vec<f32>, Vec<f32>) {
+    let (sum, mut gradient) = train(engine, parameters, batch, step).unwrap();
+    gradient.iter_mut().for_each(|x| *x /= sum.weight as f32);
+    (sum, gradient, engine.probabilities(parameters, batch, true, 1).unwrap())
+}
+
+fn assert_answers_close(
+    context: &str,
+    actual: (LossSum, Vec<f32>, Vec<f32>),
+    expected: &(LossSum, Vec<f32>, Vec<f32>),
+) {
+    assert_sums_close(context, actual.0, expected.0);
+    assert_close(context, &actual.1, &expected.1);
+    assert_close(context, &actual.2, &expected.2);
+}
+
+/// Every number of units that kernels are made for, exactly; more tokens than a tile of a product has.
+#[test]
+fn a_card_agrees_with_plain_candle_at_every_size() {
+    let sequences = random_sequences(5, 70, 12, 31);
+    let batch = examples(&sequences);
+    let step = Step {
+        dropout_seed: Some(3),
+        window: 7,
+        ..EVALUATION
+    };
+    for hidden in [32, 64, 96, 128] {
+        for (cell, name) in CELLS {
+            let architecture = Architecture {
+                vocabulary: 70,
+                dropout: 0.3,
+                ..architecture(cell, hidden, 2)
+            };
+            let parameters = architecture.initial_parameters(12);
+            let Some(engine) = emulated(architecture) else { return };
+            let plain = Plain::new(architecture, Device::Cpu).unwrap();
+            let expected = answers(&plain, &parameters, &batch, &step);
+            assert_answers_close(
+                &format!("{name} {hidden}"),
+                answers(&engine, &parameters, &batch, &step),
+                &expected,
+            );
         }
     }
 }

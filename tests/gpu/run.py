@@ -120,7 +120,7 @@ def first_training(_arguments):
 def engine_tests(arguments):
     """The tests of the engines and of training, on this device instead of an emulated one."""
     failed = 0
-    for binary, few in (("network", ["what_a_card", "that_no_kernel_has"]), ("training", ["a_missing_device"])):
+    for binary, few in (("network", ["at_every_size", "that_no_kernel_has"]), ("training", ["a_missing_device"])):
         command = [KIT / "bin" / binary, *(few if arguments.small else [])]
         asked = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         counts = re.search(r"test result: \w+\. (\d+) passed; (\d+) failed", asked.stdout)
