@@ -85,8 +85,8 @@ struct Corpus {
     datasets: Vec<Vec<u8>>,
     /// The scores of the last model on the first dataset.
     piece: Vec<u8>,
-    /// Models of items, with numbers and with texts.
-    items: [Vec<u8>; 2],
+    /// Models of items, with numbers, with texts, and with a network.
+    items: Vec<Vec<u8>>,
 }
 
 impl Corpus {
@@ -144,7 +144,7 @@ impl Corpus {
     }
 }
 
-fn item_models() -> [Vec<u8>; 2] {
+fn item_models() -> Vec<Vec<u8>> {
     let history = |first: u32| {
         let word = |place: u32| ((first * place) % 7) | (u32::from(place > 5) << 31) | (1 << 30);
         History {
@@ -170,10 +170,28 @@ fn item_models() -> [Vec<u8>; 2] {
         .into_iter()
         .for_each(|text| texts.push(text));
     let numbers = Ids::Numbers(vec![i64::MIN, -7, 0, 1, 2, 99, i64::MAX]);
-    [numbers, Ids::Texts(texts)].map(|names| {
-        let trained = items::train(&histories, &names, 3, Some(7), &settings);
+    let network = items::NetworkSettings {
+        dim: 16,
+        layers: 1,
+        heads: 1,
+        max_length: 3,
+        epochs: 1,
+        patience: 1,
+        learning_rate: 0.01,
+        dropout: 0.1,
+        seed: 1,
+        min_count: 2,
+    };
+    let models = [
+        (numbers.clone(), None),
+        (Ids::Texts(texts), None),
+        (numbers, Some(&network)),
+    ];
+    let train = |(names, network)| {
+        let trained = items::train(&histories, &names, 3, Some(7), network, &settings);
         trained.unwrap().unwrap().model.to_bytes().unwrap()
-    })
+    };
+    models.into_iter().map(train).collect()
 }
 
 /// A damaged value, and whether it must be refused.
@@ -708,7 +726,14 @@ fn try_items(random: &mut Random, corpus: &Corpus, tally: &mut Tally) {
                 "rules.ends",
                 "rules.next",
             ];
-            let more = ["rules.weights", "rules.totals", "recent.order"];
+            let more = [
+                "rules.weights",
+                "rules.totals",
+                "recent.order",
+                "network.items",
+                "network.vectors",
+                "network.weights",
+            ];
             let all: Vec<_> = names
                 .iter()
                 .chain(&more)

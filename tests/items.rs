@@ -1,8 +1,9 @@
 //! Methods that count, beside the same said with a score for every item of the catalogue.
 
 use footfall::items::{
-    Asked, Evaluation, Event, Given, Histories, History, Id, Ids, ItemModel, Mixture, Predictor, RULE_BYTES, Room,
-    Rule, RuleSettings, Settings, Targets, Texts, Trained, Wanted, evaluate, item_rules, train,
+    Asked, Evaluation, Event, Given, Histories, History, Id, Ids, ItemModel, Mixture, NetworkSettings, Predictor,
+    Question, RULE_BYTES, Room, Rule, RuleSettings, Settings, Targets, Texts, Trained, Wanted, evaluate, item_rules,
+    train,
 };
 use footfall::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
@@ -167,7 +168,8 @@ fn every_method_is_what_a_score_for_each_item_says() {
             let settings = settings(targets, exclude_seen, 1);
             let evaluations = evaluate(&histories, &settings, None);
             for predictor in Predictor::ALL {
-                if matches!(predictor, Predictor::Model | Predictor::Mixture | Predictor::Knn) {
+                let by_model = matches!(predictor, Predictor::Model | Predictor::Network);
+                if by_model || matches!(predictor, Predictor::Mixture | Predictor::Knn) {
                     continue;
                 }
                 let (expected, n) = by_hand(&all, 60, predictor, &settings);
@@ -358,7 +360,7 @@ fn a_long_history_and_a_shop_of_one_item() {
 fn trained(histories: &Histories, top: usize, settings: &Settings) -> Trained {
     let n_items = histories.n_items as i64;
     let names = Ids::Numbers((0..n_items).map(|item| 2 * (n_items - item) + 1).collect());
-    train(histories, &names, top, Some(5), settings).unwrap().unwrap()
+    train(histories, &names, top, Some(5), None, settings).unwrap().unwrap()
 }
 
 /// The score of every item, as the mixture is written down: shares of own items, of what follows the last one, and of all events.
@@ -405,6 +407,150 @@ fn mixed(mixture: &Mixture, train: &[Vec<usize>], recent: &[f64], before: &[usiz
             + mixture.popular * *score;
     }
     scores
+}
+
+/// A network for which a moment is enough.
+const NETWORK: NetworkSettings = NetworkSettings {
+    dim: 16,
+    layers: 1,
+    heads: 1,
+    max_length: 6,
+    epochs: 3,
+    patience: 3,
+    learning_rate: 0.01,
+    dropout: 0.1,
+    seed: 3,
+    min_count: 2,
+};
+
+#[test]
+fn a_network_joins_what_is_counted_by_its_share() {
+    let histories = Histories::new(60, shop(60, 60, 4)).unwrap();
+    let names = Ids::Numbers((0..60).collect());
+    let settings = settings(Targets::All, false, 2);
+    let trained = train(&histories, &names, 1000, None, Some(&NETWORK), &settings)
+        .unwrap()
+        .unwrap();
+    assert_eq!(trained.epochs.iter().filter(|one| one.is_best).count(), 1);
+    let bytes = trained.model.to_bytes().unwrap();
+    let with = |repeat: f64, network: f64| {
+        let mut model = ItemModel::from_bytes(&bytes).unwrap();
+        let rest = (1.0 - repeat - network) / 2.0;
+        model.mixture = Mixture {
+            repeat,
+            rules: rest,
+            popular: rest,
+            network,
+            ..model.mixture
+        };
+        model
+    };
+    let (both, counted, alone) = (with(0.3, 0.4), with(0.5, 0.0), with(0.0, 1.0 - 1e-12));
+    let n_items = both.ids.len() as u32;
+    let mut room = Room::new(n_items as usize);
+    for history in [&[3, 1, 4, 1, 5, 9, 2, 6, 5][..], &[n_items, 2], &[n_items], &[]] {
+        let events: Vec<Event> = history.iter().map(|&item| Event::from_word(item)).collect();
+        let n_all = n_items + u32::from(history.contains(&n_items));
+        let every: Vec<u32> = (0..n_all).collect();
+        let mut scores = |model: &ItemModel| model.scores(&events, &every, &mut room);
+        let (found, of_counts, of_network) = (scores(&both), scores(&counted), scores(&alone));
+        let knows_one = history.iter().any(|&item| item < n_items);
+        for item in 0..n_all as usize {
+            // A network that knows nothing of a history says nothing of it, and an empty one is answered by what is popular.
+            let expected = match (history, knows_one) {
+                ([], _) => of_counts[item],
+                (_, false) => 0.6 * of_counts[item],
+                _ => 0.6 * of_counts[item] + 0.4 * of_network[item],
+            };
+            assert!(
+                (found[item] - expected).abs() < 1e-7,
+                "{history:?}: {} for {expected}",
+                found[item]
+            );
+        }
+        if knows_one {
+            let sum: f64 = of_network[..n_items as usize].iter().sum();
+            assert!((sum - 1.0).abs() < 1e-4, "{sum}");
+        }
+        for hides_own in [false, true] {
+            let is_shown = |item: &u32| !(hides_own && history.contains(item));
+            let wanted = Wanted {
+                k: 5,
+                hides_own,
+                hidden: &[],
+                among: None,
+            };
+            let mut sorted: Vec<u32> = every.iter().copied().filter(is_shown).collect();
+            sorted.sort_by(|&a, &b| found[b as usize].total_cmp(&found[a as usize]));
+            let shown: Vec<f64> = both
+                .recommend(&events, &wanted, &mut room)
+                .iter()
+                .map(|one| one.0)
+                .collect();
+            let expected: Vec<f64> = sorted.iter().take(5).map(|&item| found[item as usize]).collect();
+            assert_eq!(shown, expected);
+            both.prepare(&[&[], &events], &mut room);
+            let question = Question {
+                history: &events,
+                number: 1,
+                mixture: &both.mixture,
+            };
+            let asked = Asked {
+                exclude_seen: hides_own,
+                ..settings.asked
+            };
+            let targets: Vec<Option<u32>> = every.iter().copied().map(Some).collect();
+            let (ranks, list) = both.judge(&question, &targets, &asked, &mut room);
+            assert_eq!(list.len(), 5);
+            for (&item, rank) in every.iter().zip(ranks) {
+                let count = |is: fn(&f64, &f64) -> bool| {
+                    sorted
+                        .iter()
+                        .filter(|&&other| is(&found[other as usize], &found[item as usize]))
+                        .count() as f64
+                };
+                let expected = count(f64::gt) + (count(f64::eq) - 1.0) / 2.0;
+                assert_eq!(
+                    rank,
+                    if is_shown(&item) { expected } else { f64::INFINITY },
+                    "{item} behind {history:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_network_reads_nothing_of_what_chooses_it() {
+    let all = shop(60, 200, 5);
+    let fits: BTreeSet<usize> = all.iter().flat_map(|one| items(&one.events[..one.n_fit])).collect();
+    let trains: BTreeSet<usize> = all.iter().flat_map(|one| items(&one.events[..one.n_train])).collect();
+    assert!(fits.len() < trains.len());
+    let names = Ids::Numbers((0..200).collect());
+    let network = NetworkSettings {
+        epochs: 1,
+        min_count: 1,
+        ..NETWORK
+    };
+    let histories = Histories::new(200, all).unwrap();
+    let settings = settings(Targets::All, false, 2);
+    let model = train(&histories, &names, 9, None, Some(&network), &settings)
+        .unwrap()
+        .unwrap()
+        .model;
+    let known = model
+        .network
+        .as_ref()
+        .unwrap()
+        .places()
+        .iter()
+        .map(|&place| model.ids.get(place as usize));
+    let fits: BTreeSet<i64> = fits.into_iter().map(|item| item as i64).collect();
+    let known = known.map(|id| match id {
+        Id::Number(number) => number,
+        Id::Text(_) => unreachable!("all names are numbers"),
+    });
+    assert_eq!(known.collect::<BTreeSet<i64>>(), fits);
 }
 
 #[test]
@@ -541,7 +687,7 @@ fn names_find_their_items_and_two_equal_ones_are_refused() {
     let mut random = Random::new(1);
     let histories = Histories::new(4, vec![history(&[0, 1, 2, 3, 0, 1], 5, &mut random); 2]).unwrap();
     let settings = settings(Targets::All, false, 1);
-    let model = train(&histories, &Ids::Texts(texts), 9, None, &settings)
+    let model = train(&histories, &Ids::Texts(texts), 9, None, None, &settings)
         .unwrap()
         .unwrap()
         .model;
@@ -557,5 +703,5 @@ fn names_find_their_items_and_two_equal_ones_are_refused() {
     assert_eq!((found("a"), model.ids.find(Id::Number(10))), (None, Some(1)));
     let mut equal = Texts::default();
     ["b", "a", "b", "c"].into_iter().for_each(|text| equal.push(text));
-    assert!(train(&histories, &Ids::Texts(equal), 9, None, &settings).is_err());
+    assert!(train(&histories, &Ids::Texts(equal), 9, None, None, &settings).is_err());
 }

@@ -151,7 +151,8 @@ pub(crate) unsafe fn product<V: Vector>(p: &Product) {
     }
 }
 
-/// The operands of `outer_products`: result (m, n) = onto + leftᵀ (m, k) · right (k, n).
+/// The operands of `outer_products`, result (m, n) = onto + leftᵀ (m, k) · right (k, n), and of `row_products`, where `left`
+/// is (m, k) as it is.
 #[derive(Clone, Copy)]
 pub(crate) struct OuterProducts {
     pub m: usize,
@@ -171,13 +172,26 @@ pub(crate) struct OuterProducts {
 /// As for [`product`].
 #[inline(always)]
 pub(crate) unsafe fn outer_products<V: Vector>(p: &OuterProducts) {
+    unsafe { strided::<V, true>(p, p.left_stride) }
+}
+
+/// # Safety
+/// As for [`product`].
+#[inline(always)]
+pub(crate) unsafe fn row_products<V: Vector>(p: &OuterProducts) {
+    unsafe { strided::<V, false>(p, 1) }
+}
+
+/// Either of them; elements of the common dimension are `k_stride` apart in `left`.
+#[inline(always)]
+unsafe fn strided<V: Vector, const TRANSPOSED: bool>(p: &OuterProducts, k_stride: usize) {
     unsafe {
         let panel = panel_vectors(V::REGISTERS) * V::LANES;
         for from in (0..p.k).step_by(BLOCK_K) {
             let n_k = BLOCK_K.min(p.k - from);
             let onto = if from == 0 { p.onto } else { Onto::Result };
-            let left = Left::<true> {
-                start: p.left.add(from * p.left_stride),
+            let left = Left::<TRANSPOSED> {
+                start: p.left.add(from * k_stride),
                 stride: p.left_stride,
             };
             for column in (0..p.n).step_by(panel) {
@@ -189,7 +203,7 @@ pub(crate) unsafe fn outer_products<V: Vector>(p: &OuterProducts) {
                     column,
                     onto,
                 };
-                with_vectors!(V, width, C => sweep::<V, C, true>(p.m, n_k, left, right, p.right_stride, &ends));
+                with_vectors!(V, width, C => sweep::<V, C, TRANSPOSED>(p.m, n_k, left, right, p.right_stride, &ends));
             }
         }
     }

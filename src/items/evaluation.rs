@@ -1,12 +1,15 @@
 //! How good the methods are on events that none of them has counted.
 
-use super::cases::{Asked, Case, Fading, Own, Targets, cases};
+use super::cases::{Asked, Case, Fading, Own, Targets, cases, fit_cases};
 use super::histories::Histories;
 use super::ids::Ids;
-use super::mixture::Mixture;
+use super::learning::{self, Epoch, Learned};
+use super::mixture::{MOST_CASES, Mixture};
 use super::model::{self, About, ItemModel, Places};
+use super::network;
 use super::predictor::Predictor;
 use super::predictors::{Predictors, Room};
+use super::training::Part;
 use crate::compute::job;
 use crate::compute::parallel;
 use crate::error::Error;
@@ -100,18 +103,24 @@ pub struct Trained {
     pub model: Arc<ItemModel>,
     /// How good it is, and the methods that it must beat.
     pub evaluations: Vec<Evaluation>,
+    /// How a network learned.
+    pub epochs: Vec<Epoch>,
+    /// How good the methods that count are on the events by which its best epoch was chosen.
+    pub bar: Vec<Evaluation>,
 }
 
 /// Makes a model of items with these names, with up to `top` rules of each, of all events before a moment, and judges it; nothing where there is
-/// nothing to count, or to judge it by.
+/// nothing to count, or to judge it by. With settings for a `network` this learns from those events that fit, and the others that train choose
+/// its best epoch and its share of the mixture.
 ///
 /// # Errors
-/// Those of the model.
+/// Those of the model, or of what does not let a network learn.
 pub fn train(
     histories: &Histories,
     names: &Ids,
     top: usize,
     before: Option<i64>,
+    network: Option<&network::Settings>,
     settings: &Settings,
 ) -> Result<Option<Trained>, Error> {
     let judged = with_predictors(histories, settings, |histories, mut predictors, cases| {
@@ -126,13 +135,57 @@ pub fn train(
         if about.n_events == 0 {
             return Ok(None);
         }
-        let (model, places) = ItemModel::new(&predictors.counts, predictors.mixture, about, names, settings.threads)?;
+        let learned = network.map(|network| learn(histories, names, &predictors, &about, network, settings));
+        let (learned, bar) = learned.transpose()?.unzip();
+        let (mut model, places) =
+            ItemModel::new(&predictors.counts, predictors.mixture, about, names, settings.threads)?;
+        let mut epochs = Vec::new();
+        if let Some(Learned {
+            network,
+            items,
+            mixture,
+            epochs: of_network,
+        }) = learned
+        {
+            let places = items.iter().filter_map(|&item| places.of(item as usize)).collect();
+            let [vectors, others] = network.weights();
+            model.network = network::Network::new(network.shape(), vectors, others, places, model.ids.len());
+            model.mixture = mixture;
+            epochs = of_network;
+        }
+        let bar = bar.unwrap_or_default();
         let model = Arc::new(model);
         predictors.given = Some((model.clone(), places));
         let evaluations = Scored::new(histories, &predictors, cases, settings).evaluations(&predictors, settings);
-        Ok(Some(Trained { model, evaluations }))
+        Ok(Some(Trained {
+            model,
+            evaluations,
+            epochs,
+            bar,
+        }))
     });
     judged.unwrap_or(Ok(None))
+}
+
+/// A network that has learned from the events that fit, and how good counting is on the others that train.
+fn learn(
+    histories: &Histories,
+    names: &Ids,
+    predictors: &Predictors,
+    about: &About,
+    network: &network::Settings,
+    settings: &Settings,
+) -> Result<(Learned, Vec<Evaluation>), Error> {
+    let cases = fit_cases(histories, settings.targets, MOST_CASES);
+    let fitted = Predictors::new(histories, Part::Fit, predictors.mixture, settings.asked);
+    let bar = match cases.is_empty() {
+        true => Vec::new(),
+        false => Scored::new(histories, &fitted, cases.clone(), settings).evaluations(&fitted, settings),
+    };
+    let (model, places) = ItemModel::new(&fitted.counts, fitted.mixture, about.clone(), names, settings.threads)?;
+    let asked = (&settings.asked, settings.threads);
+    let learned = learning::learn(histories, &fitted.counts, (model, places), &cases, network, asked)?;
+    Ok((learned, bar))
 }
 
 /// Bytes that judging holds at its peak, the histories and a model counted, with so many rules of an item, none for a model that exists.
@@ -155,7 +208,7 @@ fn with_predictors<T>(
         return None;
     }
     let mixture = Mixture::fit(histories, &settings.asked, settings.targets, settings.threads);
-    let predictors = Predictors::new(histories, mixture, settings.asked);
+    let predictors = Predictors::new(histories, Part::Whole, mixture, settings.asked);
     Some(told(histories, predictors, cases))
 }
 
@@ -250,7 +303,7 @@ impl Scored {
             .and_then(|other| all.iter().position(|one| *one == other));
         let of = |(place, &predictor): (usize, &Predictor)| Evaluation {
             predictor,
-            mixture: (predictor == Predictor::Mixture).then_some(predictors.mixture),
+            mixture: predictors.mixture_of(predictor),
             hit_rate: self.measure(place, 0, against),
             ndcg: self.measure(place, 1, against),
             mrr: self.measure(place, 2, against),
@@ -284,16 +337,19 @@ fn score(histories: &Histories, predictors: &Predictors, shard: &[(u32, Case)], 
     let all = predictors.all();
     let mut shown = vec![Bits::new(histories.n_items.max(predictors.n_in_model())); n_predictors];
     let mut measures = Vec::with_capacity(shard.len() * n_predictors);
-    for group in shard.chunk_by(|a, b| a.0 == b.0) {
-        let cases: Vec<Case> = group.iter().map(|(_, case)| *case).collect();
-        let last = Some(group[0].0 as usize).filter(|&item| item < histories.n_items);
-        predictors.score(histories, &cases, last, &mut room, |_, place, ranks, list| {
-            let ranked = Ranked::new(ranks, k);
-            measures.push([ranked.ndcg as f32, ranked.reciprocal as f32]);
-            let known = list.iter().filter(|&&item| predictors.knows(all[place], item as usize));
-            known.for_each(|&item| shown[place].set(item as usize));
-        });
-        job::check();
+    for cases in shard.chunks(predictors.n_at_once(shard.len())) {
+        predictors.prepare(histories, cases.iter().map(|(_, case)| *case), &mut room);
+        for group in cases.chunk_by(|a, b| a.0 == b.0) {
+            let cases: Vec<Case> = group.iter().map(|(_, case)| *case).collect();
+            let last = Some(group[0].0 as usize).filter(|&item| item < histories.n_items);
+            predictors.score(histories, &cases, last, &mut room, |_, place, ranks, list| {
+                let ranked = Ranked::new(ranks, k);
+                measures.push([ranked.ndcg as f32, ranked.reciprocal as f32]);
+                let known = list.iter().filter(|&&item| predictors.knows(all[place], item as usize));
+                known.for_each(|&item| shown[place].set(item as usize));
+            });
+            job::check();
+        }
     }
     Shard { measures, shown }
 }

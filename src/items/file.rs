@@ -1,11 +1,12 @@
 //! A model of items as bytes: a `.safetensors` file with a tensor for each thing that is known of every item, so that millions are
-//! read in milliseconds. A network would be further tensors, and another `architecture`.
+//! read in milliseconds. A network is three further tensors, its sizes, and another `architecture`: format 2, while what has none stays format 1.
 
 use super::followers::UNIT;
 use super::histories::MAX_ITEMS;
 use super::ids::{Ids, Texts};
 use super::mixture::Mixture;
 use super::model::{About, Followers, ItemModel, recent_counts};
+use super::network::{Network, Shape};
 use super::popularity::Popularity;
 use crate::error::Error;
 use crate::format::{File, Format};
@@ -17,20 +18,26 @@ use std::collections::HashMap;
 const FORMAT: Format = Format {
     argument: "model",
     key: "footfall_items",
-    version: 1,
+    version: 2,
 };
+/// The first one, of models without a network.
+const WITHOUT_NETWORK: u32 = 1;
 /// No total of weights is larger: its units are a u64.
 const LARGEST_TOTAL: f64 = u64::MAX as f64 / UNIT as f64 / 2.0;
 /// Weights are rounded, and their total is not.
 const ROUNDING: f64 = 1.001;
 const NUMBERS: &str = "ids.numbers";
 const TEXTS: &str = "ids.texts";
+const PLACES: &str = "network.items";
+const VECTORS: &str = "network.vectors";
+const OTHERS: &str = "network.weights";
 
 /// Which network stands beside what was counted.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Architecture {
     None,
+    Sasrec,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -40,6 +47,8 @@ struct Metadata {
     architecture: Architecture,
     mixture: Mixture,
     about: About,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    network: Option<Shape>,
 }
 
 /// Numbers as little-endian bytes.
@@ -71,10 +80,14 @@ impl ItemModel {
     /// More than a BLOB can hold.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         let metadata = Metadata {
-            format_version: FORMAT.version,
-            architecture: Architecture::None,
+            format_version: self.network.as_ref().map_or(WITHOUT_NETWORK, |_| FORMAT.version),
+            architecture: self
+                .network
+                .as_ref()
+                .map_or(Architecture::None, |_| Architecture::Sasrec),
             mixture: self.mixture,
             about: self.about.clone(),
+            network: self.network.as_ref().map(Network::shape),
         };
         let metadata = serde_json::to_string(&metadata).map_err(|error| FORMAT.damaged(error))?;
         let mut tensors = match &self.ids {
@@ -105,6 +118,14 @@ impl ItemModel {
             tensors.push(("recent", Dtype::U32, bytes_of!(self.n_recent)));
             tensors.push(("recent.order", Dtype::U32, bytes_of!(recent.order())));
         }
+        if let Some(network) = &self.network {
+            let [vectors, others] = network.weights();
+            tensors.extend([
+                (PLACES, Dtype::U32, bytes_of!(network.places())),
+                (VECTORS, Dtype::F32, bytes_of!(vectors)),
+                (OTHERS, Dtype::F32, bytes_of!(others)),
+            ]);
+        }
         let n_bytes: usize = tensors.iter().map(|(.., bytes)| bytes.len()).sum();
         if n_bytes > u32::MAX as usize - (1 << 16) {
             let found = format!("{}, with which the model has {n_bytes} bytes", self.about.top);
@@ -133,7 +154,10 @@ impl ItemModel {
         let (metadata, file): (Metadata, _) = FORMAT.open(bytes)?;
         let About { window, top, .. } = metadata.about;
         let is_allowed = (1..=MAX_WINDOW).contains(&window) && (1..=MAX_LIST).contains(&top);
-        if !is_allowed || !metadata.mixture.is_sound() {
+        let is_learned = metadata.network.is_some();
+        let fits = is_learned == (metadata.architecture == Architecture::Sasrec)
+            && (is_learned || metadata.mixture.network == 0.0);
+        if !is_allowed || !fits || !metadata.mixture.is_sound() {
             return Err(FORMAT.damaged("it has shares or sizes that are none"));
         }
         let ids = read_ids(&file)?;
@@ -158,6 +182,10 @@ impl ItemModel {
             recent = Some(popularity.flatten().ok_or_else(unordered)?);
         }
         Ok(Self {
+            network: metadata
+                .network
+                .map(|shape| read_network(&file, shape, n_items))
+                .transpose()?,
             mixture: metadata.mixture,
             about: metadata.about,
             followers: read_followers(&file, n_items)?,
@@ -179,6 +207,12 @@ fn read_ids(file: &File) -> Result<Ids, Error> {
     };
     let ids = ids.filter(Ids::are_ascending);
     ids.ok_or_else(|| FORMAT.damaged("its items are not in the order of their names"))
+}
+
+fn read_network(file: &File, shape: Shape, n_items: usize) -> Result<Network, Error> {
+    let (vectors, others) = (numbers!(file, VECTORS, F32, f32), numbers!(file, OTHERS, F32, f32));
+    let network = Network::new(shape, &vectors, &others, numbers!(file, PLACES, U32, u32), n_items);
+    network.ok_or_else(|| FORMAT.damaged("its network does not fit its items"))
 }
 
 fn read_followers(file: &File, n_items: usize) -> Result<Followers, Error> {

@@ -1,4 +1,4 @@
-//! What a user did before, what follows the last item, and what is popular, together.
+//! What a user did before, what follows the last item, what is popular, and what a network says, together.
 
 use super::cases::{Asked, Case, Fading, Own, Targets, fit_cases};
 use super::counts::Counts;
@@ -14,10 +14,12 @@ use crate::metrics::Ranked;
 use serde::{Deserialize, Serialize};
 
 /// Questions that choose the weights: enough for a second digit.
-const MOST_CASES: usize = 4000;
+pub const MOST_CASES: usize = 4000;
 const N_SHARDS: usize = 16;
 /// Popularity has at least this share, or items of which nothing else is known would all be equal.
 const LEAST_POPULAR: f64 = 1e-9;
+/// A candidate with that share of the best gain is as good: a few thousand questions tell no more.
+const AS_GOOD: f64 = 0.995;
 
 /// Shares of the parts, which are 1 together.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -33,6 +35,13 @@ pub struct Mixture {
     pub popular: f64,
     /// Whether it is what was popular of late.
     pub is_recent: bool,
+    /// Of what a network says.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub network: f64,
+}
+
+fn is_nothing(share: &f64) -> bool {
+    *share == 0.0
 }
 
 impl std::fmt::Display for Mixture {
@@ -43,13 +52,18 @@ impl std::fmt::Display for Mixture {
             rules,
             popular,
             is_recent,
+            network,
         } = self;
         let kind = if *is_recent { "popular_recent" } else { "popular" };
         let power = fading.power();
         write!(
             f,
             "repeat {repeat:.2} (age^-{power}), rules {rules:.2}, {kind} {popular:.2}"
-        )
+        )?;
+        match is_nothing(network) {
+            true => Ok(()),
+            false => write!(f, ", network {network:.2}"),
+        }
     }
 }
 
@@ -62,7 +76,58 @@ impl Mixture {
             rules: (1.0 - repeat) * others,
             popular,
             is_recent,
+            network: 0.0,
         }
+    }
+
+    /// What a network says alone, behind it what is popular.
+    pub fn of_network() -> Self {
+        Self::new(0.0, Fading::Linear, 1.0, false).with_network(1.0)
+    }
+
+    /// The same parts beside a network with that share.
+    fn with_network(self, network: f64) -> Self {
+        let rest = (1.0 - network) / (1.0 - self.network);
+        Self {
+            repeat: self.repeat * rest,
+            rules: self.rules * rest,
+            popular: (self.popular * rest).max(LEAST_POPULAR),
+            network,
+            ..self
+        }
+    }
+
+    /// The same, but own items have that share of what they and the rules have together.
+    fn with_repeat(self, share: f64) -> Self {
+        let both = self.repeat + self.rules;
+        Self {
+            repeat: share * both,
+            rules: (1.0 - share) * both,
+            ..self
+        }
+    }
+
+    /// The best share of a network, and that of own items beside it; `measures` has the gain of some candidates, and the mean logarithm of what they
+    /// have for what came next. Of those that are as good as the best by the first, which knows no more than places, the second chooses.
+    pub fn fit_network(self, measures: impl Fn(&[Self]) -> Vec<[f64; 2]>) -> Self {
+        const SHARES: [f64; 9] = [0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.97];
+        let choose = |candidates: Vec<Self>| {
+            let measures = measures(&candidates);
+            let best = measures.iter().fold(0.0, |best: f64, [gain, _]| best.max(*gain));
+            let logarithms = measures.iter().map(|&[gain, logarithm]| match gain >= AS_GOOD * best {
+                true => logarithm,
+                false => f64::MIN,
+            });
+            first_best(&logarithms.collect::<Vec<_>>(), &candidates)
+        };
+        let of_network = |mixture: Self| SHARES.map(|share| mixture.with_network(share)).to_vec();
+        let of_repeat =
+            |mixture: Self| [vec![mixture], SHARES.map(|share| mixture.with_repeat(share)).to_vec()].concat();
+        let found = choose(of_network(self));
+        if is_nothing(&found.network) {
+            return self;
+        }
+        choose(of_network(choose(of_repeat(found))))
     }
 
     /// The part with the largest share.
@@ -76,6 +141,7 @@ impl Mixture {
             (self.repeat, Predictor::Repeat),
             (self.rules, Predictor::Rules),
             (self.popular, popular),
+            (self.network, Predictor::Network),
         ];
         let first = parts[0];
         let larger = |best: (f64, Predictor), part: (f64, Predictor)| if part.0 > best.0 { part } else { best };
@@ -84,7 +150,7 @@ impl Mixture {
 
     /// Whether the shares are such.
     pub fn is_sound(&self) -> bool {
-        let shares = [self.repeat, self.rules, self.popular];
+        let shares = [self.repeat, self.rules, self.popular, self.network];
         let are_shares = shares.iter().all(|share| (0.0..=1.0).contains(share));
         are_shares && self.popular >= LEAST_POPULAR && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6
     }
@@ -131,9 +197,10 @@ impl Mixture {
         }
         let counts = Counts::new(histories, Part::Fit);
         let choose = |candidates: Vec<Self>| {
-            let gains = gains(histories, &counts, &cases, &candidates, asked, threads);
-            let best = gains.iter().copied().fold(f64::MIN, f64::max);
-            candidates[gains.iter().position(|&gain| gain == best).unwrap_or(0)]
+            first_best(
+                &gains(histories, &counts, &cases, &candidates, asked, threads),
+                &candidates,
+            )
         };
         let shares = [0.5, 0.25, 0.75, 0.1, 0.9, 0.0, 1.0];
         let of_fading = |fading| shares.map(|share| Self::new(share, fading, LEAST_POPULAR, false));
@@ -147,6 +214,12 @@ impl Mixture {
         };
         choose(kinds.flat_map(of_kind).collect())
     }
+}
+
+/// The first of the candidates with the highest gain.
+fn first_best(gains: &[f64], candidates: &[Mixture]) -> Mixture {
+    let best = gains.iter().copied().fold(f64::MIN, f64::max);
+    candidates[gains.iter().position(|&gain| gain == best).unwrap_or(0)]
 }
 
 /// The sum of the gains of each candidate.

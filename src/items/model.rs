@@ -1,4 +1,5 @@
-//! What was counted of items, as a value that says what to show: own items, rules and popularity, as in [`Mixture`].
+//! What was counted of items, and what a network has learned of them, as a value that says what to show: own items, rules, popularity and the network,
+//! as in [`Mixture`].
 
 use super::cases::{Asked, Own};
 use super::counts::Counts;
@@ -6,6 +7,7 @@ use super::followers::{Row, UNIT};
 use super::histories::{Event, HISTORY_LIMIT};
 use super::ids::Ids;
 use super::mixture::Mixture;
+use super::network::{self, Network};
 use super::popularity::{Popularity, of_late};
 use super::ranking::Ranking;
 use crate::compute::job::Steps;
@@ -85,6 +87,19 @@ pub struct ItemModel {
     pub all: Popularity,
     /// By the latest of them; nothing where none is told to be recent.
     pub recent: Option<Popularity>,
+    /// What has learned which item comes next.
+    pub network: Option<Network>,
+}
+
+/// One of the histories that a model was prepared for, and by which weights it is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Its events.
+    pub history: &'a [Event],
+    /// Its number among those.
+    pub number: usize,
+    /// The weights.
+    pub mixture: &'a Mixture,
 }
 
 /// Which items may be shown.
@@ -153,23 +168,28 @@ impl ItemModel {
             followers,
             all,
             recent,
+            network: None,
         };
         Ok((model, places))
     }
 
-    fn popularity(&self) -> &Popularity {
-        self.mixture.chosen(&self.all, self.recent.as_ref())
+    /// Lets the network read some histories, for [`Question`]s by their places among them.
+    pub fn prepare(&self, histories: &[&[Event]], room: &mut Room) {
+        if let Some(network) = &self.network {
+            let places = |events: &&[Event]| events.iter().map(|event| event.item() as u32).collect();
+            network.ask(&histories.iter().map(places).collect::<Vec<_>>(), &mut room.network);
+        }
     }
 
     /// The items to show behind a history, the best first, with their scores; behind an empty one what is popular of late. Items of the history that
     /// the model does not know, and up to [`HISTORY_LIMIT`] events of it, have numbers from the model's number of items on: they are the user's own.
     pub fn recommend(&self, history: &[Event], wanted: &Wanted, room: &mut Room) -> Vec<(f64, u32)> {
-        self.ask(history, room, |answer| answer.first(wanted))
+        self.ask_one(history, room, |answer| answer.first(wanted))
     }
 
     /// The scores of some items behind a history.
     pub fn scores(&self, history: &[Event], items: &[u32], room: &mut Room) -> Vec<f64> {
-        self.ask(history, room, |answer| {
+        self.ask_one(history, room, |answer| {
             items.iter().map(|&item| answer.score(item)).collect()
         })
     }
@@ -181,10 +201,31 @@ impl ItemModel {
         others.take(k).map(|(next, weight)| (weight / total, next)).collect()
     }
 
-    /// The ranks of `targets`, infinite where one is neither known nor the user's own, and the items of the list.
+    /// The ranks of `targets`, infinite where one is neither known nor the user's own, with their scores.
+    pub fn ranks(
+        &self,
+        question: &Question,
+        targets: &[Option<u32>],
+        asked: &Asked,
+        room: &mut Room,
+    ) -> Vec<(f64, f64)> {
+        self.ask(question, room, |answer| {
+            let scores = targets
+                .iter()
+                .map(|target| target.map_or(0.0, |item| answer.score(item)));
+            answer
+                .ranks(targets, asked.exclude_seen)
+                .into_iter()
+                .zip(scores)
+                .collect()
+        })
+    }
+
+    /// The ranks, and the items of the list.
+    /// The same, and the items of the list.
     pub fn judge(
         &self,
-        history: &[Event],
+        question: &Question,
         targets: &[Option<u32>],
         asked: &Asked,
         room: &mut Room,
@@ -195,22 +236,9 @@ impl ItemModel {
             hidden: &[],
             among: None,
         };
-        self.ask(history, room, |answer| {
-            let changed = if asked.exclude_seen {
-                answer.own.hidden()
-            } else {
-                answer.own_scores.clone()
-            };
-            let rank = |target: u32| {
-                answer
-                    .ranking
-                    .rank(&changed, |item| answer.own.has(item), target as usize)
-            };
-            let ranks = targets
-                .iter()
-                .map(|target| target.and_then(rank).unwrap_or(f64::INFINITY));
+        self.ask(question, room, |answer| {
             let shown = answer.first(&wanted).into_iter().map(|(_, item)| item);
-            (ranks.collect(), shown.collect())
+            (answer.ranks(targets, asked.exclude_seen), shown.collect())
         })
     }
 
@@ -221,9 +249,30 @@ impl ItemModel {
         row.fill_with(rules, weight(self.followers.totals[item]));
     }
 
-    fn ask<T>(&self, history: &[Event], room: &mut Room, told: impl FnOnce(&Answer) -> T) -> T {
-        let Room { row, own, scores } = room;
-        own.fill(history, self.mixture.fading);
+    fn ask_one<T>(&self, history: &[Event], room: &mut Room, told: impl FnOnce(&Answer) -> T) -> T {
+        self.prepare(&[history], room);
+        let question = Question {
+            history,
+            number: 0,
+            mixture: &self.mixture,
+        };
+        self.ask(&question, room, told)
+    }
+
+    fn ask<T>(&self, question: &Question, room: &mut Room, told: impl FnOnce(&Answer) -> T) -> T {
+        let &Question {
+            history,
+            number,
+            mixture,
+        } = question;
+        let Room {
+            row,
+            own,
+            scores,
+            network,
+            all,
+        } = room;
+        own.fill(history, mixture.fading);
         if history.is_empty() {
             row.clear();
             let popularity = self.recent.as_ref().unwrap_or(&self.all);
@@ -232,6 +281,7 @@ impl ItemModel {
                 own,
                 own_scores: Vec::new(),
                 listed: &[],
+                all: None,
             });
         }
         let known = |item: &usize| *item < self.ids.len();
@@ -239,15 +289,26 @@ impl ItemModel {
             Some(last) => self.fill(row, last),
             None => row.clear(),
         }
-        let popularity = self.popularity();
-        self.mixture.write(popularity, row, scores);
-        let ranking = Ranking::new(popularity, self.mixture.scale(row), (row.items(), scores), 0, 1);
-        let own_scores = self.mixture.own(own, &ranking);
+        let popularity = mixture.chosen(&self.all, self.recent.as_ref());
+        mixture.write(popularity, row, scores);
+        let ranking = Ranking::new(popularity, mixture.scale(row), (row.items(), scores), 0, 1);
+        let own_scores = mixture.own(own, &ranking);
+        let learned = self.network.as_ref().filter(|_| mixture.network > 0.0);
+        let learned = learned.and_then(|one| one.answer(number, network));
+        let is_learned = learned.is_some();
+        if let Some(learned) = learned {
+            all.clear();
+            all.extend((0..self.ids.len()).map(|item| ranking.score(item)));
+            all.resize(self.ids.len() + HISTORY_LIMIT, 0.0);
+            own_scores.iter().for_each(|&(item, score)| all[item as usize] = score);
+            learned.for_each(|(item, share)| all[item as usize] += mixture.network * share);
+        }
         let told = told(&Answer {
             ranking,
             own,
             own_scores,
             listed: row.items(),
+            all: is_learned.then_some(&**all),
         });
         row.items().iter().for_each(|&item| scores[item as usize] = 0.0);
         told
@@ -260,10 +321,15 @@ struct Answer<'a> {
     own: &'a Own,
     own_scores: Vec<(u32, f64)>,
     listed: &'a [u32],
+    /// The score of every item where a network has one for each; then these are all that counts.
+    all: Option<&'a [f64]>,
 }
 
 impl Answer<'_> {
     fn score(&self, item: u32) -> f64 {
+        if let Some(all) = self.all {
+            return all[item as usize];
+        }
         let own = self.own.has(item as usize);
         let own = own
             .then(|| self.own_scores.iter().find(|(one, _)| *one == item))
@@ -274,13 +340,14 @@ impl Answer<'_> {
     fn first(&self, wanted: &Wanted) -> Vec<(f64, u32)> {
         let is_own = |item: u32| self.own.has(item as usize);
         let is_shown = |item: u32| !(wanted.hides_own && is_own(item)) && wanted.hidden.binary_search(&item).is_err();
-        let mut first = match wanted.among {
-            Some(items) => {
+        let mut first = match (wanted.among, self.all) {
+            (Some(items), _) => {
                 let shown = items.iter().filter(|&&item| is_shown(item));
                 let scored = shown.map(|&item| (self.score(item), item));
                 scored.filter(|(score, _)| *score > 0.0).collect()
             }
-            None => {
+            (None, Some(all)) => self.best_of(all, wanted.k, is_shown),
+            (None, None) => {
                 let others = |item| !is_own(item) && is_shown(item);
                 let mut all = self.ranking.find_best(self.listed, wanted.k, others);
                 let own = self.own_scores.iter().filter(|(item, _)| is_shown(*item));
@@ -290,6 +357,55 @@ impl Answer<'_> {
         };
         self.ranking.keep_first(&mut first, wanted.k);
         first
+    }
+
+    /// The first `k` items that are shown, and some others.
+    fn best_of(&self, all: &[f64], k: usize, is_shown: impl Fn(u32) -> bool) -> Vec<(f64, u32)> {
+        let (mut best, mut least) = (Vec::new(), 0.0);
+        for (item, &score) in (0..).zip(all) {
+            if score > 0.0 && score >= least && is_shown(item) {
+                best.push((score, item));
+                if best.len() >= 2 * k + 64 {
+                    self.ranking.keep_first(&mut best, k);
+                    least = best.last().map_or(0.0, |(score, _)| *score);
+                }
+            }
+        }
+        best
+    }
+
+    fn ranks(&self, targets: &[Option<u32>], hides_own: bool) -> Vec<f64> {
+        let changed = match self.all {
+            Some(_) => Vec::new(),
+            None if hides_own => self.own.hidden(),
+            None => self.own_scores.clone(),
+        };
+        let rank = |target: u32| match self.all {
+            Some(all) => self.rank_of(all, target, hides_own),
+            None => self.ranking.rank(&changed, |item| self.own.has(item), target as usize),
+        };
+        targets
+            .iter()
+            .map(|target| target.and_then(rank).unwrap_or(f64::INFINITY))
+            .collect()
+    }
+
+    /// As [`Ranking::rank`], among the scores of all items.
+    fn rank_of(&self, all: &[f64], target: u32, hides_own: bool) -> Option<f64> {
+        let score = all[target as usize];
+        if score <= 0.0 || hides_own && self.own.has(target as usize) {
+            return None;
+        }
+        let count = |is: fn(f64, f64) -> bool| {
+            let hidden = self
+                .own
+                .items()
+                .iter()
+                .filter(|&&item| hides_own && is(all[item as usize], score))
+                .count();
+            all.iter().filter(|&&other| is(other, score)).count() - hidden
+        };
+        Some(count(|a, b| a > b) as f64 + (count(|a, b| a == b) - 1) as f64 / 2.0)
     }
 }
 
@@ -320,7 +436,7 @@ impl Places {
     }
 
     /// That of an item; nothing where the model does not know it.
-    fn of(&self, item: usize) -> Option<u32> {
+    pub fn of(&self, item: usize) -> Option<u32> {
         self.0.get(item).copied().filter(|&place| place != UNKNOWN)
     }
 }
@@ -331,6 +447,8 @@ pub struct Room {
     row: Row,
     own: Own,
     scores: Vec<f64>,
+    network: network::Room,
+    all: Vec<f64>,
 }
 
 impl Room {
@@ -340,6 +458,8 @@ impl Room {
             row: Row::new(n_items),
             own: Own::new(n_items + HISTORY_LIMIT),
             scores: vec![0.0; n_items + HISTORY_LIMIT],
+            network: network::Room::default(),
+            all: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@
 #[allow(missing_docs, reason = "the names say which, and `name` is what they are called")]
 pub enum Predictor {
     Model,
+    Network,
     Mixture,
     Popular,
     PopularRecent,
@@ -16,8 +17,9 @@ pub enum Predictor {
 
 impl Predictor {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Model,
+        Self::Network,
         Self::Mixture,
         Self::Popular,
         Self::PopularRecent,
@@ -31,6 +33,7 @@ impl Predictor {
     pub fn name(self) -> &'static str {
         match self {
             Self::Model => "model",
+            Self::Network => "network",
             Self::Mixture => "mixture",
             Self::Popular => "popular",
             Self::PopularRecent => "popular_recent",

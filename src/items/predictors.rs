@@ -5,13 +5,17 @@ use super::counts::Counts;
 use super::followers::{Row, UNIT};
 use super::histories::Histories;
 use super::mixture::Mixture;
-use super::model::{self, ItemModel, Places};
+use super::model::{self, ItemModel, Places, Question};
+use super::network::Network;
 use super::predictor::Predictor;
 use super::ranking::Ranking;
 use super::sessions::{Neighbours, Sessions};
 use super::training::Part;
 use crate::compute::job::Steps;
 use std::sync::Arc;
+
+/// Histories that a network reads together: what is read of the catalogue is read once for all.
+pub const AT_ONCE: usize = 16;
 
 /// Everything that answers.
 #[derive(Debug)]
@@ -29,9 +33,9 @@ pub struct Predictors {
 }
 
 impl Predictors {
-    /// Counted on all events that train.
-    pub fn new(histories: &Histories, mixture: Mixture, asked: Asked) -> Self {
-        let counts = Counts::new(histories, Part::Whole);
+    /// Counted on a part of the events.
+    pub fn new(histories: &Histories, part: Part, mixture: Mixture, asked: Asked) -> Self {
+        let counts = Counts::new(histories, part);
         let sessions = Sessions::new(&counts.training);
         let nothing = vec![0.0; histories.n_items];
         Self {
@@ -48,10 +52,31 @@ impl Predictors {
     pub fn all(&self) -> Vec<Predictor> {
         let is_there = |one: &Predictor| match one {
             Predictor::Model => self.given.is_some(),
+            Predictor::Network => self.network().is_some(),
             Predictor::PopularRecent => self.counts.recent.is_some(),
             _ => true,
         };
         Predictor::ALL.into_iter().filter(is_there).collect()
+    }
+
+    fn network(&self) -> Option<&Network> {
+        self.given.as_ref().and_then(|(model, _)| model.network.as_ref())
+    }
+
+    /// Of so many cases how many are best asked after [`Predictors::prepare`] together.
+    pub fn n_at_once(&self, n_cases: usize) -> usize {
+        self.network().map_or(n_cases, |_| AT_ONCE)
+    }
+
+    /// Lets a network read the histories of some cases, which are then scored in this order.
+    pub fn prepare(&self, histories: &Histories, cases: impl Iterator<Item = Case>, room: &mut Room) {
+        room.number = 0;
+        if let Some((model, places)) = self.given.as_ref().filter(|(model, _)| model.network.is_some()) {
+            let events = cases.map(|case| places.of_case(model, case.before(histories), &[]).0);
+            let events: Vec<_> = events.collect();
+            let events: Vec<&[_]> = events.iter().map(|events| &events[..]).collect();
+            model.prepare(&events, &mut room.of_model);
+        }
     }
 
     /// How many items the model has.
@@ -59,18 +84,35 @@ impl Predictors {
         self.given.as_ref().map_or(0, |(model, _)| model.ids.len())
     }
 
+    /// The model, where it is behind a method.
+    fn model_of(&self, predictor: Predictor) -> Option<&ItemModel> {
+        let given = self.given.as_ref();
+        let given = given.filter(|_| matches!(predictor, Predictor::Model | Predictor::Network));
+        given.map(|(model, _)| &**model)
+    }
+
+    /// The weights that a method has.
+    pub fn mixture_of(&self, predictor: Predictor) -> Option<Mixture> {
+        match predictor {
+            Predictor::Mixture => Some(self.mixture),
+            // The weights of a model that counts are those that it says itself.
+            Predictor::Model => self.network().and(self.model_of(predictor)).map(|model| model.mixture),
+            _ => None,
+        }
+    }
+
     /// How many items the catalogue of a method has.
     pub fn n_known(&self, predictor: Predictor) -> usize {
-        match &self.given {
-            Some((model, _)) if predictor == Predictor::Model => model.ids.len(),
+        match self.model_of(predictor) {
+            Some(model) => model.ids.len(),
             _ => self.counts.popularity.n_known(),
         }
     }
 
     /// Whether an item on the list of a method is one of its catalogue.
     pub fn knows(&self, predictor: Predictor, item: usize) -> bool {
-        match &self.given {
-            Some((model, _)) if predictor == Predictor::Model => item < model.ids.len(),
+        match self.model_of(predictor) {
+            Some(model) => item < model.ids.len(),
             _ => self.counts.training.knows(item),
         }
     }
@@ -108,6 +150,7 @@ impl Predictors {
             own,
             neighbours,
             of_model,
+            number: of_room,
             steps,
         } = room;
         tables.fill(self, last, steps);
@@ -129,10 +172,20 @@ impl Predictors {
                     told(number, order, &ranks, &ranking.best(&changed, is_changed, self.asked.k));
                 };
                 match predictor {
-                    Predictor::Model => {
+                    Predictor::Model | Predictor::Network => {
                         let Some((model, places)) = &self.given else { continue };
                         let (history, targets) = places.of_case(model, before, &targets);
-                        let (ranks, shown) = model.judge(&history, &targets, &self.asked, of_model);
+                        let alone = Mixture::of_network();
+                        let question = Question {
+                            history: &history,
+                            number: *of_room,
+                            mixture: if predictor == Predictor::Model {
+                                &model.mixture
+                            } else {
+                                &alone
+                            },
+                        };
+                        let (ranks, shown) = model.judge(&question, &targets, &self.asked, of_model);
                         told(number, order, &ranks, &shown);
                     }
                     Predictor::Mixture => answer(&by_last[0]),
@@ -154,6 +207,7 @@ impl Predictors {
                 }
                 steps.count(before.len() * targets.len());
             }
+            *of_room += 1;
         }
     }
 
@@ -182,6 +236,8 @@ pub struct Room {
     own: Own,
     neighbours: Neighbours,
     of_model: model::Room,
+    /// Of the next case among those that were prepared.
+    number: usize,
     steps: Steps,
 }
 
@@ -194,6 +250,7 @@ impl Room {
             own: Own::new(n_items),
             neighbours: Neighbours::new(&predictors.sessions),
             of_model: model::Room::new(predictors.n_in_model()),
+            number: 0,
             steps: Steps::default(),
         }
     }

@@ -74,6 +74,11 @@ impl Training {
         }
     }
 
+    /// The items of each history.
+    pub fn histories(&self) -> impl Iterator<Item = &[u32]> {
+        self.items.split(|item| *item == END)
+    }
+
     /// How many items there are, those without an event included.
     pub fn n_items(&self) -> usize {
         self.ends.len()

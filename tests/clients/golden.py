@@ -56,6 +56,7 @@ OF_ITEMS = {
 }
 # The items of the histories, by the model that knows them.
 ITEMS = {"items_of_numbers": "items", "items_of_texts": "(items::VARCHAR[])"}
+ITEMS_AND_NETWORK = {"items_and_network": "items"}
 OF_SEGMENTS = {
     "kmeans_assign": "SELECT kmeans_assign($1, [n_events, n_buys])::JSON FROM customers ORDER BY user_id",
     "kmeans_distance": "SELECT kmeans_distance($1, [n_events, n_buys])::JSON FROM customers ORDER BY user_id",
@@ -67,11 +68,11 @@ def read_events(connection, folder):
     connection.execute(EVENTS.format(folder=folder))
 
 
-def of_items(connection, folder):
+def of_items(connection, folder, models=ITEMS):
     """What the models of items say about users, by model and by function."""
     read_events(connection, folder)
     connection.execute("CREATE OR REPLACE TABLE histories AS FROM footfall.sequences(events, user_id, action, ts, item := category_id, tie_break := item_id)")
-    questions = {name: {function: sql.format(items) for function, sql in OF_ITEMS.items()} for name, items in ITEMS.items()}
+    questions = {name: {function: sql.format(items) for function, sql in OF_ITEMS.items()} for name, items in models.items()}
     return {name: of_a_model(connection, folder, name, asked) for name, asked in questions.items()}
 
 

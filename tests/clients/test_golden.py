@@ -82,6 +82,12 @@ class Golden(unittest.TestCase):
             found = golden.of_items(connection, GOLDEN)
         self.assertEqual(differences(found, recorded), [])
 
+    def test_a_golden_network_of_items_says_what_was_recorded(self):
+        recorded = json.loads((GOLDEN / "items_and_network.json").read_text())
+        with connect() as connection:
+            found = golden.of_items(connection, GOLDEN, golden.ITEMS_AND_NETWORK)
+        self.assertEqual(differences(found, recorded), [])
+
     def test_a_golden_model_is_judged_by_a_baseline_that_it_does_not_carry(self):
         judged = (
             "SELECT model_info(model).own_history, map_from_entries(list((predictor, log_loss))) FROM models,"

@@ -148,6 +148,7 @@ ITEM_HISTORIES = "pack_items([{events: [0, 4294967297, 8589934592], n_train: 2, 
 RULES = "{'window_size': 10, 'top': 100, 'min_support': 1, 'threads': 1}"
 LISTS = {"k": "3", "targets": "'all'", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'", "split": "'time'", "exclude_seen": "false", "window_size": "3"}
 ASKED = "{'k': 10, 'targets': 'all', 'exclude_seen': false, 'window_size': 10, 'threads': 1, 'memory_limit': '4GB', 'moment': NULL}"
+LEARN_ITEMS = {"dim": "16", "layers": "1", "heads": "1", "max_length": "4", "epochs": "1", "patience": "1", "learning_rate": "0.01", "dropout": "0.1", "seed": "1", "min_count": "1"}
 ASK_ITEMS = {"split": "'time'", "k": "3", "targets": "'all'", "exclude_seen": "false", "window_size": "3", "top": "5"}
 NAMES = "{'numbers': [7, 9], 'texts': []}"
 ITEM_MODEL = "getvariable('item_model')"
@@ -368,8 +369,8 @@ CALLS = {
         },
     ),
     "train_epoch": (["getvariable('state')", DATASET, "1"], {"progress": "false", "called_as": "'train'"}),
-    "train_items": (["histories", "actions"], {"architecture": "'none'", "user_id": "user_id", "times": "times", "validation_from": "TIMESTAMP '2017-11-27'", **ASK_ITEMS}),
-    "train_items_piece": (["0", ITEM_HISTORIES, ASKED.replace("}", ", 'top': 5}"), NAMES], {"called_as": "'train_items'"}),
+    "train_items": (["histories", "actions"], {"architecture": "'sasrec'", "user_id": "user_id", "times": "times", "validation_from": "NULL", **ASK_ITEMS, "split": "'leave_last_out'", **LEARN_ITEMS}),
+    "train_items_piece": (["0", ITEM_HISTORIES, ASKED.replace("}", ", 'top': 5, 'network': NULL}"), NAMES], {"called_as": "'train_items'"}),
     "train_piece": (["0", "getvariable('state')", DATASET, "1"], {"progress": "false", "called_as": "'train'"}),
     "train_start": ([DATASET, "{hidden: 2, embedding: 2, epochs: 1}"], {"init": MODEL}),
     "train_propensity": (
@@ -427,7 +428,7 @@ SAMPLED = {
     "reliability": 5, "roc": 5, "repeat_purchase": 2, "rfm": 10, "rfm_scores": 10, "rfm_summary": 10, "rfm_thresholds": 10, "segment": 2, "sequences": 2, "sessions": 5, "train": 6,
     "transitions": 6, "bought_together": 4, "lifecycle": 4, "clv_forecast_piece": 3, "clv_piece": 3, "propensity": 11, "propensity_report": 12,
     "train_propensity": 17, "monitor": 12, "propensity_inputs": 10,
-    "compare_recommenders": 8, "evaluate_items": 4, "item_rules": 4, "train_items": 6,
+    "compare_recommenders": 8, "evaluate_items": 4, "item_rules": 4, "train_items": 12,
     "study": 60, "report": 60, "model_study": 7, "chart": 5,
 }  # fmt: skip
 # What the charts take: the results of reports, of which there are an empty one and one of a single row beside.

@@ -15,6 +15,7 @@ a recipe of its own: the name of the recipe, after the folder, makes these alone
 - splits.json: how good they are on what was held back from them
 - items_of_numbers.safetensors, items_of_texts.safetensors: models of items, format 1 (recipe `items`)
 - items.json: what these give for the users
+- items_and_network.safetensors: a model of items, format 2, with a network (recipe `network`), and items_and_network.json, what it gives
 """
 
 import json
@@ -56,15 +57,20 @@ def make_splits(folder):
         (folder / "splits.json").write_text(json.dumps(golden.splits(connection, folder), indent=1) + "\n")
 
 
-def make_items(folder):
+def make_items(folder, models=golden.ITEMS, options="top := 20", recorded="items.json"):
     with connect() as connection:
         golden.read_events(connection, folder)
         connection.execute("CREATE TABLE lists AS FROM footfall.sequences(events, user_id, action, ts, item := category_id, tie_break := item_id)")
-        for name, items in golden.ITEMS.items():
-            train = f"SELECT model FROM footfall.train_items(lists, {items}, times := times, top := 20)"
+        for name, items in models.items():
+            train = f"SELECT model FROM footfall.train_items(lists, {items}, times := times, {options})"
             (model,) = connection.execute(train).fetchone()
             (folder / f"{name}.safetensors").write_bytes(model)
-        (folder / "items.json").write_text(json.dumps(golden.of_items(connection, folder), indent=1) + "\n")
+        (folder / recorded).write_text(json.dumps(golden.of_items(connection, folder, models), indent=1) + "\n")
+
+
+def make_network(folder):
+    options = "top := 20, architecture := 'sasrec', dim := 32, heads := 2, max_length := 10, epochs := 5, learning_rate := 0.01, seed := 7"
+    make_items(folder, golden.ITEMS_AND_NETWORK, options, "items_and_network.json")
 
 
 def main():
@@ -87,7 +93,7 @@ def main():
 
 if __name__ == "__main__":
     print(f"DuckDB {duckdb.__version__}")
-    recipes = {"splits": make_splits, "items": make_items}
+    recipes = {"splits": make_splits, "items": make_items, "network": make_network}
     if sys.argv[2:]:
         recipes[sys.argv[2]](Path(sys.argv[1]))
     else:

@@ -3,9 +3,9 @@
 use crate::fields::Fields;
 use crate::items::decode;
 use crate::scalar::{Scalar, Signature};
-use crate::value::{Output, Type};
+use crate::value::{Output, Type, Value};
 use crate::vector::Chunk;
-use footfall::items::{Ids, ItemModel};
+use footfall::items::{Ids, ItemModel, Shape};
 use std::error::Error;
 
 pub struct ItemModelInfo;
@@ -27,8 +27,17 @@ impl Scalar for ItemModelInfo {
     }
 }
 
+/// A size of the network; NULL where there is none.
+fn size(model: &ItemModel, of: fn(Shape) -> usize) -> Value {
+    model.network.as_ref().map(|network| of(network.shape()) as i64).into()
+}
+
 const INFO: Fields<ItemModel> = Fields(&[
-    ("architecture", || Type::Varchar, |_| "none".into()),
+    (
+        "architecture",
+        || Type::Varchar,
+        |model| model.network.as_ref().map_or("none", |_| "sasrec").into(),
+    ),
     ("n_items", || Type::Bigint, |model| (model.ids.len() as i64).into()),
     (
         "item_type",
@@ -66,4 +75,18 @@ const INFO: Fields<ItemModel> = Fields(&[
     ),
     ("made_of", || Type::Varchar, |model| model.mixture.to_string().into()),
     ("validation_from", || Type::Timestamp, |model| model.about.before.into()),
+    ("network", || Type::Double, |model| model.mixture.network.into()),
+    (
+        "n_network_items",
+        || Type::Bigint,
+        |model| size(model, |shape| shape.n_items),
+    ),
+    ("dim", || Type::Bigint, |model| size(model, |shape| shape.dim)),
+    ("layers", || Type::Bigint, |model| size(model, |shape| shape.layers)),
+    ("heads", || Type::Bigint, |model| size(model, |shape| shape.heads)),
+    (
+        "max_length",
+        || Type::Bigint,
+        |model| size(model, |shape| shape.max_length),
+    ),
 ]);
