@@ -273,7 +273,8 @@ def reference(connection, problems):
             if not re.search(rf"\b{name}\b", tests):
                 problems.append(f"{name}: no file of tests/sql names it")
     index.append("\n**Reports of parts, and of parts put together**\n\n| function | |\n| --- | --- |")
-    for name in (name for name, function in catalogue.items() if function.schema in ("partial", "merged")):
+    in_parts = (name for name, function in catalogue.items() if function.schema in ("partial", "merged"))
+    for name in sorted(in_parts, key=lambda name: (name.split(".")[1], name.startswith("merged"))):
         put(name, is_shown=True)
     index.append("\n**What the others are made of**: not for users, and may change\n\n| function | |\n| --- | --- |")
     internal = sorted(name for name, function in catalogue.items() if function.schema == "internal")
