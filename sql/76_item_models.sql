@@ -113,7 +113,7 @@ FROM ff_flat;
 COMMENT ON MACRO TABLE footfall.main.train_items IS $$Trains a model of what to show next, for `footfall.recommend`: the user's own items, rules, popularity and, where it is asked for, a network, with weights that validation chose.
 
 One row: `architecture`; how good the model is at saying what came next from `validation_from` on, which it has not counted: `hit_rate`, `ndcg` and `mrr`, each with
-its standard error over users, and `coverage`, as in `footfall.evaluate_items`; `carried_by`, the part with the most weight ('repeat', 'rules', 'popular', 'popular_recent' or 'network'), and
+its standard error over users, and `coverage`, as in `footfall.evaluate_items`; `carried_by`, the part with a weight that is best by itself, by `ndcg` ('repeat', 'rules', 'popular', 'popular_recent' or 'network'), and
 `made_of`, all weights; `methods`, the bar that stands beside it: the same measures of `network`, where there is one, by itself, and of `mixture`, `popular`, `popular_recent`, `repeat`, `markov_1`, `rules` and `knn`
 (`SELECT unnest(methods, recursive := true) FROM run` has a row for each); `n`, how often was asked, `n_users`, `repeat_share` and `unseen_share`; `n_items`, the items that the model knows;
 `validation_from`; `model`, a BLOB; and `by_epoch`, how the network learned, NULL without one.
@@ -223,7 +223,7 @@ CREATE MACRO footfall.main.item_model_info(model) AS system.main.item_model_info
 COMMENT ON MACRO footfall.main.item_model_info IS $$What a model of items is made of.
 
 A STRUCT: `architecture`, 'none' or 'sasrec'; `n_items`; `item_type`, 'BIGINT' or 'VARCHAR'; `n_rules`; `n_users` and `n_events` that were counted; `window_size` and `top` of the rules; `repeat`, `rules` and
-`popular`, the weights of the parts, which are 1 together with `network`; `is_recent`, whether popular is what was so of late; `carried_by`, the part with the most weight; `made_of`, the
+`popular`, the weights of the parts, which are 1 together with `network`; `is_recent`, whether popular is what was so of late; `carried_by`, the part with a weight that was best by itself when the model was judged (of a model of earlier versions, that with the most weight); `made_of`, the
 same in words; and `validation_from`, before which all was counted, NULL where the last item of each user was left out; `network`,
 the weight of what a network says; and `n_network_items`, which the network knows, `dim`, `layers`, `heads` and `max_length`, NULL without one.
 

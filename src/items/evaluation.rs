@@ -131,6 +131,7 @@ pub fn train(
             window: settings.asked.window,
             top,
             before,
+            carried_by: None,
         };
         if about.n_events == 0 {
             return Ok(None);
@@ -154,17 +155,29 @@ pub fn train(
             epochs = of_network;
         }
         let bar = bar.unwrap_or_default();
-        let model = Arc::new(model);
-        predictors.given = Some((model.clone(), places));
+        predictors.given = Some((Arc::new(model), places));
         let evaluations = Scored::new(histories, &predictors, cases, settings).evaluations(&predictors, settings);
-        Ok(Some(Trained {
-            model,
-            evaluations,
-            epochs,
-            bar,
+        Ok(predictors.given.map(|(mut model, _)| {
+            let carried_by = carried_by(&model.mixture, &evaluations);
+            if let Some(model) = Arc::get_mut(&mut model) {
+                model.about.carried_by = carried_by;
+            }
+            Trained {
+                model,
+                evaluations,
+                epochs,
+                bar,
+            }
         }))
     });
     judged.unwrap_or(Ok(None))
+}
+
+/// The part with a share that is best by itself. Shares do not tell: popularity spreads its own over all items, of which few come next.
+fn carried_by(mixture: &Mixture, evaluations: &[Evaluation]) -> Option<Predictor> {
+    let parts = evaluations.iter().filter(|one| mixture.share(one.predictor) > 0.0);
+    let best = parts.reduce(|best, one| if one.ndcg.mean > best.ndcg.mean { one } else { best });
+    best.map(|best| best.predictor)
 }
 
 /// A network that has learned from the events that fit, and how good counting is on the others that train.

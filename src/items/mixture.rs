@@ -130,22 +130,34 @@ impl Mixture {
         choose(of_network(choose(of_repeat(found))))
     }
 
-    /// The part with the largest share.
-    pub fn carried_by(&self) -> Predictor {
+    /// The parts and their shares.
+    fn parts(&self) -> [(Predictor, f64); 4] {
         let popular = if self.is_recent {
             Predictor::PopularRecent
         } else {
             Predictor::Popular
         };
-        let parts = [
-            (self.repeat, Predictor::Repeat),
-            (self.rules, Predictor::Rules),
-            (self.popular, popular),
-            (self.network, Predictor::Network),
-        ];
-        let first = parts[0];
-        let larger = |best: (f64, Predictor), part: (f64, Predictor)| if part.0 > best.0 { part } else { best };
-        parts.into_iter().fold(first, larger).1
+        [
+            (Predictor::Repeat, self.repeat),
+            (Predictor::Rules, self.rules),
+            (popular, self.popular),
+            (Predictor::Network, self.network),
+        ]
+    }
+
+    /// The share of a part; 0 of what is none.
+    pub fn share(&self, part: Predictor) -> f64 {
+        let mut parts = self.parts().into_iter();
+        parts.find(|(one, _)| *one == part).map_or(0.0, |(_, share)| share)
+    }
+
+    /// The part with the largest share.
+    pub fn carried_by(&self) -> Predictor {
+        let parts = self.parts();
+        parts
+            .into_iter()
+            .fold(parts[0], |best, part| if part.1 > best.1 { part } else { best })
+            .0
     }
 
     /// Whether the shares are such.

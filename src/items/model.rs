@@ -9,6 +9,7 @@ use super::ids::Ids;
 use super::mixture::Mixture;
 use super::network::{self, Network};
 use super::popularity::{Popularity, of_late};
+use super::predictor::Predictor;
 use super::ranking::Ranking;
 use crate::compute::job::Steps;
 use crate::compute::parallel;
@@ -35,6 +36,9 @@ pub struct About {
     pub top: usize,
     /// Microseconds since 1970 of the moment before which all events were counted, and no others; nothing where there is none.
     pub before: Option<i64>,
+    /// The part of the mixture that was best by itself when it was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried_by: Option<Predictor>,
 }
 
 /// What follows each item: the strongest rules of it, the strongest first.
@@ -122,6 +126,11 @@ pub fn memory(n_items: usize, n_events: usize, window: usize, top: usize) -> usi
 }
 
 impl ItemModel {
+    /// The part that carries it; where nobody has judged it, that with the largest share.
+    pub fn carried_by(&self) -> Predictor {
+        self.about.carried_by.unwrap_or_else(|| self.mixture.carried_by())
+    }
+
     /// Of what was counted of items with these names, and the place in it of each item that was counted.
     ///
     /// # Errors

@@ -1,7 +1,10 @@
 //! The names of the methods that are compared.
 
+use serde::{Deserialize, Serialize};
+
 /// A method to say which item comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say which, and `name` is what they are called")]
 pub enum Predictor {
     Model,

@@ -68,11 +68,7 @@ const INFO: Fields<ItemModel> = Fields(&[
     ("rules", || Type::Double, |model| model.mixture.rules.into()),
     ("popular", || Type::Double, |model| model.mixture.popular.into()),
     ("is_recent", || Type::Boolean, |model| model.mixture.is_recent.into()),
-    (
-        "carried_by",
-        || Type::Varchar,
-        |model| model.mixture.carried_by().name().into(),
-    ),
+    ("carried_by", || Type::Varchar, |model| model.carried_by().name().into()),
     ("made_of", || Type::Varchar, |model| model.mixture.to_string().into()),
     ("validation_from", || Type::Timestamp, |model| model.about.before.into()),
     ("network", || Type::Double, |model| model.mixture.network.into()),

@@ -225,7 +225,7 @@ const TRAINED: Fields<(Trained, Vec<u8>)> = Fields(&[
     (
         "carried_by",
         || Type::Varchar,
-        |(trained, _)| trained.model.mixture.carried_by().name().into(),
+        |(trained, _)| trained.model.carried_by().name().into(),
     ),
     (
         "made_of",
