@@ -116,7 +116,7 @@ class Recipes(unittest.TestCase):
             self.rows("FROM " + promotion.format("promotion_effect", "clean")),
         )
 
-    def test_recipe_refresh_before_the_first_purchase(self):
+    def test_a_shop_is_refreshed_before_its_first_purchase(self):
         """A shop that opens has a morning, too."""
         self.file("2017-12-01.csv", "user_id,item_id,category_id,action,ts\n1,10,100,pv,2017-12-01 09:00:00\n")
         self.connection.execute("SET VARIABLE day = DATE '2017-12-01'")
