@@ -4,7 +4,7 @@
 //! - [`parallel`]: work cut into pieces that do not depend on the number of threads;
 //! - [`dispatch`]: loops compiled for each instruction set;
 //! - `vector`: registers of floats by instruction set, with the exponential function;
-//! - `tile`, `product`: products of matrices by tiles of registers;
+//! - `tile`, `product`, `matrix`: products of matrices by tiles of registers;
 //! - [`cuda`]: NVIDIA's driver, opened at run time;
 //! - `buffer`, `pool`: aligned memory, kept from call to call.
 
@@ -18,4 +18,5 @@ pub mod dispatch;
 pub(crate) mod vector;
 pub(crate) mod tile;
 pub(crate) mod product;
+pub(crate) mod matrix;
 pub mod cuda;

@@ -3,6 +3,22 @@
 //! A kernel is written once over [`Vector`] and compiled once for each implementation,
 //! inside a function that enables the instructions (see `kernels.rs`).
 
+/// Whether the processor has the instructions that [`Avx2`] is compiled with.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
+/// Whether the processor has the instructions that [`Avx512`] is compiled with.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx512() -> bool {
+    has_avx2()
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+}
+
 /// A register of [`Vector::LANES`] floats.
 ///
 /// # Safety

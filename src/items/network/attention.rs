@@ -1,6 +1,7 @@
 //! Attention of each row of a history to itself and to those before it.
 
-use super::kernels::{Machine, Matrix, MatrixMut, Onto};
+use super::kernels::Machine;
+use crate::compute::matrix::{Matrix, MatrixMut, Onto};
 use crate::compute::product::padded;
 
 /// Rows that are taken together: those behind the last of them are not looked at.

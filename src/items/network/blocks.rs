@@ -2,9 +2,10 @@
 
 use super::attention::{Head, Scratch};
 use super::dropout::Dropout;
-use super::kernels::{Machine, Matrix, MatrixMut, Onto};
+use super::kernels::Machine;
 use super::shape::{Layer, Shape};
 use crate::compute::buffer::Buffer;
+use crate::compute::matrix::{Matrix, MatrixMut, Onto};
 
 /// The weights of a network: vectors of items, and all others as [`Shape::layer`] has them.
 #[derive(Clone, Copy)]

@@ -5,40 +5,19 @@
 
 #![allow(unsafe_code)]
 
+use crate::compute::matrix::{Matrix, MatrixMut, Onto};
 use crate::compute::product::{self, OuterProducts, PAD};
 use crate::compute::vector::{Portable, Vector, exp};
 
 #[cfg(target_arch = "aarch64")]
 use crate::compute::vector::Neon;
 #[cfg(target_arch = "x86_64")]
-use crate::compute::vector::{Avx2, Avx512};
+use crate::compute::vector::{Avx2, Avx512, has_avx2, has_avx512};
 
 /// Added to a mean square before its root: a row of zeros stays one.
 const EPSILON: f32 = 1e-5;
 /// The score of a column that is none.
 const NOTHING: f32 = -1e30;
-
-/// A part of a row-major matrix: its floats, and how far apart the rows are.
-#[derive(Clone, Copy)]
-pub struct Matrix<'a>(pub &'a [f32], pub usize);
-
-/// The same, written to.
-pub struct MatrixMut<'a>(pub &'a mut [f32], pub usize);
-
-fn holds(len: usize, stride: usize, n_rows: usize, n_columns: usize) -> bool {
-    n_rows == 0 || (stride >= n_columns && len >= (n_rows - 1) * stride + n_columns)
-}
-
-/// What a product is added to.
-#[derive(Clone, Copy)]
-pub enum Onto<'a> {
-    /// Nothing.
-    Zero,
-    /// One row, the same for all rows of the result.
-    Row(&'a [f32]),
-    /// What the result holds.
-    Result,
-}
 
 /// The instructions of a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,13 +59,8 @@ impl Machine {
         let mut all = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            let has_avx512 = is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vl");
-            all.extend((has_avx2 && has_avx512).then_some(Self::Avx512));
-            all.extend(has_avx2.then_some(Self::Avx2));
+            all.extend(has_avx512().then_some(Self::Avx512));
+            all.extend(has_avx2().then_some(Self::Avx2));
         }
         #[cfg(target_arch = "aarch64")]
         all.extend(std::arch::is_aarch64_feature_detected!("neon").then_some(Self::Neon));
@@ -117,7 +91,7 @@ impl Machine {
 
     /// result (m, n) = onto + left (m, k) · right (k, n); n is a multiple of [`PAD`].
     pub fn product(self, shape: (usize, usize, usize), left: Matrix, right: Matrix, onto: Onto, result: MatrixMut) {
-        assert!(holds(left.0.len(), left.1, shape.0, shape.2));
+        assert!(left.holds(shape.0, shape.2));
         self.multiply::<false>(shape, left, right, onto, result);
     }
 
@@ -130,7 +104,7 @@ impl Machine {
         onto: Onto,
         result: MatrixMut,
     ) {
-        assert!(holds(left.0.len(), left.1, shape.2, shape.0));
+        assert!(left.holds(shape.2, shape.0));
         self.multiply::<true>(shape, left, right, onto, result);
     }
 
@@ -142,19 +116,11 @@ impl Machine {
         onto: Onto,
         result: MatrixMut,
     ) {
-        assert!(n.is_multiple_of(PAD) && holds(right.0.len(), right.1, k, n));
-        assert!(holds(result.0.len(), result.1, m, n));
+        assert!(n.is_multiple_of(PAD) && right.holds(k, n));
+        assert!(result.holds(m, n));
         if m == 0 || n == 0 || k == 0 {
             return;
         }
-        let onto = match onto {
-            Onto::Zero => product::Onto::Zero,
-            Onto::Result => product::Onto::Result,
-            Onto::Row(row) => {
-                assert!(row.len() >= n);
-                product::Onto::Row(row.as_ptr())
-            }
-        };
         let operands = OuterProducts {
             m,
             n,
@@ -165,14 +131,14 @@ impl Machine {
             right_stride: right.1,
             result: result.0.as_mut_ptr(),
             result_stride: result.1,
-            onto,
+            onto: onto.checked(n),
         };
         self.run(Multiply::<TRANSPOSED>(operands));
     }
 
     /// Writes a matrix (n_rows, n_columns) transposed.
     pub fn transpose(self, (n_rows, n_columns): (usize, usize), from: Matrix, to: MatrixMut) {
-        assert!(holds(from.0.len(), from.1, n_rows, n_columns) && holds(to.0.len(), to.1, n_columns, n_rows));
+        assert!(from.holds(n_rows, n_columns) && to.holds(n_columns, n_rows));
         self.run(Transpose {
             shape: (n_rows, n_columns),
             from,
@@ -231,7 +197,7 @@ impl Machine {
     /// `width`, a multiple of [`PAD`].
     pub fn causal_softmax(self, scores: MatrixMut, (n_rows, width): (usize, usize), first: usize, scale: f32) {
         assert!(width.is_multiple_of(PAD) && first + n_rows <= width);
-        assert!(holds(scores.0.len(), scores.1, n_rows, width));
+        assert!(scores.holds(n_rows, width));
         self.run(CausalSoftmax {
             scores,
             n_rows,
@@ -250,8 +216,8 @@ impl Machine {
         scale: f32,
     ) {
         assert!(width.is_multiple_of(PAD));
-        assert!(holds(probabilities.0.len(), probabilities.1, n_rows, width));
-        assert!(holds(gradients.0.len(), gradients.1, n_rows, width));
+        assert!(probabilities.holds(n_rows, width));
+        assert!(gradients.holds(n_rows, width));
         self.run(CausalGradient {
             probabilities,
             gradients,

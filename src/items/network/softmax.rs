@@ -4,9 +4,10 @@
 //! items by growing sums are those of online softmax (Milakov and Gimelshein, 2018; Dao et al., "FlashAttention", 2022). So of a step
 //! of any catalogue a block of scores for each thread is in memory and no more.
 
-use super::kernels::{Machine, Matrix, MatrixMut, Onto};
+use super::kernels::Machine;
 use super::shape::Shape;
 use crate::compute::buffer::Buffer;
+use crate::compute::matrix::{Matrix, MatrixMut, Onto};
 use crate::compute::parallel;
 
 /// Items of a block.

@@ -7,11 +7,12 @@ use std::ops::Range;
 use std::time::Instant;
 
 use crate::compute::buffer::Buffer;
+use crate::compute::matrix::{Matrix, MatrixMut, Onto};
 use crate::compute::product::padded;
 use crate::network::dropout::Dropout;
 use crate::network::fused::gradients::{GradientPlaces, Gradients};
 use crate::network::fused::head::{HeadBuffers, HeadGradient, Target};
-use crate::network::fused::kernels::{Backward, Forward, Inputs, Kernels, Matrix, MatrixMut, Onto, saved_gates};
+use crate::network::fused::kernels::{Backward, Forward, Inputs, Kernels, saved_gates};
 use crate::network::fused::tree::{Member, Sequence, Tree};
 use crate::network::fused::weights::{BackwardWeights, Weights};
 use crate::network::{Architecture, Cell, Example, LossSum, Reader, Wanted};

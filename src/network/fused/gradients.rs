@@ -5,10 +5,11 @@
 use std::ops::Range;
 
 use crate::compute::buffer::Buffer;
+use crate::compute::matrix::{Matrix, MatrixMut, Onto};
 use crate::compute::parallel::do_all;
 use crate::compute::product::padded;
 use crate::network::architecture::{Architecture, Cell, Ranges};
-use crate::network::fused::kernels::{Kernels, Matrix, MatrixMut, Onto, saved_gates};
+use crate::network::fused::kernels::{Kernels, saved_gates};
 use crate::network::fused::panels::put_row;
 use crate::network::fused::weights::{gate_order, gate_row, threads_for};
 

@@ -4,9 +4,10 @@
 //! through in blocks, and nobody holds the scores of all.
 
 use crate::compute::buffer::Buffer;
+use crate::compute::matrix::{Matrix, MatrixMut, Onto};
 use crate::compute::product::padded;
 use crate::network::architecture::{Architecture, Ranges};
-use crate::network::fused::kernels::{Kernels, Matrix, MatrixMut, Onto};
+use crate::network::fused::kernels::Kernels;
 use crate::network::fused::panels::{column_place, put_row};
 use crate::network::fused::softmax::NO_TOKEN;
 use crate::sequence::Token;

@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 
+use crate::compute::matrix::{Matrix, MatrixMut, Onto};
 use crate::compute::product::{self, OuterProducts, PAD, Product, panel_vectors};
 use crate::compute::vector::{Portable, Vector};
 use crate::network::Cell;
@@ -16,56 +17,7 @@ use crate::network::fused::softmax;
 #[cfg(target_arch = "aarch64")]
 use crate::compute::vector::Neon;
 #[cfg(target_arch = "x86_64")]
-use crate::compute::vector::{Avx2, Avx512};
-
-/// A part of a row-major matrix: its floats, and how far apart the rows are.
-#[derive(Clone, Copy)]
-pub(super) struct Matrix<'a>(pub &'a [f32], pub usize);
-
-impl<'a> Matrix<'a> {
-    /// The part from row `row` on.
-    pub(super) fn skip_rows(self, row: usize) -> Matrix<'a> {
-        Matrix(&self.0[row * self.1..], self.1)
-    }
-
-    /// Whether it holds (n_rows, n_columns), at least one row.
-    fn holds(&self, n_rows: usize, n_columns: usize) -> bool {
-        self.1 >= n_columns && self.0.len() >= (n_rows - 1) * self.1 + n_columns
-    }
-}
-
-/// The same, written to.
-pub(super) struct MatrixMut<'a>(pub &'a mut [f32], pub usize);
-
-impl MatrixMut<'_> {
-    fn holds(&self, n_rows: usize, n_columns: usize) -> bool {
-        Matrix(self.0, self.1).holds(n_rows, n_columns)
-    }
-}
-
-/// What a product is added to.
-#[derive(Clone, Copy)]
-pub(super) enum Onto<'a> {
-    Zero,
-    /// One row, the same for all rows of the result.
-    Row(&'a [f32]),
-    /// What the result holds.
-    Result,
-}
-
-impl Onto<'_> {
-    /// For a result of `n` columns.
-    fn checked(self, n: usize) -> product::Onto {
-        match self {
-            Onto::Zero => product::Onto::Zero,
-            Onto::Result => product::Onto::Result,
-            Onto::Row(row) => {
-                assert!(row.len() >= n);
-                product::Onto::Row(row.as_ptr())
-            }
-        }
-    }
-}
+use crate::compute::vector::{Avx2, Avx512, has_avx2, has_avx512};
 
 /// Where the input part of the gates comes from.
 #[derive(Clone, Copy)]
@@ -261,18 +213,8 @@ impl Kernels {
         let mut tables = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if avx2
-                && is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vl")
-            {
-                tables.push(&AVX512);
-            }
-            if avx2 {
-                tables.push(&AVX2);
-            }
+            tables.extend(has_avx512().then_some(&AVX512));
+            tables.extend(has_avx2().then_some(&AVX2));
         }
         #[cfg(target_arch = "aarch64")]
         if std::arch::is_aarch64_feature_detected!("neon") {

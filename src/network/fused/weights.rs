@@ -5,11 +5,12 @@
 //! its gradients stay zero.
 
 use crate::compute::buffer::Buffer;
+use crate::compute::matrix::{Matrix, MatrixMut, Onto};
 use crate::compute::parallel::do_all;
 use crate::compute::product::padded;
 use crate::network::architecture::{Architecture, Cell, LayerRanges};
 use crate::network::fused::head::{BackwardHead, Head};
-use crate::network::fused::kernels::{Kernels, Matrix, MatrixMut, Onto};
+use crate::network::fused::kernels::Kernels;
 use crate::network::fused::panels::{column_place, put_row};
 
 /// Layers are packed on several threads from this many parameters on; below, starting a
